@@ -1,0 +1,1 @@
+//! The page end of a link.

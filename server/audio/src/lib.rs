@@ -1,0 +1,1 @@
+//! Codecs, resampling, concealment, tones, levels

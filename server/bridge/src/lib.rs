@@ -1,0 +1,1 @@
+//! Two ports, relay or transcode, jitter buffer, statistics

@@ -1,0 +1,1 @@
+//! What a call is: states, plan, policy, cause

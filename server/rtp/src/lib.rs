@@ -1,0 +1,1 @@
+//! RTP and RTCP: packets, one stream end each way, telephone events

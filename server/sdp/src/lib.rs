@@ -1,0 +1,1 @@
+//! Session descriptions: tolerant parsing, offer and answer

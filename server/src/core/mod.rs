@@ -1,0 +1,4 @@
+//! One shard: a thread that owns its machines and its sockets.
+
+pub mod door;
+pub mod metrics;

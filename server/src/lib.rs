@@ -1,0 +1,4 @@
+//! click2call: the shell around the machines. It owns what they must not: sockets, time, files.
+
+pub mod config;
+pub mod core;

@@ -1,0 +1,1 @@
+//! The call log, on a thread of its own

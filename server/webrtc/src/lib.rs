@@ -1,0 +1,1 @@
+//! Browser peers behind one UDP port and ICE-TCP
