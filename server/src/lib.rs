@@ -2,3 +2,6 @@
 
 pub mod config;
 pub mod core;
+pub mod demo;
+pub mod legs;
+pub mod net;

@@ -1,0 +1,4 @@
+//! One entry point for fuzzing the whole endpoint.
+
+/// placeholder
+pub fn fuzz(_data: &[u8]) {}
