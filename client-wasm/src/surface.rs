@@ -64,10 +64,11 @@ impl Link {
         self.0.next_deadline().map(|at| at.as_secs_f64() * 1000.0)
     }
 
-    /// The next action as JSON, with `type` `open`, `send` (`text`), `close`, `connection`
-    /// (`connected`, `reconnecting`, `resumed`), or that of a server's message.
+    /// The next action, by its first letter: `o` open a socket, `s` send the rest, `c` close the
+    /// socket, `n` the connection is now (three digits 0 or 1: connected, reconnecting, resumed), `t`
+    /// tell the page the rest, a server's message as JSON. `undefined` when there is none.
     pub fn poll(&mut self) -> Option<String> {
-        self.0.poll().and_then(|action| serde_json::to_string(&action).ok())
+        self.0.poll().map(|action| action.to_text())
     }
 
     /// Registers a page-supplied account.
@@ -81,17 +82,17 @@ impl Link {
     }
 
     /// Starts a call: its number, or 0 where it was refused (an `error` action says why).
-    /// `headers` is a JSON object of strings or empty.
+    /// `headers` are names and values in turn.
     pub fn call(
         &mut self,
         now: f64,
         uri: Option<String>,
         video: bool,
-        headers: &str,
+        headers: Vec<String>,
         offer: String,
     ) -> u32 {
-        // JavaScript makes this text with JSON.stringify of strings; anything else carries none.
-        let headers = serde_json::from_str(headers).unwrap_or_default();
+        let mut pairs = headers.into_iter();
+        let headers = std::iter::from_fn(|| Some((pairs.next()?, pairs.next()?))).collect();
         self.0.call(time(now), Plan { uri, video, headers }, offer).unwrap_or(0)
     }
 

@@ -135,19 +135,20 @@ export class Phone extends EventTarget {
       return callId;
     }
     this.#calls.set(callId, call);
-    this.#emit('state', { ...info });
-    if (call.over) return callId; // Hung up by the very handler of that event.
+    // Events come when the caller knows the callId: after this click handler, within its click.
+    const first = { ...info };
+    queueMicrotask(() => { if (!call.over) this.#emit('state', first); });
 
     if (!isSupported()) {
-      this.#error('unsupported-browser', 'This browser cannot place calls', 'Use a current browser', callId);
-      this.#end(call, 'no-media', 'This browser cannot place calls');
-      return callId;
+      return this.#fail(call, 'no-media', 'unsupported-browser', 'This browser cannot place calls', 'Use a current browser');
     }
     const trouble = microphoneTrouble();
     if (trouble) {
       // The phone would ring for somebody who cannot speak.
-      this.#microphone(trouble);
-      this.#end(call, 'no-microphone', trouble.message);
+      queueMicrotask(() => {
+        this.#microphone(trouble);
+        this.#end(call, 'no-microphone', trouble.message);
+      });
       return callId;
     }
     try {
@@ -157,9 +158,7 @@ export class Phone extends EventTarget {
       call.media = new CallMedia({ volume: this.#volume, speaker: this.#devices.speaker, on: this.#mediaOf(call) });
     } catch (error) {
       console.error(error);
-      this.#error('internal', 'The browser could not start a call', 'Load the page again', callId);
-      this.#end(call, 'no-media', 'The browser could not start a call');
-      return callId;
+      return this.#fail(call, 'no-media', 'internal', 'The browser could not start a call', 'Load the page again');
     }
     this.connect();
     this.#place(call, headers);
@@ -238,11 +237,10 @@ export class Phone extends EventTarget {
     try {
       const offer = await call.media.offer();
       if (call.over) return;
-      const plain = {};
-      for (const [name, value] of Object.entries(headers ?? {})) plain[name] = String(value);
+      const pairs = Object.entries(headers ?? {}).flat().map(String);
       this.#lastError = null;
       const { uri, video } = call.info;
-      call.number = this.#link.run('call', uri || undefined, video, JSON.stringify(plain), offer) ?? 0;
+      call.number = this.#link.run('call', uri || undefined, video, pairs, offer) ?? 0;
       if (!call.number) this.#end(call, 'internal', this.#lastError?.message ?? 'The call could not be placed');
     } catch (error) {
       console.error(error);
@@ -285,6 +283,16 @@ export class Phone extends EventTarget {
       this.#link.run('hangup', number, reason);
     }
     this.#end(call, cause, words);
+  }
+
+  /** Ends a call that never began. */
+  #fail(call, cause, code, message, hint) {
+    const { callId } = call.info;
+    queueMicrotask(() => {
+      this.#error(code, message, hint, callId);
+      this.#end(call, cause, message);
+    });
+    return callId;
   }
 
   /** Ends a call here: once. */

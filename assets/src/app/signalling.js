@@ -60,7 +60,7 @@ export class Signalling {
     this.#pumping = true;
     try {
       for (let text = this.#link.poll(); text !== undefined; text = this.#link.poll()) {
-        this.#carryOut(JSON.parse(text));
+        this.#carryOut(text[0], text.slice(1));
       }
     } finally {
       this.#pumping = false;
@@ -72,14 +72,19 @@ export class Signalling {
     }
   }
 
-  #carryOut(action) {
-    switch (action.type) {
-      case 'open': this.#open(); break;
-      case 'send':
-        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(action.text);
+  #carryOut(kind, text) {
+    switch (kind) {
+      case 'o': this.#open(); break;
+      case 's':
+        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
         break;
-      case 'close': this.#drop(); break;
-      default: this.#onAction(action);
+      case 'c': this.#drop(); break;
+      case 'n': {
+        const [connected, reconnecting, resumed] = [...text].map((flag) => flag === '1');
+        this.#onAction({ type: 'connection', connected, reconnecting, resumed });
+        break;
+      }
+      default: this.#onAction(JSON.parse(text));
     }
   }
 

@@ -1,10 +1,7 @@
 //! What a link asks of the world outside it.
 
-use serde::{Serialize, Serializer};
-use signalling::ServerMessage;
-
 /// Whether the server can be reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
     /// The server has welcomed this page on the present socket.
     pub connected: bool,
@@ -12,6 +9,14 @@ pub struct Connection {
     pub reconnecting: bool,
     /// The link from before goes on: its calls and its registration are as they were.
     pub resumed: bool,
+}
+
+impl Connection {
+    /// `connected`, `reconnecting`, `resumed`, each as 0 or 1.
+    fn flags(self) -> String {
+        let flag = |set: bool| if set { '1' } else { '0' };
+        [self.connected, self.reconnecting, self.resumed].map(flag).iter().collect()
+    }
 }
 
 /// One thing to do outside, in order.
@@ -25,29 +30,29 @@ pub enum Action {
     Close,
     /// The connection has changed.
     Connection(Connection),
-    /// Something for the page: of the server, or in its words (a call that the link itself ended, a
-    /// request that it refused).
-    Tell(ServerMessage),
+    /// A [`signalling::ServerMessage`] as JSON, for the page: as it came from the server, or in its
+    /// words (a call that the link itself ended, a request that it refused).
+    Tell(String),
 }
 
-/// The form that JavaScript gets: an object with `type`; for [`Action::Tell`] that of the message.
-impl Serialize for Action {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Plain<'a> {
-            r#type: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            text: Option<&'a str>,
-            #[serde(flatten, skip_serializing_if = "Option::is_none")]
-            connection: Option<&'a Connection>,
-        }
-        let (kind, text, connection) = match self {
-            Action::Tell(message) => return message.serialize(serializer),
-            Action::Open => ("open", None, None),
-            Action::Send(text) => ("send", Some(text.as_str()), None),
-            Action::Close => ("close", None, None),
-            Action::Connection(connection) => ("connection", None, Some(connection)),
+impl Action {
+    /// The form that JavaScript gets. A tag before the text, since a message in JSON within JSON
+    /// would have to be escaped, a quarter more for an offer.
+    pub fn to_text(&self) -> String {
+        let flags;
+        let (tag, rest) = match self {
+            Action::Open => ('o', ""),
+            Action::Send(text) => ('s', text.as_str()),
+            Action::Close => ('c', ""),
+            Action::Connection(connection) => {
+                flags = connection.flags();
+                ('n', flags.as_str())
+            }
+            Action::Tell(text) => ('t', text.as_str()),
         };
-        Plain { r#type: kind, text, connection }.serialize(serializer)
+        let mut all = String::with_capacity(rest.len() + 1);
+        all.push(tag);
+        all.push_str(rest);
+        all
     }
 }

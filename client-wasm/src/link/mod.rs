@@ -18,6 +18,7 @@ mod action;
 mod backoff;
 mod calls;
 mod check;
+mod heard;
 mod pace;
 mod queue;
 mod socket;
@@ -27,9 +28,9 @@ pub use check::{Account, Plan};
 
 use backoff::Backoff;
 use calls::{Call, Calls};
+use heard::Heard;
 use pace::Pace;
 use queue::Queue;
-use serde::Deserialize;
 use signalling::{
     CallState, ClientMessage, Direction, EndCause, Envelope, ErrorCode, HangupReason, Inbox,
     Outbox, QualityReport, ServerMessage, VERSION, limits,
@@ -47,15 +48,6 @@ const ACKNOWLEDGE_AFTER: u64 = 32;
 const ACTIONS: usize = 512;
 /// Offers larger than this leave no room for the rest of their message.
 const OFFER_OCTETS: usize = limits::MESSAGE_OCTETS - 8 * 1024;
-
-/// The numbers of an envelope whose message this page does not know.
-#[derive(Deserialize)]
-struct Numbers {
-    #[serde(default)]
-    sequence: u64,
-    #[serde(default)]
-    ack: u64,
-}
 
 /// The page's end of a link. Times are since the page began.
 #[derive(Debug)]
@@ -278,28 +270,16 @@ impl Link {
         if self.actions.len() >= ACTIONS || text.len() > limits::MESSAGE_OCTETS {
             return self.drop_socket(now);
         }
-        let envelope = match serde_json::from_str::<Envelope<ServerMessage>>(text) {
-            Ok(envelope) => envelope,
-            // Its number counts even so: without it the server would send it for ever.
-            Err(_) => {
-                if let Ok(numbers) = serde_json::from_str::<Numbers>(text)
-                    && self.socket.is_up()
-                {
-                    self.outbox.acknowledged(numbers.ack);
-                    self.inbox.accept(numbers.sequence);
-                }
-                return;
-            }
-        };
+        let Some(heard) = Heard::read(text) else { return };
         match &mut self.socket {
             Socket::Up(up) => up.heard(now),
-            Socket::Greeting { .. } => return self.greeted(now, envelope),
+            Socket::Greeting { .. } => return self.greeted(now, heard, text),
             _ => return,
         }
-        self.outbox.acknowledged(envelope.ack);
-        if self.inbox.accept(envelope.sequence) {
-            self.take(envelope.message);
-        } else if envelope.sequence > self.inbox.last() {
+        self.outbox.acknowledged(heard.ack);
+        if self.inbox.accept(heard.sequence) {
+            self.take(&heard, text);
+        } else if heard.sequence > self.inbox.last() {
             // A gap: only a new socket makes the server start again where we are.
             return self.drop_socket(now);
         }
@@ -367,19 +347,19 @@ impl Link {
     // --- inside ----------------------------------------------------------------------------
 
     /// The answer to our Hello.
-    fn greeted(&mut self, now: Duration, envelope: Envelope<ServerMessage>) {
-        match envelope.message {
-            ServerMessage::Welcome { version, link, resumed, .. } => {
-                if version != VERSION {
-                    let message = "This page is older than the server";
-                    self.error(ErrorCode::Version, message, "Load the page again", None);
-                    return self.refused();
-                }
-                let resumed = resumed && self.name.is_some();
+    fn greeted(&mut self, now: Duration, heard: Heard<'_>, text: &str) {
+        match heard.kind {
+            "welcome" if heard.version != VERSION => {
+                let message = "This page is older than the server";
+                self.error(ErrorCode::Version, message, "Load the page again", None);
+                self.refused();
+            }
+            "welcome" => {
+                let resumed = heard.resumed && self.name.is_some();
                 self.socket = Socket::up(now);
                 self.dropped_at = None;
                 if resumed {
-                    self.outbox.acknowledged(envelope.ack);
+                    self.outbox.acknowledged(heard.ack);
                 } else {
                     self.lose_link();
                     // Page-supplied accounts live as long as a link; the page expects its to last.
@@ -389,19 +369,15 @@ impl Link {
                         self.queue.push_front(account.message());
                     }
                 }
-                self.name = Some(link);
+                self.name = Some(heard.link.to_owned());
                 self.written = 0;
                 self.acknowledged = self.inbox.last();
                 self.tell(Connection { connected: true, reconnecting: false, resumed });
                 self.flush(now);
             }
-            ServerMessage::Error { code, message, hint, call } => {
-                self.take(ServerMessage::Error { code, message, hint, call });
-                // These will not change by asking again.
-                if matches!(
-                    code,
-                    ErrorCode::Version | ErrorCode::UnknownButton | ErrorCode::Forbidden
-                ) {
+            "error" => {
+                self.take(&heard, text);
+                if heard.is_final() {
                     self.refused();
                 }
             }
@@ -409,20 +385,20 @@ impl Link {
         }
     }
 
-    /// A new message of the server.
-    fn take(&mut self, message: ServerMessage) {
-        let told = match &message {
-            ServerMessage::Welcome { .. } | ServerMessage::Pong { .. } => false,
-            ServerMessage::Registration { .. } => self.account.is_some(),
-            ServerMessage::Error { .. } => true,
-            ServerMessage::Answer { call, .. } => self.calls.answered(*call),
-            ServerMessage::Digit { call, .. } | ServerMessage::Quality { call, .. } => {
-                self.calls.find(*call).is_some()
-            }
-            ServerMessage::State { call, state, .. } => self.calls.step(*call, *state),
+    /// A new message of the server: whether it still means something to the page.
+    fn take(&mut self, heard: &Heard<'_>, text: &str) {
+        let told = match heard.kind {
+            "registration" => self.account.is_some(),
+            "error" => true,
+            "answer" => self.calls.answered(heard.call),
+            "digit" | "quality" => self.calls.find(heard.call).is_some(),
+            "state" => heard.state().is_some_and(|state| self.calls.step(heard.call, state)),
+            // The welcome and the heartbeat's answer are the link's own; others are of a newer
+            // server.
+            _ => false,
         };
         if told {
-            self.actions.push_back(Action::Tell(message));
+            self.actions.push_back(Action::Tell(text.to_owned()));
         }
     }
 
@@ -493,7 +469,7 @@ impl Link {
     /// Ends a call as the page sees it.
     fn end(&mut self, call: u32, cause: EndCause) {
         let Some(Call { video, .. }) = self.calls.remove(call) else { return };
-        self.actions.push_back(Action::Tell(ServerMessage::State {
+        self.say(ServerMessage::State {
             call,
             direction: Direction::Out,
             state: CallState::Ended,
@@ -503,7 +479,15 @@ impl Link {
             uri: String::new(),
             display_name: String::new(),
             video,
-        }));
+        });
+    }
+
+    /// Tells the page something in the server's words.
+    fn say(&mut self, message: ServerMessage) {
+        // Strings and numbers only: this cannot fail.
+        if let Ok(text) = serde_json::to_string(&message) {
+            self.actions.push_back(Action::Tell(text));
+        }
     }
 
     fn tell(&mut self, connection: Connection) {
@@ -515,7 +499,7 @@ impl Link {
 
     fn error(&mut self, code: ErrorCode, message: &str, hint: &str, call: Option<u32>) {
         let (message, hint) = (message.to_owned(), hint.to_owned());
-        self.actions.push_back(Action::Tell(ServerMessage::Error { code, message, hint, call }));
+        self.say(ServerMessage::Error { code, message, hint, call });
     }
 
     /// Puts a message in line; false (and an error action) where the line is full.

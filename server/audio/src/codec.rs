@@ -147,14 +147,15 @@ impl Decoder {
 
     /// Fills `out` with the lost stretch before `next`, by the redundancy that `next` carries
     /// (in-band FEC, RFC 6716 section 2.1.7). Codecs without any conceal, and so does Opus where a
-    /// packet has none. `next` itself is still to be decoded.
-    pub fn decode_fec(&mut self, next: &[u8], out: &mut [i16]) {
+    /// packet has none; tells whether it was restored. `next` itself is still to be decoded.
+    pub fn decode_fec(&mut self, next: &[u8], out: &mut [i16]) -> bool {
         if let DecoderKind::Opus(decoder) = &mut self.kind
             && decoder.decode_fec(next, out).is_ok()
         {
-            return;
+            return true;
         }
         self.conceal(out);
+        false
     }
 }
 

@@ -30,7 +30,9 @@ pub fn fuzz(data: &[u8]) {
                     stretch::shorten(&mut pcm[..samples], rate);
                 }
             }
-            2 => decoder.decode_fec(payload, &mut pcm[..samples]),
+            2 => {
+                decoder.decode_fec(payload, &mut pcm[..samples]);
+            }
             _ => decoder.conceal(&mut pcm[..samples]),
         }
         let encoded = encoder.encode(&pcm[..samples], &mut octets);

@@ -61,9 +61,11 @@ impl OpusDecoder {
     }
 
     /// Fills `out`, in steps of 2.5 ms, with what the next packet's redundancy tells about the
-    /// stretch before it.
+    /// stretch before it; an error where it has none.
     pub fn decode_fec(&mut self, next: &[u8], out: &mut [i16]) -> Result<(), CodecError> {
-        duration(next).ok_or(CodecError::Malformed)?;
+        if duration(next).is_none() || !has_redundancy(next) {
+            return Err(CodecError::Malformed);
+        }
         match self.decoder.decode(next, out, DecodeMode::Fec) {
             Ok(samples) => {
                 let samples = samples.min(out.len());
@@ -90,6 +92,25 @@ impl OpusDecoder {
             };
             piece[made..].fill(0);
         }
+    }
+}
+
+/// Whether a packet can carry redundancy about the one before it (RFC 6716 section 4.2.4): the
+/// encoder adds none to CELT, nor to what it takes for no speech.
+fn has_redundancy(packet: &[u8]) -> bool {
+    let (Some(first), Some(second)) = (packet.first(), packet.get(1)) else { return false };
+    match first {
+        // CELT alone.
+        128.. => false,
+        // One mono frame: as many voice activity flags as there are SILK frames of 20 ms, then the
+        // flag looked for.
+        first if first & 7 == 0 => {
+            let frames =
+                if first >> 3 < 12 { [1, 1, 2, 3][usize::from(first >> 3 & 3)] } else { 1 };
+            second << frames & 0x80 != 0
+        }
+        // Where the flag lies takes a parser to know; the decoder conceals when it is not set.
+        _ => true,
     }
 }
 

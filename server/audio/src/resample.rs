@@ -17,15 +17,31 @@ const BLOCK: usize = 960;
 /// The longest history: 31 steps of six samples.
 const HISTORY: usize = (TAPS - 1) * 6;
 
-static BY_2: [f32; TAPS * 2] = filter();
-static BY_3: [f32; TAPS * 3] = filter();
-static BY_6: [f32; TAPS * 6] = filter();
+/// A ratio's filter with a sum of 1, for the way down; and for the way up its phases one after
+/// another, each with a sum of 1.
+struct Filter {
+    down: &'static [f32],
+    up: &'static [f32],
+}
+
+static NONE: Filter = Filter { down: &[], up: &[] };
+static BY_2: Filter = Filter {
+    down: &const { filter::<{ TAPS * 2 }>() },
+    up: &const { phases(filter::<{ TAPS * 2 }>()) },
+};
+static BY_3: Filter = Filter {
+    down: &const { filter::<{ TAPS * 3 }>() },
+    up: &const { phases(filter::<{ TAPS * 3 }>()) },
+};
+static BY_6: Filter = Filter {
+    down: &const { filter::<{ TAPS * 6 }>() },
+    up: &const { phases(filter::<{ TAPS * 6 }>()) },
+};
 
 /// Converts a stream of samples from one rate to another.
 #[derive(Clone)]
 pub struct Resampler {
-    /// The ratio's filter, at the higher rate, with a sum of 1.
-    filter: &'static [f32],
+    filter: &'static Filter,
     /// Between the rates; 1 copies.
     ratio: usize,
     upwards: bool,
@@ -38,11 +54,11 @@ impl Resampler {
     pub fn new(from: Rate, to: Rate) -> Self {
         let (low, high) = if from < to { (from, to) } else { (to, from) };
         let ratio = high.khz() / low.khz();
-        let filter: &[f32] = match ratio {
+        let filter = match ratio {
             2 => &BY_2,
             3 => &BY_3,
             6 => &BY_6,
-            _ => &[],
+            _ => &NONE,
         };
         Resampler { filter, ratio, upwards: from < to, history: [0; HISTORY] }
     }
@@ -74,15 +90,9 @@ impl Resampler {
             }
             let windows = work[..filled].windows(TAPS * step).step_by(step);
             for (window, out) in windows.zip(out.chunks_mut(made)) {
-                if self.upwards {
-                    // The filter is symmetrical, so a phase read forwards is the phase at the
-                    // other end read backwards.
-                    for (phase, out) in out.iter_mut().rev().enumerate() {
-                        let taps = self.filter.iter().skip(phase).step_by(self.ratio);
-                        *out = round(dot(window, taps) * self.ratio as f32);
-                    }
-                } else {
-                    out[0] = round(dot(window, self.filter.iter()));
+                let taps = if self.upwards { self.filter.up } else { self.filter.down };
+                for (taps, out) in taps.chunks_exact(window.len()).zip(out) {
+                    *out = dot(window, taps).round() as i16;
                 }
             }
             if block.len() >= past {
@@ -97,19 +107,28 @@ impl Resampler {
 }
 
 /// The sum of products, in eight lanes so that the compiler can use vector registers.
-fn dot<'a>(window: &[f32], taps: impl Iterator<Item = &'a f32>) -> f32 {
+fn dot(window: &[f32], taps: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
-    let mut taps = taps;
-    for eight in window.chunks_exact(8) {
-        for (lane, (sample, tap)) in lanes.iter_mut().zip(eight.iter().zip(taps.by_ref().take(8))) {
+    for (samples, taps) in window.chunks_exact(8).zip(taps.chunks_exact(8)) {
+        for (lane, (sample, tap)) in lanes.iter_mut().zip(samples.iter().zip(taps)) {
             *lane += sample * tap;
         }
     }
     lanes.iter().sum()
 }
 
-fn round(value: f32) -> i16 {
-    value.round() as i16
+/// Sorts a filter's taps by phase, in the order in which the window meets them.
+const fn phases<const N: usize>(filter: [f32; N]) -> [f32; N] {
+    let ratio = N / TAPS;
+    let mut sorted = [0f32; N];
+    let mut n = 0;
+    while n < N {
+        // The filter is symmetrical, so a phase read backwards is the phase at the other end.
+        let (phase, tap) = (n / TAPS, n % TAPS);
+        sorted[n] = filter[ratio - 1 - phase + ratio * tap] * ratio as f32;
+        n += 1;
+    }
+    sorted
 }
 
 /// A low-pass filter at half the lower rate; `N` is 32 times the ratio.

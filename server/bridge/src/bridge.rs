@@ -178,7 +178,7 @@ impl Bridge {
         None
     }
 
-    /// Work off what time has brought; then poll.
+    /// Works off what time has brought; poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some(at) = self.tick_at
             && at <= now

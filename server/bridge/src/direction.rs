@@ -104,6 +104,9 @@ impl Direction {
             (codec, ..) => Rate::of(codec),
         };
         self.player = Some(Box::new(Player::new(sound, rate, until)));
+        // What was buffered would be stale by the sound's end.
+        self.playout = None;
+        self.relayable = 0;
     }
 
     /// Ends the sound, if there is one.

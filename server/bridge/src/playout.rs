@@ -102,7 +102,8 @@ impl Playout {
             return;
         };
         let arrived = self.micros(frame.received_at.min(now));
-        let at = match self.timeline.place(frame, duration, arrived, self.delay.base()) {
+        let place = self.timeline.place(frame, duration, arrived, self.delay.base());
+        let at = match place {
             Place::At(at) => at,
             Place::Anew(at) => {
                 if self.buffer.len() > 0 || self.state == State::Playing {
@@ -111,24 +112,29 @@ impl Playout {
                 self.restart();
                 at
             }
+            Place::Stale => return self.came_late(stats),
         };
         let late = self.state == State::Playing && frame.sequence < self.sequence;
         self.delay.arrived(arrived, arrived - at, late);
         if late {
-            stats.late += 1;
-            self.late_in_a_row += 1;
-            if self.late_in_a_row >= LATE_IN_A_ROW {
-                stats.resets += 1;
-                self.timeline = Timeline::default();
-                self.restart();
-            }
-            return;
+            return self.came_late(stats);
         }
         self.late_in_a_row = 0;
         match self.buffer.insert(frame, at, duration) {
             Inserted::Kept => {}
             Inserted::Overflowed => stats.lost += 1,
             Inserted::Duplicate => stats.duplicates += 1,
+        }
+    }
+
+    /// Leaves a frame out; after some in a row the sender is taken to have started anew.
+    fn came_late(&mut self, stats: &mut DirectionStatistics) {
+        stats.late += 1;
+        self.late_in_a_row += 1;
+        if self.late_in_a_row >= LATE_IN_A_ROW {
+            stats.resets += 1;
+            self.timeline = Timeline::default();
+            self.restart();
         }
     }
 
@@ -188,25 +194,27 @@ impl Playout {
                 (self.sequence, self.at, self.dry) = (sequence, at, 0);
                 self.state = State::Playing;
             }
-            (State::Waiting, _) => self.conceal(room, stats, false),
+            (State::Waiting, _) => {
+                self.conceal(room, stats, false);
+            }
             (State::Playing, None) => {
                 if self.dry == 0 {
                     stats.underruns += 1;
                 }
-                self.dry += room;
-                self.conceal(room, stats, true);
+                self.dry += self.conceal(room, stats, true);
                 if self.dry >= DRY {
                     self.state = State::Waiting;
                 }
             }
             (State::Playing, Some((sequence, at, duration))) => {
                 let missing = at - self.at - self.dry;
-                if sequence > self.sequence && missing >= SHORTEST_FRAME {
+                // A gap is only filled while what follows it is not overdue itself.
+                let overdue = held(at) > target + PRESSING;
+                if sequence > self.sequence && missing >= SHORTEST_FRAME && !overdue {
                     self.fill_gap(sequence, missing, duration, stats);
                 } else if sequence == self.sequence && missing > TICK / 2 && held(at) < target {
                     // Nothing is lost: the sender paused, and what follows keeps its distance.
-                    self.dry += room;
-                    self.conceal(room, stats, true);
+                    self.dry += self.conceal(room, stats, true);
                 } else {
                     stats.lost += sequence.saturating_sub(self.sequence);
                     let excess = held(at) - target;
@@ -242,11 +250,13 @@ impl Playout {
             let samples = self.whole(missing.min(duration));
             let pcm = &mut pcm[..samples];
             if let (Some(decoder), Some(front)) = (&mut self.decoder, self.buffer.front()) {
-                if front.codec == Codec::Opus && decoder.codec() == Codec::Opus {
-                    decoder.decode_fec(&front.payload, pcm);
+                let same = decoder.codec() == front.codec;
+                if same && decoder.decode_fec(&front.payload, pcm) {
                     stats.restored += 1;
                 } else {
-                    decoder.conceal(pcm);
+                    if !same {
+                        decoder.conceal(pcm);
+                    }
                     stats.concealed_ms += (missing / 1000) as u64;
                 }
             }
@@ -258,8 +268,7 @@ impl Playout {
         } else {
             // All but the last lost frame, at most a tick at a time.
             let part = (missing - duration).clamp(SHORTEST_FRAME, TICK);
-            self.at += part;
-            self.conceal(part, stats, true);
+            self.at += self.conceal(part, stats, true);
         }
     }
 
@@ -306,17 +315,20 @@ impl Playout {
         self.pcm.extend_from_slice(&pcm[..samples]);
     }
 
-    /// Appends made-up sound; `counted` unless nobody expects any.
-    fn conceal(&mut self, micros: i64, stats: &mut DirectionStatistics, counted: bool) {
-        let samples = self.rate.khz() * usize::try_from(micros).unwrap_or(0).div_ceil(1000);
+    /// Appends made-up sound, in whole steps of 2.5 ms as Opus needs it, and gives its length;
+    /// plain silence where no sound is `expected`.
+    fn conceal(&mut self, micros: i64, stats: &mut DirectionStatistics, expected: bool) -> i64 {
+        let steps = (micros.max(1) + SHORTEST_FRAME - 1) / SHORTEST_FRAME;
+        let micros = steps * SHORTEST_FRAME;
         let start = self.pcm.len();
-        self.pcm.resize(start + samples, 0);
+        self.pcm.resize(start + self.whole(micros), 0);
         if let Some(decoder) = &mut self.decoder
-            && counted
+            && expected
         {
             decoder.conceal(&mut self.pcm[start..]);
             stats.concealed_ms += (micros / 1000) as u64;
         }
+        micros
     }
 
     /// Samples of a stretch, in whole steps of 2.5 ms, at most a longest frame.

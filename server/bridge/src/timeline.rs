@@ -35,6 +35,8 @@ pub enum Place {
     At(i64),
     /// A new stream begins with this frame, at this time: what is buffered belongs to the old one.
     Anew(i64),
+    /// The frame is from long ago, or its sender has gone back in its numbers.
+    Stale,
 }
 
 impl Timeline {
@@ -70,13 +72,16 @@ impl Timeline {
             newest.timestamp = frame.timestamp;
             newest.clock_rate = clock_rate;
         }
-        let ticks = newest.ticks + i64::from(frame.timestamp.wrapping_sub(newest.timestamp) as i32);
+        let mut ticks =
+            newest.ticks + i64::from(frame.timestamp.wrapping_sub(newest.timestamp) as i32);
         let mut at = newest.zero + ticks * 1_000_000 / clock_rate;
         if newer {
             let off = arrived - at - base;
             if off.abs() > CLOCK_JUMP {
-                newest.zero += off;
+                // The clock counts anew from here, so that no number of jumps overflows it.
                 at += off;
+                newest.zero = at;
+                ticks = 0;
             }
             // Going on before the end of what was there would turn the order of time around.
             if at < newest.end - CLOCK_JUMP {
@@ -88,6 +93,8 @@ impl Timeline {
             newest.ticks = ticks;
             newest.end = at + duration;
             self.newest = Some(newest);
+        } else if arrived - at - base > CLOCK_JUMP {
+            return Place::Stale;
         }
         Place::At(at)
     }
@@ -135,6 +142,14 @@ mod tests {
         assert_eq!(place(&mut line, Codec::Pcmu, 2, 99_000, 20), Place::At(20_000));
         assert_eq!(place(&mut line, Codec::Pcmu, 3, 99_160, 40), Place::At(40_000));
         assert_eq!(place(&mut line, Codec::Opus, 5, 1, 80), Place::At(80_000));
+    }
+
+    #[test]
+    fn a_straggler_of_a_second_is_stale() {
+        let mut line = Timeline::default();
+        place(&mut line, Codec::Pcma, 50, 8000, 0);
+        assert_eq!(place(&mut line, Codec::Pcma, 49, 7840, 400), Place::At(-20_000));
+        assert_eq!(place(&mut line, Codec::Pcma, 48, 7680, 1000), Place::Stale);
     }
 
     #[test]

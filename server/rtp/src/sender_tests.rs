@@ -85,7 +85,8 @@ fn a_change_of_the_codec_keeps_numbers_and_moves_time_at_the_new_rate() {
     let now = Instant::now();
     let mut mapper = mapper();
     let a = mapper.map(now, 1, 100, 48_000).unwrap();
-    let b = mapper.map(now + TICK * 2, 3, 100, 8000).unwrap();
+    // The same time line in units of the old rate: it must not be taken for the new one.
+    let b = mapper.map(now + TICK * 2, 3, 1060, 8000).unwrap();
     assert_eq!(b.sequence, a.sequence + 2);
     assert_eq!(b.timestamp.wrapping_sub(a.timestamp), 320);
 }

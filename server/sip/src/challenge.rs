@@ -9,28 +9,26 @@ use base::Seed;
 pub(crate) struct Challenger {
     credentials: Credentials,
     session: AuthSession,
+    /// Challenges to the request under way.
     tries: u8,
-    /// The request under way carried credentials before anybody asked for them.
-    ahead: bool,
 }
 
 impl Challenger {
     /// Nothing asked so far.
     pub(crate) fn new(credentials: Credentials) -> Self {
-        Challenger { credentials, session: AuthSession::default(), tries: 0, ahead: false }
+        Challenger { credentials, session: AuthSession::new(), tries: 0 }
     }
 
     /// Prepares a new request: where a nonce is known it is used again, which saves a round trip.
     pub(crate) fn begin(&mut self, request: &mut Request, seed: &mut Seed) {
-        self.ahead = self.tries > 0;
         self.tries = 0;
-        if self.ahead {
+        if !self.session.is_empty() {
             self.session.authorize(request, &self.credentials, seed);
         }
     }
 
     /// Answers a 401 or 407. False: it cannot be answered, which means a wrong password or a
-    /// server that asks without end.
+    /// server that asks without end. Then nothing that was learnt is used again.
     pub(crate) fn answer(
         &mut self,
         response: &Response,
@@ -42,15 +40,16 @@ impl Challenger {
         }
         self.tries += 1;
         let mut accepted = self.session.challenged(response).is_ok();
-        if !accepted && self.ahead {
-            // An old nonce was refused without being called stale; that says nothing about the
-            // password yet.
-            self.session = AuthSession::default();
+        if !accepted && self.tries == 1 {
+            // This request only carried what was learnt from others before; that an old nonce is
+            // refused says nothing about the password.
+            self.session = AuthSession::new();
             accepted = self.session.challenged(response).is_ok();
         }
-        self.ahead = false;
         if accepted {
             self.session.authorize(request, &self.credentials, seed);
+        } else {
+            self.session = AuthSession::new();
         }
         accepted
     }

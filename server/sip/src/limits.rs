@@ -58,3 +58,5 @@ pub(crate) const UNANSWERED: Duration = Duration::from_secs(900);
 pub(crate) const INFOS: usize = 64;
 /// Longest Retry-After that a registration obeys.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// How long the peer may think about a new offer of ours before it is cancelled.
+pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);

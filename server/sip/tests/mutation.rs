@@ -7,11 +7,46 @@ use base::Seed;
 
 /// Pieces that parsers trip over.
 const PIECES: &[&[u8]] = &[
-    b"\r\n", b"\n", b"\r", b"\r\n ", b"\r\n\r\n", b"\"", b"\\", b"<", b">", b";", b",", b":", b"@",
-    b"=", b"%", b"%00", b"[", b"]", b"::", b"?", b"&", b" ", b"\t", b"\0", b"\xff", b"\xc3\xa9", b"*",
-    b"SIP/2.0", b"sip:", b"tel:+1", b"v: ", b"l: 0\r\n", b"Content-Length: 99999999999999999999\r\n",
-    b"Via: SIP/2.0/UDP a,SIP/2.0/UDP b\r\n", b"WWW-Authenticate: Digest realm=\"a\\\"b\", nonce=c, ",
-    b"-1", b"4294967296", b"z9hG4bK", b";tag=", b";;",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n ",
+    b"\r\n\r\n",
+    b"\"",
+    b"\\",
+    b"<",
+    b">",
+    b";",
+    b",",
+    b":",
+    b"@",
+    b"=",
+    b"%",
+    b"%00",
+    b"[",
+    b"]",
+    b"::",
+    b"?",
+    b"&",
+    b" ",
+    b"\t",
+    b"\0",
+    b"\xff",
+    b"\xc3\xa9",
+    b"*",
+    b"SIP/2.0",
+    b"sip:",
+    b"tel:+1",
+    b"v: ",
+    b"l: 0\r\n",
+    b"Content-Length: 99999999999999999999\r\n",
+    b"Via: SIP/2.0/UDP a,SIP/2.0/UDP b\r\n",
+    b"WWW-Authenticate: Digest realm=\"a\\\"b\", nonce=c, ",
+    b"-1",
+    b"4294967296",
+    b"z9hG4bK",
+    b";tag=",
+    b";;",
 ];
 
 fn corpus() -> Vec<Vec<u8>> {
@@ -45,8 +80,12 @@ fn mutate(seed: &mut Seed, corpus: &[Vec<u8>]) -> Vec<u8> {
         let end = (at + pick(seed, 20)).min(data.len());
         match seed.below(6) {
             0 => drop(data.drain(at..end)),
-            1 => data.splice(at..at, PIECES[pick(seed, PIECES.len())].iter().copied()).for_each(drop),
-            2 => data.splice(at..end, PIECES[pick(seed, PIECES.len())].iter().copied()).for_each(drop),
+            1 => {
+                data.splice(at..at, PIECES[pick(seed, PIECES.len())].iter().copied()).for_each(drop)
+            }
+            2 => data
+                .splice(at..end, PIECES[pick(seed, PIECES.len())].iter().copied())
+                .for_each(drop),
             3 => data.iter_mut().skip(at).take(1).for_each(|o| *o ^= 1 << seed.below(8)),
             4 => {
                 let piece = data[at..end].to_vec();
@@ -57,7 +96,8 @@ fn mutate(seed: &mut Seed, corpus: &[Vec<u8>]) -> Vec<u8> {
                 let other = &corpus[pick(seed, corpus.len())];
                 let lines: Vec<_> = other.split_inclusive(|octet| *octet == b'\n').collect();
                 let line = lines.get(pick(seed, lines.len())).copied().unwrap_or_default();
-                let start = data[..at].iter().rposition(|octet| *octet == b'\n').map_or(0, |n| n + 1);
+                let start =
+                    data[..at].iter().rposition(|octet| *octet == b'\n').map_or(0, |n| n + 1);
                 data.splice(start..start, line.iter().copied());
             }
         }

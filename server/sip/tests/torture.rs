@@ -88,12 +88,15 @@ const RFC5118: &[(&str, Verdict)] = &[
     ("port-unambiguous", Accept),
     ("via-received-param-with-delim", Accept),
     ("via-received-param-no-delim", Accept),
-    ("ipv6-in-sdp", Accept),
     ("mult-ip-in-header", Accept),
-    ("mult-ip-in-sdp", Accept),
     ("ipv4-mapped-ipv6", Accept),
     ("ipv6-bug-abnf-3-colons", Accept),
     ("ipv6-correct-abnf-2-colons", Accept),
+    // Valid by the RFC's text, but in its archive Content-Length is larger than the body (268
+    // for 242 octets, 181 for 180), which RFC 4475 section 3.1.2.2 has us refuse. With the length
+    // put right they are accepted: see the test below.
+    ("ipv6-in-sdp", Reject(400)),
+    ("mult-ip-in-sdp", Reject(400)),
 ];
 
 fn read(rfc: &str, name: &str) -> Vec<u8> {
@@ -152,13 +155,10 @@ fn a_refused_request_carries_the_answer_to_send() {
             continue;
         };
         assert_eq!(*expected, Reject(status), "{name}");
-        let via_is_broken = ["badinv01", "badvers"].contains(name);
-        assert_eq!(reply.is_none(), via_is_broken, "{name}");
-        if let Some(reply) = reply {
-            assert_eq!(reply.status, status);
-            assert!(reply.to_bytes().starts_with(format!("SIP/2.0 {status} ").as_bytes()));
-            assert!(reply.via().is_ok(), "{name}");
-        }
+        let reply = reply.unwrap_or_else(|| panic!("{name} stays unanswered"));
+        assert_eq!(reply.status, status);
+        assert!(reply.to_bytes().starts_with(format!("SIP/2.0 {status} ").as_bytes()));
+        assert!(reply.headers.get(&Name::Via).is_some(), "{name}");
     }
 }
 
@@ -194,7 +194,10 @@ fn the_short_tortuous_invite_says_what_it_means() {
 fn the_full_range_of_characters_survives() {
     let request = request("rfc4475", "intmeth");
     assert_eq!(request.method.as_str(), "!interesting-Method0123456789_*+`.%indeed'~");
-    assert_eq!(request.uri.password.as_ref().unwrap().reveal(), "&it+has=1,weird!*pas$wo~d_too.(doesn't-it)");
+    assert_eq!(
+        request.uri.password.as_ref().unwrap().reveal(),
+        "&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"
+    );
     assert_eq!(request.to().unwrap().display.as_deref(), Some("BEL:\u{7} NUL:\0 DEL:\u{7f}"));
     let from = request.from().unwrap();
     assert_eq!(from.params.text("fromParam''~+*_!.-%").as_deref(), Some("работающий"));
@@ -262,6 +265,19 @@ fn ipv6_addresses_are_read_wherever_they_stand() {
     let three = request("rfc5118", "ipv6-bug-abnf-3-colons");
     let two = request("rfc5118", "ipv6-correct-abnf-2-colons");
     assert_eq!(three.uri.host, two.uri.host);
+}
+
+#[test]
+fn the_two_messages_with_a_wrong_length_are_valid_once_it_is_right() {
+    for (name, wrong, right) in [("ipv6-in-sdp", "268", "242"), ("mult-ip-in-sdp", "181", "180")] {
+        let text = String::from_utf8(read("rfc5118", name)).unwrap();
+        let length = |number| format!("Content-Length: {number}\n");
+        assert!(text.contains(&length(wrong)), "{name}");
+        let corrected = text.replace(&length(wrong), &length(right));
+        let Ok(Message::Request(request)) = parse(corrected.as_bytes()) else { panic!("{name}") };
+        assert_eq!(request.body.len().to_string(), right);
+        assert_eq!(request.uri.host, Host::V6("2001:db8::10".parse().unwrap()));
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Core {
     ) {
         let Some(known) = self.links.get(&link) else { return };
         let old = known.account;
-        let named = registrar.parse::<HostPort>().ok();
+        let named = HostPort::parse(registrar);
         let allowed = known.button.is_none()
             && self.config.webphone.as_ref().is_some_and(|webphone| {
                 named.as_ref().is_some_and(|named| webphone.registrars.contains(named))

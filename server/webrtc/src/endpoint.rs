@@ -220,9 +220,7 @@ impl Endpoint {
         if let Some(path) = checked.removed {
             self.forget(id, &path);
         }
-        if checked.added {
-            self.addresses.insert((datagram.protocol, datagram.remote), id);
-        }
+        self.claim(now, id, (datagram.protocol, datagram.remote));
         if let Some(fragment) = checked.retired {
             self.fragments.remove(&fragment);
         }
@@ -401,6 +399,21 @@ impl Endpoint {
             if self.addresses.get(&key) == Some(&id) {
                 self.addresses.remove(&key);
             }
+        }
+    }
+
+    /// Makes an address a peer's. An address on which another peer's checks are living stays with
+    /// that one: a visitor who forges the sender of his checks must not take away its packets.
+    fn claim(&mut self, now: Instant, id: PeerId, key: (Protocol, SocketAddr)) {
+        let owner = self.addresses.get(&key).copied();
+        if owner == Some(id) {
+            return;
+        }
+        let owner = owner.and_then(|owner| self.peers.get(&owner));
+        if owner.is_some_and(|owner| owner.ice.is_living(now, key)) {
+            self.out.counters.contested += 1;
+        } else {
+            self.addresses.insert(key, id);
         }
     }
 

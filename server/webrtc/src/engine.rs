@@ -65,6 +65,7 @@ impl Shared {
 }
 
 /// What a connection gives.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Given {
     /// DTLS, SRTP or SRTCP for the browser.
     Datagram(Vec<u8>),
@@ -72,6 +73,7 @@ pub(crate) enum Given {
     Connected,
     /// The browser closed the connection.
     Closed,
+    /// By value: boxing it would be an allocation for each packet.
     Packet(RtpPacket),
     Report(Box<MediaEgressStats>),
 }

@@ -51,8 +51,6 @@ pub(crate) struct Path {
 /// What a check did.
 pub(crate) struct Checked {
     pub(crate) reply: Transmit,
-    /// This path is new.
-    pub(crate) added: bool,
     /// This path made room and is no longer valid.
     pub(crate) removed: Option<Path>,
     /// Datagrams go another way from now on.
@@ -114,6 +112,19 @@ impl IceLite {
         self.paths.get(self.selected?)
     }
 
+    /// Whether checks came from this address lately.
+    pub(crate) fn is_living(
+        &self,
+        now: Instant,
+        (protocol, remote): (Protocol, SocketAddr),
+    ) -> bool {
+        self.paths.iter().any(|path| {
+            path.protocol == protocol
+                && path.remote == remote
+                && now.saturating_duration_since(path.checked_at) <= STALE_AFTER
+        })
+    }
+
     /// When the latest authentic check came.
     pub(crate) fn checked_at(&self) -> Option<Instant> {
         self.checked_at
@@ -162,7 +173,7 @@ impl IceLite {
 
         let number = generation.number;
         self.checked_at = Some(now);
-        let (index, added, removed) = self.path(now, datagram, number);
+        let (index, removed) = self.path(now, datagram, number);
         let moved = self.elect(now, index, message.use_candidate(), number);
         let nominated = self.selected().is_some_and(|path| path.nominated);
         let selected_number = self.selected().map(|path| path.generation);
@@ -171,7 +182,7 @@ impl IceLite {
         } else {
             None
         };
-        Some(Checked { reply, added, removed, moved, retired })
+        Some(Checked { reply, removed, moved, retired })
     }
 
     /// Finds or adds the path of a check.
@@ -180,7 +191,7 @@ impl IceLite {
         now: Instant,
         datagram: &Datagram<'_>,
         number: u32,
-    ) -> (usize, bool, Option<Path>) {
+    ) -> (usize, Option<Path>) {
         let found = self.paths.iter().position(|path| {
             path.protocol == datagram.protocol
                 && path.remote == datagram.remote
@@ -193,7 +204,7 @@ impl IceLite {
                 path.generation = number;
                 path.nominated = false;
             }
-            return (index, false, None);
+            return (index, None);
         }
         let mut removed = None;
         if self.paths.len() >= PATHS_MAX {
@@ -212,7 +223,7 @@ impl IceLite {
             nominated: false,
             generation: number,
         });
-        (self.paths.len() - 1, true, removed)
+        (self.paths.len() - 1, removed)
     }
 
     /// Chooses the path in use after a check on the path at `index`. The latest nomination wins:
@@ -226,7 +237,7 @@ impl IceLite {
             None => true,
             Some(_) if self.selected == Some(index) => false,
             Some(selected) if path.nominated && path.generation == number => {
-                let stale = now.duration_since(selected.checked_at) > STALE_AFTER;
+                let stale = now.saturating_duration_since(selected.checked_at) > STALE_AFTER;
                 let older = selected.generation < path.generation;
                 let newer = selected.generation > path.generation && selected.nominated;
                 let less_wanted = path.protocol == Protocol::Tcp
@@ -259,13 +270,10 @@ impl IceLite {
     fn remove(&mut self, index: usize) -> Path {
         let path = self.paths.remove(index);
         self.selected = match self.selected {
-            Some(selected) if selected == index => {
-                let latest = (0..self.paths.len()).max_by_key(|index| {
-                    let path = &self.paths[*index];
-                    (path.generation, path.nominated, path.checked_at)
-                });
-                latest
-            }
+            Some(selected) if selected == index => (0..self.paths.len()).max_by_key(|index| {
+                let path = &self.paths[*index];
+                (path.generation, path.nominated, path.checked_at)
+            }),
             Some(selected) if selected > index => Some(selected - 1),
             other => other,
         };

@@ -13,6 +13,9 @@
 //!                    v                                      v
 //!               unknown sender:                    handshake.rs -> engine.rs (str0m: DTLS, SRTP,
 //!               counted and dropped                                          RTCP, RTP streams)
+//!                                                           |
+//!                                                           v
+//!                                              inbound.rs: frames, telephone events
 //! ```
 //!
 //! Connectivity checks are answered here and not by str0m's agent, for three reasons. An ICE-lite
@@ -24,8 +27,8 @@
 //! What is absent: TURN, trickled remote candidates (an ICE-lite endpoint never calls first),
 //! data channels, video (its media sections are rejected with port 0).
 //!
-//! Keys, nonces and STUN-independent identifiers inside str0m and its cryptography come from the
-//! operating system; everything that this crate draws itself comes from its [`base::Seed`].
+//! Keys and nonces of DTLS come from the operating system; everything that this crate draws itself
+//! (ICE credentials, SSRC, first numbers) comes from its [`base::Seed`].
 
 mod answer;
 mod candidate;
@@ -36,6 +39,7 @@ mod event;
 mod fuzz;
 mod handshake;
 mod ice;
+mod inbound;
 mod negotiation;
 mod offer;
 mod outgoing;

@@ -2,23 +2,21 @@
 
 use crate::engine::{Broken, Engine, Given, Shared};
 use crate::error::SendError;
-use crate::event::{Event, LostCause, PeerId, ReceivedFrame, TelephoneEvent};
+use crate::event::{Event, LostCause, PeerId};
 use crate::handshake::{Handshake, Record};
 use crate::ice::IceLite;
+use crate::inbound::Inbound;
 use crate::negotiation::{Content, Negotiated};
 use crate::outgoing::Outgoing;
-use crate::statistics::{Counters, Reception, Statistics};
+use crate::statistics::{Counters, Statistics};
 use base::{Frame, Protocol, Seed, Transmit};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use str0m::rtp::RtpPacket;
 
 /// The most datagrams that wait for the driver; a whole burst of 1,000 calls.
 const TRANSMITS_MAX: usize = 8_192;
 /// The most frames that wait for the driver.
 const FRAMES_MAX: usize = 8_192;
-/// The most sources learnt from packets when neither offer nor packets name them.
-const LEARNT_MAX: usize = 4;
 
 /// What leaves the endpoint.
 #[derive(Default)]
@@ -38,7 +36,7 @@ impl Outbox {
     }
 
     /// Frames and digits may be dropped when nobody drains; what happened to a peer may not.
-    fn sound(&mut self, event: Event) {
+    pub(crate) fn sound(&mut self, event: Event) {
         if self.events.len() < FRAMES_MAX {
             self.events.push_back(event);
         } else {
@@ -87,9 +85,8 @@ pub(crate) struct Peer {
     state: State,
     accepted_at: Instant,
     outgoing: Outgoing,
-    reception: Reception,
+    inbound: Inbound,
     statistics: Statistics,
-    learnt: Vec<u32>,
 }
 
 impl Peer {
@@ -113,9 +110,8 @@ impl Peer {
             state: State::Connecting(Handshake::default()),
             accepted_at: now,
             outgoing: Outgoing::new(seed),
-            reception: Reception::default(),
+            inbound: Inbound::default(),
             statistics: Statistics::default(),
-            learnt: Vec::new(),
         }
     }
 
@@ -143,9 +139,7 @@ impl Peer {
                     out.counters.dropped += 1;
                     return Fate::Stays;
                 }
-                if !dtls && let Some(ssrc) = unnamed_source(&self.negotiated, &self.learnt, packet)
-                {
-                    self.learnt.push(ssrc);
+                if !dtls && let Some(ssrc) = self.inbound.unnamed_source(&self.negotiated, packet) {
                     engine.expect(ssrc, &self.negotiated.mid);
                 }
                 if engine.receive(now, packet).is_err() {
@@ -257,7 +251,7 @@ impl Peer {
 
     pub(crate) fn statistics(&self) -> Statistics {
         let mut statistics = self.statistics;
-        self.reception.write(&mut statistics);
+        self.inbound.write(&mut statistics);
         statistics
     }
 
@@ -317,7 +311,9 @@ impl Peer {
             match engine.poll() {
                 Ok(None) => return Fate::Stays,
                 Ok(Some(Given::Datagram(payload))) => transmit(&self.ice, payload, out),
-                Ok(Some(Given::Packet(packet))) => self.received(now, packet, out),
+                Ok(Some(Given::Packet(packet))) => {
+                    self.inbound.received(now, self.id, &self.negotiated, packet, out);
+                }
                 Ok(Some(Given::Report(report))) => {
                     let clock = self.negotiated.answered.first().map(|payload| payload.content);
                     let clock_rate = match clock {
@@ -345,43 +341,6 @@ impl Peer {
             }
         }
     }
-
-    fn received(&mut self, now: Instant, packet: RtpPacket, out: &mut Outbox) {
-        let Some(content) = self.negotiated.content(*packet.header.payload_type) else {
-            out.counters.dropped += 1;
-            return;
-        };
-        let sequence = self.reception.received(*packet.header.ssrc, *packet.seq_no);
-        let (peer, payload) = (self.id, packet.payload);
-        let (timestamp, marker) = (packet.header.timestamp, packet.header.marker);
-        let received_at = packet.timestamp;
-        match content {
-            // Padding keeps a path open and carries no sound.
-            Content::Sound(_) if payload.is_empty() => {}
-            Content::Sound(codec) => {
-                self.reception.arrived(now, codec, timestamp);
-                let frame = ReceivedFrame {
-                    peer,
-                    codec,
-                    payload,
-                    sequence,
-                    timestamp,
-                    marker,
-                    received_at,
-                };
-                out.sound(Event::Frame(frame));
-            }
-            Content::Event(clock_rate) => out.sound(Event::TelephoneEvent(TelephoneEvent {
-                peer,
-                clock_rate,
-                payload,
-                sequence,
-                timestamp,
-                marker,
-                received_at,
-            })),
-        }
-    }
 }
 
 fn transmit(ice: &IceLite, payload: Vec<u8>, out: &mut Outbox) {
@@ -389,18 +348,4 @@ fn transmit(ice: &IceLite, payload: Vec<u8>, out: &mut Outbox) {
         let (protocol, local, remote) = (path.protocol, path.local, path.remote);
         out.send(Transmit { protocol, local, remote, payload });
     }
-}
-
-/// The source of a packet when nothing but the packet itself can name it: the offer had neither
-/// `a=ssrc` nor the mid extension.
-fn unnamed_source(negotiated: &Negotiated, learnt: &[u32], packet: &[u8]) -> Option<u32> {
-    if !negotiated.ssrcs.is_empty()
-        || negotiated.mid_extension.is_some()
-        || learnt.len() >= LEARNT_MAX
-    {
-        return None;
-    }
-    negotiated.content(packet.get(1)? & 0x7f)?;
-    let ssrc = u32::from_be_bytes(packet.get(8..12)?.try_into().ok()?);
-    (ssrc != 0 && !learnt.contains(&ssrc)).then_some(ssrc)
 }

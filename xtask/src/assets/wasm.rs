@@ -6,7 +6,7 @@
 use crate::files::Tree;
 use crate::shell::{self, Fail, Outcome, find, run, say};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -39,21 +39,29 @@ fn compile(folder: &Path) -> Outcome {
     .map_err(|fail| Fail::new(format!("client-wasm did not compile: {fail}")))
 }
 
-/// Panic messages name source files; without these the result would hold this machine's folders
-/// and differ from one to the next.
+/// Panic messages name source files; without these flags the result would hold this machine's
+/// folders and differ from one to the next.
 fn flags() -> OsString {
-    let home = std::env::var_os("CARGO_HOME")
-        .map(Into::into)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let mut flags = OsString::from("--remap-path-prefix=");
-    flags.push(shell::root());
-    flags.push("=.");
-    if let Some(home) = home {
-        let home: std::path::PathBuf = home;
-        // Between two flags stands the byte 0x1f.
-        flags.push("\u{1f}--remap-path-prefix=");
-        flags.push(home.join("registry/src"));
-        flags.push("=crates");
+    let mut places = vec![(shell::root(), ".")];
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = cargo_home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))) {
+        // One folder for each registry, whose name depends on where it is reached.
+        let registries = std::fs::read_dir(home.join("registry/src"));
+        let mut folders: Vec<PathBuf> =
+            registries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        folders.sort();
+        places.extend(folders.into_iter().map(|folder| (folder, "crates")));
+    }
+    let mut flags = OsString::new();
+    for (from, to) in places {
+        if !flags.is_empty() {
+            // The byte that stands between two flags.
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
     }
     flags
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 //!
 //! ```text
-//!  fmt -> assets -> tidy -> clippy -> build -> cargo -> xtask -> browser
+//!  tools -> fmt -> assets -> tidy -> clippy -> build -> cargo -> xtask -> browser
 //!                     all of them run, also after one that failed
 //! ```
 //!
@@ -25,6 +25,7 @@ Installs what the tests need, runs them all and sums them up.
 Usage: cargo xtask test [--only PART] [-- ARGUMENTS]
 
 Parts, in this order:
+  tools    what the tests need is installed
   fmt      rustfmt has nothing to change
   assets   the pages and the WebAssembly are built
   tidy     the house rules
@@ -48,16 +49,17 @@ struct Part {
     run: fn(&mut Run) -> Result<Count, Fail>,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
+    Part { name: "tools", needs: &[], run: install },
     Part { name: "fmt", needs: &[], run: fmt },
     Part { name: "assets", needs: &[], run: build_assets },
     Part { name: "tidy", needs: &[], run: run_tidy },
     // The executable embeds the assets, so nothing that holds it compiles without them.
     Part { name: "clippy", needs: &["assets"], run: clippy },
     Part { name: "build", needs: &["assets"], run: build },
-    Part { name: "cargo", needs: &["assets", "build"], run: test_workspace },
+    Part { name: "cargo", needs: &["tools", "assets", "build"], run: test_workspace },
     Part { name: "xtask", needs: &[], run: test_xtask },
-    Part { name: "browser", needs: &["assets", "build"], run: test_browsers },
+    Part { name: "browser", needs: &["tools", "assets", "build"], run: test_browsers },
 ];
 
 /// What the parts share.
@@ -66,8 +68,8 @@ struct Run {
     arguments: Vec<String>,
     /// The executable under test, once it is built.
     executable: Option<PathBuf>,
-    /// Whether the tools are there already.
-    equipped: Option<tools::Tools>,
+    /// The tools, once they are installed.
+    tools: Option<tools::Tools>,
 }
 
 /// How a part ended.
@@ -81,7 +83,7 @@ struct Line {
 /// `cargo xtask test`
 pub fn test(arguments: &[String]) -> Outcome {
     let (only, arguments) = options(arguments)?;
-    let mut run = Run { arguments, executable: None, equipped: None };
+    let mut run = Run { arguments, executable: None, tools: None };
     let mut lines: Vec<Line> = Vec::new();
     for part in PARTS.iter().filter(|part| wanted(&only, part.name)) {
         println!();
@@ -155,6 +157,13 @@ fn summary(lines: &[Line]) -> Outcome {
     if total.failed == 0 { Ok(()) } else { Err(Fail::new("not everything passed")) }
 }
 
+fn install(state: &mut Run) -> Result<Count, Fail> {
+    let tools = tools::install()?;
+    say(format_args!("tools: all there; node is {}", tools.node.display()));
+    state.tools = Some(tools);
+    Ok(Count::one())
+}
+
 fn fmt(_: &mut Run) -> Result<Count, Fail> {
     run(cargo().args(["fmt", "--all", "--check"]))
         .map_err(|_| Fail::new("`cargo fmt --all` changes files; run it"))?;
@@ -162,7 +171,7 @@ fn fmt(_: &mut Run) -> Result<Count, Fail> {
 }
 
 fn build_assets(_: &mut Run) -> Result<Count, Fail> {
-    assets::build()?;
+    assets::chore(&[])?;
     Ok(Count::one())
 }
 
@@ -230,16 +239,13 @@ fn test_browsers(state: &mut Run) -> Result<Count, Fail> {
 }
 
 impl Run {
-    /// The tools, installed at the first use.
-    fn tools(&mut self) -> Result<&tools::Tools, Fail> {
-        if self.equipped.is_none() {
-            self.equipped = Some(tools::install()?);
-        }
-        self.equipped.as_ref().ok_or_else(|| Fail::new("no tools"))
+    /// The tools, where their part passed.
+    fn tools(&self) -> Result<&tools::Tools, Fail> {
+        self.tools.as_ref().ok_or_else(|| Fail::new("needs the tools, which are not all there"))
     }
 
     /// Gives a runner what its tests look for.
-    fn equip(&mut self, command: &mut Command) -> Outcome {
+    fn equip(&self, command: &mut Command) -> Outcome {
         let path = self.tools()?.path.clone();
         command.env("PATH", path);
         let executable = self
@@ -266,7 +272,7 @@ mod tests {
         let (only, rest) = options(&words("--only browser -- page keypad")).unwrap();
         let run: Vec<_> =
             PARTS.iter().map(|part| part.name).filter(|name| wanted(&only, name)).collect();
-        assert_eq!(run, ["assets", "build", "browser"]);
+        assert_eq!(run, ["tools", "assets", "build", "browser"]);
         assert_eq!(rest, ["page", "keypad"]);
     }
 

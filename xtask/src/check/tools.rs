@@ -85,6 +85,8 @@ fn from_debian(missing: &[&Tool]) -> Outcome {
         let words = prefix.iter().copied();
         let all: Vec<&str> = words
             .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
+            // Another apt, such as a system's nightly one, is waited for.
+            .chain(["-o", "DPkg::Lock::Timeout=300"])
             .chain(arguments.iter().copied())
             .collect();
         run(Command::new(all[0]).args(&all[1..]).stdin(Stdio::null()))

@@ -91,6 +91,17 @@ fn a_key_held_for_long_is_one_digit_over_its_segments() {
 }
 
 #[test]
+fn the_marker_begins_another_event_even_where_a_segment_could_go_on() {
+    let now = Instant::now();
+    let mut receiver = Receiver::new();
+    assert_eq!(receiver.handle(now, &octets(3, false, 65_000), 0, true, 8000), None);
+    let first = receiver.handle(now + TICK, &octets(3, false, 160), 65_535, true, 8000);
+    assert_eq!(first.unwrap().duration_ms, 8125);
+    let second = receiver.handle(now + TICK, &octets(3, true, 800), 65_535, false, 8000);
+    assert_eq!(second.unwrap().duration_ms, 100);
+}
+
+#[test]
 fn late_and_foreign_packets_make_no_digit() {
     let now = Instant::now();
     let mut receiver = Receiver::new();

@@ -266,6 +266,19 @@ mod tests {
     }
 
     #[test]
+    fn a_second_stranger_does_not_disturb_the_described_peers_probation() {
+        let mut wire = wire();
+        for n in 0..4 {
+            wire.send(n * 20, STRANGER, 66, n as u16);
+        }
+        for n in 0..2 {
+            wire.send(100 + n * 20, DESCRIBED, 1, n as u16);
+            wire.send(110 + n * 20, "198.51.100.77:7777", 77, n as u16);
+        }
+        assert_eq!(wire.goes_to(), DESCRIBED);
+    }
+
+    #[test]
     fn only_a_changed_description_starts_over() {
         let mut wire = wire();
         wire.send(0, "192.0.2.1:5000", 1, 1);

@@ -265,6 +265,8 @@ fn reports_leave_every_five_seconds_on_average_and_never_in_step() {
     }
     let gaps: Vec<_> = times.windows(2).map(|w| w[1] - w[0]).collect();
     assert!(gaps.iter().all(|gap| *gap >= REPORT_EVERY / 2 && *gap <= REPORT_EVERY * 3 / 2));
+    let distinct: std::collections::BTreeSet<_> = gaps.iter().collect();
+    assert!(distinct.len() > 150, "{} distinct gaps", distinct.len());
     let mean = (times[199] - times[0]) / 199;
     assert!(mean > Duration::from_millis(4600) && mean < Duration::from_millis(5400));
 }
@@ -386,6 +388,49 @@ fn a_peer_that_echoes_every_packet_is_heard_as_a_peer() {
         heard += u32::from(matches!(got, Some(Received::Frame(_))));
     }
     assert_eq!(heard, 10);
+}
+
+#[test]
+fn our_own_report_that_comes_back_tells_nothing_about_the_peer() {
+    let mut end = end(4000, 5000, false, payloads(), 1);
+    let now = Instant::now();
+    let mut writer = crate::rtcp::Writer::new();
+    let ssrc = end.ssrc();
+    let block = crate::rtcp::ReportBlock { ssrc, cumulative_lost: 9, ..Default::default() };
+    writer.report(ssrc, None, &[block]);
+    let payload = &writer.finish()[..];
+    let (local, remote) = (address("127.0.0.1:4001"), address("127.0.0.1:5001"));
+    let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload };
+    assert!(end.handle_datagram(now, &datagram).is_none());
+    assert_eq!(end.statistics().remote_lost, 0);
+}
+
+#[test]
+fn a_new_source_is_heard_typing_although_its_time_line_starts_lower() {
+    let mut end = end(4000, 5000, false, payloads(), 1);
+    let now = Instant::now();
+    let mut digits = String::new();
+    for (ssrc, timestamp) in [(1, 1_000_000), (2, 500)] {
+        for sequence in 0..3u16 {
+            let event = [4 + ssrc as u8, 0x80, 3, 0x20];
+            let packet = Packet {
+                payload_type: 101,
+                marker: sequence == 0,
+                sequence,
+                timestamp,
+                ssrc,
+                payload: &event,
+            };
+            let mut buffer = [0; 16];
+            packet.write(&mut buffer).unwrap();
+            let (local, remote) = (address("127.0.0.1:4000"), address("127.0.0.1:5000"));
+            let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload: &buffer };
+            if let Some(Received::Digit(digit)) = end.handle_datagram(now, &datagram) {
+                digits.push(digit.digit);
+            }
+        }
+    }
+    assert_eq!(digits, "56");
 }
 
 #[test]

@@ -77,6 +77,31 @@ fn an_answer_uses_the_numbers_of_the_offer() {
 }
 
 #[test]
+fn a_codec_that_is_offered_twice_is_taken_once_and_its_events_come_first() {
+    let offer = with(
+        "m=audio 4000 RTP/AVP 96 97 98 99 100\n\
+         a=rtpmap:96 opus/48000/2\na=rtpmap:97 opus/48000/2\n\
+         a=rtpmap:98 telephone-event/8000\na=rtpmap:99 telephone-event/48000\n\
+         a=rtpmap:100 telephone-event/8000",
+    );
+    let (_, negotiated) = answer(&offer, &answer_settings(&Codec::ALL)).unwrap();
+    assert_eq!(negotiated.codecs, [(Codec::Opus, 96, 96)]);
+    assert_eq!(negotiated.telephone_events, [(48_000, 99, 99), (8000, 98, 98)]);
+}
+
+#[test]
+fn numbers_that_had_a_meaning_in_the_dialog_get_no_second_one() {
+    let theirs =
+        with("m=audio 4000 RTP/AVP 111 101\na=rtpmap:111 PCMU/8000\na=rtpmap:101 PCMA/8000");
+    let (_, negotiated) = answer(&theirs, &answer_settings(&Codec::ALL)).unwrap();
+    let codecs = [Codec::Opus, Codec::Pcmu, Codec::Pcma];
+    let mut settings = offer_settings(&codecs);
+    settings.previous = Some(&negotiated);
+    let ours = Offer::build(&settings);
+    assert!(text(ours.octets()).contains("m=audio 20000 RTP/AVP 96 111 101 97 110\r\n"));
+}
+
+#[test]
 fn telephone_events_are_not_invented_by_the_answer() {
     let offer = with("m=audio 4000 RTP/AVP 0");
     let (octets, negotiated) = answer(&offer, &answer_settings(&Codec::ALL)).unwrap();
@@ -176,7 +201,8 @@ fn of_several_audio_lines_the_first_usable_one_is_taken() {
     let expected = ["m=audio 0 RTP/SAVP 8", "m=audio 20000 RTP/AVP 8", "m=audio 0 RTP/AVP 8"];
     assert_eq!(lines, expected);
     assert!(text(&octets).contains("a=mid:plain\r\n"));
-    let secure = with("m=audio 4000 RTP/SAVP 8");
+    // The first line's reason is told.
+    let secure = with("m=audio 4000 RTP/SAVP 8\nm=audio 4002 RTP/AVP 18");
     assert_eq!(answer(&secure, &answer_settings(&Codec::ALL)).unwrap_err(), SdpError::Transport);
 }
 

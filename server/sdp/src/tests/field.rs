@@ -110,6 +110,15 @@ fn each_thing_that_makes_a_call_impossible_has_its_own_name() {
 }
 
 #[test]
+fn numbers_and_amounts_beyond_reason_are_left_out() {
+    let many = with(&format!("m=audio 4000 RTP/AVP 8 127 128 255\n{}", "a=x:y\n".repeat(1000)));
+    let media = &Session::parse(&many).unwrap().media[0];
+    let numbers: Vec<_> = media.formats.iter().map(|format| format.payload_type).collect();
+    assert_eq!(numbers, [8, 127]);
+    assert_eq!(media.attributes.len(), 256);
+}
+
+#[test]
 fn ipv6_is_read_and_written() {
     let answer = USUAL.replace("c=IN IP4 192.0.2.1", "c=IN IP6 2001:db8::1");
     assert_eq!(leads_to(&answer).unwrap().0, "[2001:db8::1]:4000");

@@ -114,16 +114,11 @@ impl AuthSession {
         best.into_iter().try_for_each(|(proxy, challenge)| self.remember(proxy, challenge))
     }
 
-    /// Tells that a request with credentials was not challenged: counters of failure start anew.
-    pub fn accepted(&mut self) {
-        for realm in &mut self.realms {
-            realm.stale = 0;
-        }
-    }
-
     fn remember(&mut self, proxy: bool, challenge: Challenge) -> Result<(), AuthError> {
-        let known =
-            self.realms.iter_mut().find(|r| r.proxy == proxy && r.challenge.realm == challenge.realm);
+        let known = self
+            .realms
+            .iter_mut()
+            .find(|r| r.proxy == proxy && r.challenge.realm == challenge.realm);
         let Some(realm) = known else {
             if self.realms.len() == MAX_REALMS {
                 return Err(AuthError::TooMany);
@@ -132,32 +127,27 @@ impl AuthSession {
             return Ok(());
         };
         if challenge.stale {
-            realm.stale = realm.stale.saturating_add(1);
+            // A nonce that was used twice was good once: its age is no reason for doubt.
+            realm.stale = if realm.count > 1 { 1 } else { realm.stale.saturating_add(1) };
             if realm.stale > MAX_STALE {
                 return Err(AuthError::TooMany);
             }
         } else if realm.count == 1 {
             return Err(AuthError::WrongPassword);
         }
-        let stale = realm.stale;
+        let stale = if challenge.stale { realm.stale } else { 0 };
         *realm = Realm { proxy, challenge, count: 0, cnonce: None, stale };
         Ok(())
     }
 
     /// Puts Authorization and Proxy-Authorization for every known realm into a request, in place
     /// of what it had. Method, Request-URI and body must be final.
-    pub fn authorize(
-        &mut self,
-        request: &mut Request,
-        credentials: &Credentials,
-        seed: &mut Seed,
-    ) {
+    pub fn authorize(&mut self, request: &mut Request, credentials: &Credentials, seed: &mut Seed) {
         request.headers.remove(&Name::Authorization);
         request.headers.remove(&Name::ProxyAuthorization);
         for realm in &mut self.realms {
             let value = realm.answer(request, credentials, seed);
-            let name =
-                if realm.proxy { Name::ProxyAuthorization } else { Name::Authorization };
+            let name = if realm.proxy { Name::ProxyAuthorization } else { Name::Authorization };
             request.headers.push(name, value);
         }
     }

@@ -60,6 +60,10 @@ pub fn verify(value: &str, method: &str, body: &[u8], password: &Secret) -> Opti
         uri: &uri,
         body,
     });
-    (Secret::new(expected) == Secret::new(params.text("response")?))
-        .then_some(Verified { username, realm, nonce, nonce_count })
+    (Secret::new(expected) == Secret::new(params.text("response")?)).then_some(Verified {
+        username,
+        realm,
+        nonce,
+        nonce_count,
+    })
 }

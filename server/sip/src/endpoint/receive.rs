@@ -3,7 +3,9 @@
 use super::{Endpoint, Event, InviteId};
 use crate::invite::{Invite, sdp};
 use crate::limits;
-use crate::message::{Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse};
+use crate::message::{
+    Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
+};
 use crate::transaction::{Hop, Received, TransactionId, User, Wire};
 use base::{Datagram, Protocol};
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ impl Endpoint {
             self.core.out.counters.dropped_foreign += 1;
             return;
         }
-        // Keep-alives of NATs (RFC 5626 3.5.1).
+        // Some phones hold their NAT open with a few zero octets.
         if datagram.payload.iter().all(|octet| b"\r\n\0 ".contains(octet)) {
             return;
         }
@@ -34,10 +36,13 @@ impl Endpoint {
                 self.core.out.counters.responses += 1;
                 self.on_response(now, &response, hop);
             }
+            Err(ParseError::KeepAlive) => {}
             Err(error) => {
                 self.core.out.counters.malformed += 1;
-                if let ParseError::Reject { reply: Some(reply), .. } = error {
-                    self.core.out.send(hop, reply.to_bytes());
+                if let ParseError::Reject { reply: Some(mut reply), .. } = error
+                    && let Some(back) = way_back(&mut reply.headers, hop)
+                {
+                    self.core.out.send(back, reply.to_bytes());
                 }
             }
         }
@@ -69,7 +74,7 @@ impl Endpoint {
     }
 
     fn on_request(&mut self, now: Instant, mut request: Request, hop: Hop) {
-        let Some(back) = way_back(&mut request, hop) else {
+        let Some(back) = way_back(&mut request.headers, hop) else {
             self.core.out.counters.malformed += 1;
             return;
         };
@@ -205,8 +210,8 @@ impl Endpoint {
 
 /// Notes in the topmost Via where the request came from, and says where its responses go
 /// (18.2.1, 18.2.2, RFC 3581 4).
-fn way_back(request: &mut Request, hop: Hop) -> Option<Hop> {
-    let mut via = request.via().ok()?;
+fn way_back(headers: &mut Headers, hop: Hop) -> Option<Hop> {
+    let mut via = headers.via().ok()?;
     let symmetric = via.rport().is_some() || hop.protocol == Protocol::Tcp;
     if via.rport().is_some() {
         via.set_rport(Some(hop.remote.port()));
@@ -214,7 +219,7 @@ fn way_back(request: &mut Request, hop: Hop) -> Option<Hop> {
     if symmetric || via.host.address() != Some(hop.remote.ip()) {
         via.set_received(hop.remote.ip());
     }
-    request.headers.set_first(&Name::Via, via.to_string());
+    headers.set_first(&Name::Via, via.to_string());
     let port = if symmetric { hop.remote.port() } else { via.port.unwrap_or(5060) };
     // A response to port 0 cannot be sent.
     let port = if port == 0 { hop.remote.port() } else { port };

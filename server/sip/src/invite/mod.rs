@@ -53,6 +53,8 @@ enum Wake {
     OfferUnanswered,
     /// Our own new offer is tried again after a collision (14.1).
     Glare,
+    /// Our own new offer is neither taken nor refused.
+    ReofferLate,
 }
 
 /// What a client transaction does for its invite.
@@ -170,6 +172,9 @@ impl Invite {
         response: &Response,
         role: Role,
     ) -> Option<TransactionId> {
+        if self.ended && !matches!(role, Role::Bye | Role::ForkBye) {
+            return None;
+        }
         let client = core.table.client(id)?;
         let (mut request, hop) = (client.request.clone(), client.hop);
         let challenger = self.challenger.as_mut()?;
@@ -252,6 +257,7 @@ impl Invite {
                 Wake::AckLost => self.on_ack_lost(core, now),
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
                 Wake::Glare => self.send_reoffer(core, now),
+                Wake::ReofferLate => self.on_reoffer_late(core, now),
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Request, Response};
-use crate::transaction::{Hop, TransactionId, Wire};
+use crate::transaction::{Hop, TransactionId, User, Wire, follower};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,7 @@ struct Offer {
     tries: u8,
     /// Its re-INVITE is under way, as opposed to waiting after a collision.
     flying: bool,
+    cancelled: bool,
 }
 
 /// A 2xx to an INVITE of the peer that waits for its ACK.
@@ -150,8 +151,7 @@ impl Invite {
     }
 
     fn say_bye(&mut self, core: &mut Core, now: Instant) {
-        self.settle_offers(core, now);
-        self.close();
+        self.leave(core, now);
         if let Phase::Closing(Some(dialog)) = &mut self.phase {
             let mut ending = dialog.clone();
             self.bye(core, now, &mut ending, Role::Bye);
@@ -159,12 +159,17 @@ impl Invite {
         }
     }
 
-    /// What the shell or the peer still waits for gets its answer before the session goes.
-    fn settle_offers(&mut self, core: &mut Core, now: Instant) {
+    /// Closes the session. An offer of the peer gets its answer before (15.1.2); one of ours gets
+    /// its own from the peer, or is forgotten after a while.
+    fn leave(&mut self, core: &mut Core, now: Instant) {
         if let Some(session) = self.session()
             && let Some(id) = session.theirs.take()
         {
             core.answer(now, id, 487);
+        }
+        self.close();
+        if self.live.iter().any(|(_, role)| *role == Role::Reoffer) {
+            self.timers.set(Wake::ReofferLate, now + core.settings.timers.t1 * 64);
         }
     }
 
@@ -195,9 +200,8 @@ impl Invite {
         match request.method {
             Method::Bye => {
                 core.answer(now, id, 200);
-                self.settle_offers(core, now);
                 self.end(core, Cause::remote(CauseKind::Normal, &request.headers));
-                self.close();
+                self.leave(core, now);
             }
             Method::Invite | Method::Update => self.on_offer(core, now, id, request),
             Method::Info => self.on_info(core, now, id, request),
@@ -298,7 +302,7 @@ impl Invite {
             return;
         }
         if let Some(session) = self.session() {
-            session.ours = Some(Offer { sdp: offer, tries: 0, flying: false });
+            session.ours = Some(Offer { sdp: offer, tries: 0, flying: false, cancelled: false });
         }
         self.send_reoffer(core, now);
     }
@@ -316,6 +320,8 @@ impl Invite {
         ours.tries += 1;
         ours.flying = true;
         let offer = ours.sdp.clone();
+        self.timers.set(Wake::ReofferLate, now + limits::REOFFER_PATIENCE);
+        let Some(session) = self.session() else { return };
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Invite);
         request.headers.push(Name::Contact, core.contact(&user, hop.remote.ip()));
@@ -330,8 +336,32 @@ impl Invite {
         let invite = self.id;
         if let Some(session) = self.session() {
             session.ours = None;
+            self.timers.clear(Wake::ReofferLate);
             core.events.push_back(Event::Reanswered { invite, sdp });
         }
+    }
+
+    /// The peer keeps our re-INVITE ringing: it is cancelled, and then forgotten. In a closed
+    /// session it is only forgotten.
+    pub(super) fn on_reoffer_late(&mut self, core: &mut Core, now: Instant) {
+        let live = self.live.iter().rfind(|(_, role)| *role == Role::Reoffer).map(|live| live.0);
+        let patience = now + core.settings.timers.t1 * 64;
+        if let Some(session) = self.session()
+            && let Some(ours) = &mut session.ours
+            && !std::mem::replace(&mut ours.cancelled, true)
+            && let Some(client) = live.and_then(|id| core.table.client(id))
+        {
+            let (cancel, hop) = (follower(&client.request, Method::Cancel), client.hop);
+            if let Some(id) = core.request_as_is(now, cancel, hop, User::Invite(self.id)) {
+                self.live.push((id, Role::Cancel));
+            }
+            self.timers.set(Wake::ReofferLate, patience);
+            return;
+        }
+        for (id, _) in self.live.extract_if(.., |(_, role)| *role == Role::Reoffer) {
+            core.table.forget_client(&mut core.out, id);
+        }
+        self.reanswered(core, Err(Cause::timeout()));
     }
 
     /// A response to our re-INVITE (14.1).
@@ -383,8 +413,10 @@ impl Invite {
     fn lands(&mut self) -> u8 {
         match self.session().and_then(|session| session.ours.as_mut()) {
             Some(ours) => {
+                let tries = ours.tries;
                 ours.flying = false;
-                ours.tries
+                self.timers.clear(Wake::ReofferLate);
+                tries
             }
             None => u8::MAX,
         }

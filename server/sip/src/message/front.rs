@@ -12,8 +12,7 @@ use super::name::long_form;
 use super::parse::MAX_HEADERS;
 
 /// Names whose values are lists of addresses or hops: one entry per element.
-const SPLIT: [&str; 6] =
-    ["Via", "Contact", "Route", "Record-Route", "Service-Route", "Path"];
+const SPLIT: [&str; 6] = ["Via", "Contact", "Route", "Record-Route", "Service-Route", "Path"];
 
 /// A message as the front end sees it.
 pub(super) struct Raw<'a> {
@@ -130,7 +129,9 @@ fn text(line: &[u8]) -> Cow<'_, str> {
         Ok(text) if !line.contains(&b'\r') => Cow::Borrowed(text),
         Ok(text) => Cow::Owned(text.replace('\r', " ")),
         Err(_) => Cow::Owned(
-            line.iter().map(|octet| if *octet == b'\r' { ' ' } else { char::from(*octet) }).collect(),
+            line.iter()
+                .map(|octet| if *octet == b'\r' { ' ' } else { char::from(*octet) })
+                .collect(),
         ),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::headers::Headers;
+use super::lex;
 use super::method::Method;
 use super::name::Name;
 use super::name_addr::NameAddr;
@@ -10,7 +11,6 @@ use super::reply;
 use super::uri::Uri;
 use super::values::{CSeq, HeaderError, RAck, digits, seconds};
 use super::via::Via;
-use super::lex;
 
 /// A request.
 #[derive(Clone, PartialEq, Eq)]

@@ -91,7 +91,8 @@ impl Params {
             };
             if params.0.len() == MAX_PARAMS
                 || !is_name(name)
-                || value.is_some_and(|value| !is_value(value)) {
+                || value.is_some_and(|value| !is_value(value))
+            {
                 return None;
             }
             params.0.push((name.to_owned(), value.map(str::to_owned)));

@@ -34,8 +34,9 @@ pub enum ParseError {
         status: u16,
         /// What is wrong, which is the reason phrase too.
         reason: &'static str,
-        /// The answer, ready but for `received` and `rport` in the topmost Via; `None` for ACK,
-        /// which is never answered, and if there is no Via to send it by.
+        /// The answer, to be sent to where the request came from, ready but for `received` and
+        /// `rport` in the topmost Via (which may be the malformed part). `None` for ACK, which is
+        /// never answered, and without any Via.
         reply: Option<Box<Response>>,
     },
 }

@@ -18,12 +18,13 @@ pub(super) fn response(request: &Headers, status: u16, reason: &str) -> Response
     response
 }
 
-/// The answer to a request that no transaction will see; `None` without a Via to send it by.
+/// The answer to a request that no transaction will see; `None` without a Via, even a malformed
+/// one: without it the sender cannot tell what is answered.
 ///
 /// It gets a To tag that depends on the request alone, so that a repeated request gets the same
 /// (RFC 3261 section 8.2.7).
 pub(super) fn stateless(request: &Headers, status: u16, reason: &str) -> Option<Response> {
-    request.via().ok()?;
+    request.get(&Name::Via)?;
     let mut response = response(request, status, reason);
     if let Some(mut to) = response.headers.get(&Name::To).and_then(NameAddr::parse)
         && to.tag().is_none()

@@ -1,6 +1,7 @@
 //! A virtual wire: endpoints and scripted peers, loss, delay, reordering and duplicates, all from
 //! one seed, under a clock that only the test moves.
 
+use crate::registrar::Registrar;
 use base::{AccountId, Datagram, Protocol, Secret, Seed};
 use sip::message::{Message, Method, Name, Request, Response, parse};
 use sip::{Account, Cause, Command, Endpoint, Event, InviteId, PeerPolicy, Settings, Timers};
@@ -36,6 +37,7 @@ pub struct World {
     pub weather: Weather,
     pub seed: Seed,
     pub phones: Vec<Phone>,
+    pub registrar: Option<Registrar>,
     flying: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
     number: u64,
     /// What reached addresses that are no endpoints.
@@ -88,6 +90,7 @@ impl World {
             weather: Weather::default(),
             seed: Seed::from_number(seed),
             phones: Vec::new(),
+            registrar: None,
             flying: BTreeMap::new(),
             number: 0,
             inboxes: HashMap::new(),
@@ -181,6 +184,12 @@ impl World {
     }
 
     fn arrive(&mut self, from: SocketAddr, to: SocketAddr, octets: Vec<u8>) {
+        if let Some(registrar) = self.registrar.as_mut().filter(|r| r.address == to) {
+            if let Some(answer) = registrar.hear(self.now, from, &octets) {
+                self.throw(to, from, answer);
+            }
+            return;
+        }
         let Some(phone) = self.phones.iter().position(|phone| phone.address == to) else {
             self.inboxes.entry(to).or_default().push_back((from, octets));
             return;

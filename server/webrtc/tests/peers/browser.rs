@@ -49,6 +49,7 @@ pub struct Browser {
     pending: Option<SdpPendingOffer>,
     wake_at: Instant,
     sent: u64,
+    pressed: Option<u32>,
 }
 
 impl Browser {
@@ -96,6 +97,7 @@ impl Browser {
             pending: Some(pending),
             wake_at: now,
             sent: 0,
+            pressed: None,
         };
         (browser, offer.to_sdp_string())
     }
@@ -159,6 +161,22 @@ impl Browser {
             payload,
         ));
         self.handle_timeout(now);
+    }
+
+    /// Sends one packet of the telephone event that began with the first one.
+    pub fn press(&mut self, now: Instant, payload_type: u8, payload: &[u8]) {
+        let began = *self.pressed.get_or_insert(80_000 + self.sent as u32 * 160);
+        let sequence = (1_000 + self.sent).into();
+        self.sent += 1;
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mid, None).unwrap();
+        stream.write_rtp(RtpWrite::new(payload_type.into(), sequence, began, now, payload));
+        self.handle_timeout(now);
+    }
+
+    /// The next packet begins another event.
+    pub fn release(&mut self) {
+        self.pressed = None;
     }
 
     pub fn close(&mut self) {

@@ -1,6 +1,7 @@
 //! Strangers at the port.
 
-use crate::world::{PEER, World};
+use crate::offers::CHROMIUM;
+use crate::world::{PEER, PUBLIC, World};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -109,4 +110,23 @@ fn many_addresses_of_one_browser_are_bounded() {
         world.inject(format!("198.51.100.5:{port}").parse().unwrap(), &[128; 20]);
     }
     assert!((92..=93).contains(&strays(&world)), "{}", strays(&world));
+}
+
+#[test]
+fn another_visitor_cannot_take_an_address_by_forging_the_sender_of_its_checks() {
+    let mut world = World::new(35);
+    world.connect();
+    let forger = webrtc::PeerId(66);
+    let answer = world.endpoint.accept(world.now, forger, CHROMIUM, &PUBLIC).unwrap();
+    let value = |name: &str| {
+        answer.split("\r\n").find_map(|line| line.strip_prefix(name)).unwrap().to_owned()
+    };
+    let name = format!("{}:Fq5D", value("a=ice-ufrag:"));
+    let victim = crate::browser::Options::default().udp.unwrap();
+    world.inject(victim, &check(&name, &value("a=ice-pwd:")));
+    assert_eq!(world.endpoint.counters().contested, 1);
+    world.browser.send(world.now, 0, 160, b"still mine");
+    world.run_for(Duration::from_millis(50));
+    assert_eq!(world.frames().len(), 1);
+    assert_eq!(world.frames()[0].peer, PEER);
 }
