@@ -1,6 +1,7 @@
 //! The program from start to end: open everything, greet, serve, drain.
 
-use crate::config::{self, Config, HostPort, Notice};
+use crate::cli::{self, Args};
+use crate::config::{Config, HostPort, Notice};
 use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
 use crate::core::{Core, Setup};
@@ -10,8 +11,8 @@ use crate::{http, ws};
 use base::Seed;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,8 +36,8 @@ pub struct Listening {
     pub sip: SocketAddr,
 }
 
-/// Runs until a signal ends it. `file` is what SIGHUP reads again.
-pub fn run(mut config: Config, notices: &[Notice], file: Option<PathBuf>) -> io::Result<()> {
+/// Runs until a signal ends it. `args` is what SIGHUP reads again.
+pub fn run(args: &Args, mut config: Config, notices: &[Notice]) -> io::Result<()> {
     let mut seed = os_seed()?;
     // Kept until the end: dropping it stops its thread.
     let _phone = if config.demo { Some(start_phone(&mut config, &mut seed)?) } else { None };
@@ -47,7 +48,7 @@ pub fn run(mut config: Config, notices: &[Notice], file: Option<PathBuf>) -> io:
         .thread_stack_size(256 * 1024)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, notices, file, seed, store))
+    runtime.block_on(serve(args, config, notices, seed, store))
 }
 
 /// The demo's shop phone, and the account and button that reach it.
@@ -70,9 +71,9 @@ fn start_phone(config: &mut Config, seed: &mut Seed) -> io::Result<DemoPhone> {
 }
 
 async fn serve(
-    config: Config,
+    args: &Args,
+    mut config: Config,
     notices: &[Notice],
-    file: Option<PathBuf>,
     mut seed: Seed,
     store: store::Store,
 ) -> io::Result<()> {
@@ -80,6 +81,11 @@ async fn serve(
         let http = config.listen.http;
         io::Error::new(error.kind(), format!("[listen] http = \"{http}\": {error}"))
     })?;
+    let http_address = http_listener.local_addr()?;
+    if config.listen.http.port() == 0 {
+        // Any free port was asked for, so only now is it known where pages are reached.
+        config.set_public_address(http_address);
+    }
     let config = Arc::new(config);
     let metrics = Arc::new(Metrics::default());
     let sockets = Sockets::new()?;
@@ -102,22 +108,29 @@ async fn serve(
         io::Error::new(error.kind(), format!("[listen] webrtc = \"{webrtc}\" (TCP): {error}"))
     })?;
     let listening =
-        Listening { http: http_listener.local_addr()?, webrtc: bound.webrtc, sip: bound.sip };
+        Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
 
+    let alive = Arc::new(AtomicBool::new(true));
+    let shard_alive = Arc::clone(&alive);
     let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
         shard.run();
+        shard_alive.store(false, Ordering::Release);
         // Nobody listens any more when the program is being ended by force.
         let _ = ended.send(());
     })?;
     tokio::spawn(look_up(lookups_out, core.clone()));
     tokio::spawn(listen_ice_tcp(tcp, core.clone()));
     let (config_in, config_out) = watch::channel(Arc::clone(&config));
-    let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
-    tokio::spawn(hub.clone().run(outputs_out));
-    let shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
-    let (stop_http, http_stopped) = watch::channel(false);
-    let server = tokio::spawn(http::serve(http_listener, shared, http_stopped));
+    let hub = ws::Hub::new(core.clone(), config_out.clone(), Arc::clone(&metrics), seed.fork());
+    let carrier = hub.clone();
+    tokio::spawn(async move { carrier.run(outputs_out).await });
+    let shared = http::Shared::new(config_out, Arc::clone(&metrics), hub.clone(), alive);
+    let (stop_http, http_stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(http::serve(http_listener, shared, async {
+        // Sent or dropped, both mean stop.
+        let _ = http_stopped.await;
+    }));
 
     greet(&config, notices, listening);
 
@@ -131,7 +144,7 @@ async fn serve(
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
-                reload(file.as_deref(), &config_in, &core);
+                reload(args, &config_in, &core);
                 continue;
             }
         }
@@ -148,21 +161,17 @@ async fn serve(
             break;
         }
     }
-    let _ = stop_http.send(true);
+    let _ = stop_http.send(());
     let _ = tokio::time::timeout(CLOSE_WITHIN, server).await;
     Ok(())
 }
 
 /// SIGHUP: the file is read again; calls and sockets stay as they are.
-fn reload(
-    file: Option<&std::path::Path>,
-    running: &watch::Sender<Arc<Config>>,
-    core: &CoreHandle,
-) {
-    let Some(file) = file else {
+fn reload(args: &Args, running: &watch::Sender<Arc<Config>>, core: &CoreHandle) {
+    if args.demo {
         return tracing::warn!("there is no file to reload: --demo has its configuration built in");
-    };
-    match config::load(file) {
+    }
+    match args.configuration() {
         Err(problems) => {
             tracing::error!("the file has mistakes; the running configuration stays\n{problems}");
         }
@@ -174,6 +183,9 @@ fn reload(
             if old.listen != config.listen {
                 tracing::warn!("[listen] has changed: that takes a restart; the rest is in force");
                 config.listen = old.listen.clone();
+            }
+            if config.listen.http.port() == 0 {
+                config.public_url.clone_from(&old.public_url);
             }
             let config = Arc::new(config);
             let _ = running.send(Arc::clone(&config));
@@ -212,10 +224,9 @@ async fn look_up(mut names: mpsc::Receiver<String>, core: CoreHandle) {
 /// Three lines: where to click, what to paste, what is off and why.
 #[allow(clippy::print_stdout)] // The greeting is for the person who started the program.
 fn greet(config: &Config, notices: &[Notice], listening: Listening) {
-    let url = config.public_url_at(listening.http);
-    println!("click here:  {url}/");
+    println!("click here:  {}/", config.public_url);
     let name = config.buttons.keys().next().map_or("NAME", String::as_str);
-    println!("paste this:  {}", crate::cli::snippet_text(&url, name));
+    println!("paste this:  {}", cli::iframe(config, name));
     let mut off: Vec<String> = notices.iter().map(ToString::to_string).collect();
     if off.is_empty() {
         off.push("nothing".to_owned());

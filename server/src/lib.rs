@@ -1,7 +1,13 @@
 //! click2call: the shell around the machines. It owns what they must not: sockets, time, files.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod core;
+pub mod crowd;
 pub mod demo;
+pub mod http;
 pub mod legs;
+pub mod log;
 pub mod net;
+pub mod ws;

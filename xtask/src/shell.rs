@@ -119,21 +119,23 @@ pub fn shown(command: &Command) -> String {
     std::iter::once(name).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// The place of a program in PATH. The folders of system programs count too: a user's PATH
-/// often lacks them, and SIP servers live there.
-pub fn find(program: &str) -> Option<PathBuf> {
+/// The folders of PATH, then those of system programs: a user's PATH often lacks them, and SIP
+/// servers live there.
+fn folders() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin", "/usr/games"].map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|place| place.is_file())
+    std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from)).collect()
 }
 
-/// PATH with a folder in front, for a tool that is installed beside the build.
-pub fn path_with(first: &Path) -> OsString {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(first.to_path_buf()).chain(std::env::split_paths(&path));
-    std::env::join_paths(all).unwrap_or(path)
+/// The place of a program.
+pub fn find(program: &str) -> Option<PathBuf> {
+    folders().into_iter().map(|folder| folder.join(program)).find(|place| place.is_file())
+}
+
+/// PATH for others, so that they find what [`find`] does; `first` is a tool that is installed
+/// beside the build.
+pub fn path(first: Option<&Path>) -> OsString {
+    let all = first.map(Path::to_path_buf).into_iter().chain(folders());
+    std::env::join_paths(all).unwrap_or_else(|_| std::env::var_os("PATH").unwrap_or_default())
 }
 
 #[cfg(test)]

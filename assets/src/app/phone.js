@@ -10,12 +10,11 @@
 // (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed'.
 
 import { CallMedia } from './media.js';
-import { explain, microphoneInfo, microphoneTrouble, openMicrophone } from './microphone.js';
+import { Microphone } from './microphone.js';
+import { microphoneTrouble } from './trouble.js';
 import { Signalling, load } from './signalling.js';
 import { Sound } from './sound.js';
 
-// A device may pause a track for a moment; a person is asked only when it lasts.
-const MUTED_FOR = 1_500;
 // How long the server's word on a refused call is waited for before it is ended here.
 const REFUSED_FOR = 2_000;
 
@@ -41,11 +40,8 @@ export class Phone extends EventTarget {
   #next = 1;
   #connection = { connected: false, reconnecting: false, resumed: false };
   #wanted = false;
-  #micTrack = null;
-  #micOpening = null;
-  #micMeter = null;
-  #micMuted = false;
-  #devices = { microphone: null, speaker: null };
+  #microphone;
+  #speaker = null;
   #volume = 1;
   #lastError = null;
 
@@ -71,6 +67,15 @@ export class Phone extends EventTarget {
     super();
     this.#link = new Signalling({ button, page, onAction: (action) => this.#take(action) });
     this.#sound = new Sound(() => this.#emit('tap-needed', { reason: 'interrupted' }));
+    this.#microphone = new Microphone({
+      sound: this.#sound,
+      isWanted: () => this.#calls.size > 0,
+      on: {
+        info: (info) => this.#emit('microphone', info),
+        track: (track) => Promise.all([...this.#calls.values()].map(({ media }) => media?.send(track))),
+        tapNeeded: () => this.#emit('tap-needed', { reason: 'microphone' }),
+      },
+    });
     addEventListener('pagehide', () => {
       const wanted = this.#wanted;
       this.disconnect({ pageClosed: true });
@@ -146,7 +151,7 @@ export class Phone extends EventTarget {
     if (trouble) {
       // The phone would ring for somebody who cannot speak.
       queueMicrotask(() => {
-        this.#microphone(trouble);
+        this.#microphone.tell(trouble);
         this.#end(call, 'no-microphone', trouble.message);
       });
       return callId;
@@ -155,21 +160,23 @@ export class Phone extends EventTarget {
       // Without this iOS plays calls like music, silenced by the ring switch.
       if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
       this.#sound.unlock();
-      call.media = new CallMedia({ volume: this.#volume, speaker: this.#devices.speaker, on: this.#mediaOf(call) });
+      call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, on: this.#mediaOf(call) });
     } catch (error) {
       console.error(error);
       return this.#fail(call, 'no-media', 'internal', 'The browser could not start a call', 'Load the page again');
     }
     this.connect();
     this.#place(call, headers);
-    this.#speak(call);
+    queueMicrotask(() => { if (!call.over) this.#speak(call); });
     return callId;
   }
 
   /** Ends a call; callId may be left out where there is one. */
   hangup({ callId } = {}) {
     const call = this.#find(callId);
-    if (call) this.#hangup(call, 'visitor', call.info.startedAt ? 'visitor-hung-up' : 'cancelled', 'Call ended');
+    if (!call) return;
+    if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    else this.#hangup(call, 'visitor', 'cancelled', 'Call cancelled');
   }
 
   /** Sends keypad digits and sounds them here. */
@@ -182,11 +189,7 @@ export class Phone extends EventTarget {
   }
 
   setMicMuted(muted) {
-    this.#micMuted = Boolean(muted);
-    if (this.#micTrack) {
-      this.#micTrack.enabled = !this.#micMuted;
-      this.#microphone(microphoneInfo('live'));
-    }
+    this.#microphone.setMuted(Boolean(muted));
   }
 
   /** 0 to 1. iOS leaves the volume to its buttons. */
@@ -205,12 +208,12 @@ export class Phone extends EventTarget {
 
   /** `kind` is 'microphone' or 'speaker'. */
   async selectDevice({ kind, id }) {
-    this.#devices[kind] = id;
-    if (kind === 'speaker') {
+    if (kind === 'microphone') {
+      await this.#microphone.use(id);
+    } else if (kind === 'speaker') {
+      this.#speaker = id;
       this.#sound.useSpeaker(id);
       await Promise.all([...this.#calls.values()].map(({ media }) => media?.useSpeaker(id)));
-    } else if (this.#micTrack) {
-      await this.#reopenMicrophone();
     }
   }
 
@@ -220,15 +223,14 @@ export class Phone extends EventTarget {
     for (const { media, meter } of this.#calls.values()) {
       speaker = Math.max(speaker, meter?.read() ?? media?.remoteLevel ?? 0);
     }
-    return { microphone: this.#micMeter?.read() ?? 0, speaker };
+    return { microphone: this.#microphone.level, speaker };
   }
 
   /** After 'tap-needed', in a click handler: everything that the device stopped goes on. */
   unlock() {
     this.#sound.unlock();
     for (const { media } of this.#calls.values()) media?.play();
-    const track = this.#micTrack;
-    if (this.#calls.size && track && (track.readyState === 'ended' || track.muted)) this.#reopenMicrophone();
+    this.#microphone.recover();
   }
 
   // --- a call --------------------------------------------------------------------------------
@@ -250,7 +252,7 @@ export class Phone extends EventTarget {
 
   async #speak(call) {
     try {
-      const track = await this.#openMicrophone();
+      const track = await this.#microphone.open();
       await call.media.send(track);
     } catch (info) {
       if (call.over) return;
@@ -266,23 +268,27 @@ export class Phone extends EventTarget {
       },
       noMedia: () => this.#hangup(call, 'no-media', 'no-media', 'Your network lets no sound through'),
       offer: (sdp) => this.#link.run('restart', call.number, sdp),
-      blocked: () => this.#emit('tap-needed', { reason: 'sound' }),
+      blocked: () => this.#blocked(call),
       report: ({ loss, jitter, roundTrip, concealed }) =>
         this.#link.run('quality', call.number, loss, jitter, roundTrip, concealed),
     };
   }
 
+  /** The browser wants a tap before it plays; a page that may hear the visitor is let off. */
+  async #blocked(call) {
+    if (this.#microphone.opening) {
+      await this.#microphone.opening.catch(() => {});
+      call.media?.play();
+    } else {
+      this.#emit('tap-needed', { reason: 'sound' });
+    }
+  }
+
   #hangup(call, reason, cause, words) {
     if (call.over) return;
-    // The link answers with the end of the call, which comes in at #take. The words here are
-    // better where they say which microphone trouble it was.
-    if (call.number && reason === 'visitor') this.#link.run('hangup', call.number, reason);
-    else if (call.number) {
-      const { number } = call;
-      this.#end(call, cause, words);
-      this.#link.run('hangup', number, reason);
-    }
+    const { number } = call;
     this.#end(call, cause, words);
+    if (number) this.#link.run('hangup', number, reason);
   }
 
   /** Ends a call that never began. */
@@ -305,7 +311,7 @@ export class Phone extends EventTarget {
     Object.assign(call.info, { state: 'ended', cause, reason, code });
     this.#ring();
     if (!this.#calls.size) {
-      this.#closeMicrophone();
+      this.#microphone.close();
       this.#sound.rest();
       if (navigator.audioSession) navigator.audioSession.type = 'auto';
     }
@@ -398,88 +404,7 @@ export class Phone extends EventTarget {
     for (const { media } of this.#calls.values()) media?.restart();
   }
 
-  // --- the microphone ----------------------------------------------------------------------
-
-  /** The one track that all calls share. Rejects with a micInfo that was already told. */
-  #openMicrophone() {
-    if (this.#micTrack?.readyState === 'live') return Promise.resolve(this.#micTrack);
-    this.#micOpening ??= this.#askForMicrophone().finally(() => { this.#micOpening = null; });
-    return this.#micOpening;
-  }
-
-  async #askForMicrophone() {
-    this.#microphone(microphoneInfo('asking'));
-    const asked = performance.now();
-    let track;
-    try {
-      track = await openMicrophone(this.#devices.microphone);
-    } catch (error) {
-      const info = await explain(error, performance.now() - asked);
-      this.#microphone(info);
-      throw info;
-    }
-    if (!this.#calls.size) {
-      // Allowed only after everybody hung up: the light must not stay on.
-      track.stop();
-      throw microphoneInfo('ended');
-    }
-    this.#useMicrophone(track);
-    return track;
-  }
-
-  #useMicrophone(track) {
-    this.#closeMicrophone();
-    this.#micTrack = track;
-    track.enabled = !this.#micMuted;
-    this.#micMeter = this.#sound.listen(track);
-    const mine = () => this.#micTrack === track;
-    track.onended = () => { if (mine()) this.#microphoneEnded(); };
-    track.onunmute = () => { if (mine()) this.#microphone(microphoneInfo('live')); };
-    track.onmute = () => {
-      if (!mine()) return;
-      this.#microphone(microphoneInfo('muted'));
-      setTimeout(() => {
-        if (mine() && track.muted) this.#emit('tap-needed', { reason: 'microphone' });
-      }, MUTED_FOR);
-    };
-    this.#microphone(microphoneInfo('live'));
-  }
-
-  /** Unplugged, or taken by the system: another one may do; if not, a tap is asked for. */
-  async #microphoneEnded() {
-    this.#microphone(microphoneInfo('ended'));
-    if (!await this.#reopenMicrophone()) this.#emit('tap-needed', { reason: 'microphone' });
-  }
-
-  async #reopenMicrophone() {
-    try {
-      const track = await openMicrophone(this.#devices.microphone);
-      if (!this.#calls.size) {
-        track.stop();
-        return true;
-      }
-      this.#useMicrophone(track);
-      await Promise.all([...this.#calls.values()].map(({ media }) => media?.send(track)));
-      return true;
-    } catch (error) {
-      // A call goes on without a voice: the visitor still hears, and may plug something in.
-      this.#microphone(this.#micTrack?.readyState === 'live' ? microphoneInfo('live') : await explain(error, Infinity));
-      return false;
-    }
-  }
-
-  #closeMicrophone() {
-    this.#micMeter?.close();
-    this.#micMeter = null;
-    this.#micTrack?.stop();
-    this.#micTrack = null;
-  }
-
   // --- telling ---------------------------------------------------------------------------------
-
-  #microphone(info) {
-    this.#emit('microphone', { ...info, micMuted: this.#micMuted });
-  }
 
   #error(code, message, hint, callId) {
     this.#emit('error', { code, message, hint, ...(callId ? { callId } : {}) });

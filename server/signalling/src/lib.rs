@@ -27,3 +27,21 @@ pub use progress::{CallState, EndCause, Progress};
 /// The version of this protocol. A page greets with the one that it was built with; the server
 /// refuses any other and asks the page to load itself again ([`ErrorCode::Version`]).
 pub const VERSION: u32 = 1;
+
+/// Fuzz entry point: any octets as a message of either side are understood or refused, and what is
+/// understood survives being written and read again.
+pub fn fuzz(data: &[u8]) {
+    fn round_trip<M>(data: &[u8])
+    where
+        M: serde::de::DeserializeOwned + serde::Serialize + PartialEq,
+    {
+        let Ok(envelope) = serde_json::from_slice::<Envelope<M>>(data) else { return };
+        // A number too large for its type is written as null, which is not read back.
+        let Ok(text) = serde_json::to_vec(&envelope) else { return };
+        if let Ok(again) = serde_json::from_slice::<Envelope<M>>(&text) {
+            assert!(again == envelope, "a message changed on its way");
+        }
+    }
+    round_trip::<ClientMessage>(data);
+    round_trip::<ServerMessage>(data);
+}

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// Client transactions alive at once; a request beyond it is not sent.
-pub(crate) const CLIENT_TRANSACTIONS: usize = 2048;
+pub(crate) const CLIENT_TRANSACTIONS: usize = 1536;
 /// Server transactions alive at once; a request beyond it is answered 503 without state.
-pub(crate) const SERVER_TRANSACTIONS: usize = 2048;
+pub(crate) const SERVER_TRANSACTIONS: usize = 2560;
 /// Server transactions of one peer's address: one peer cannot take every place.
-pub(crate) const SERVER_TRANSACTIONS_PER_PEER: usize = 1024;
+pub(crate) const SERVER_TRANSACTIONS_PER_PEER: usize = 2048;
 /// Invites alive at once, those that only wait for their last transaction included.
 pub(crate) const INVITES: usize = 1024;
 /// Dialogs that one INVITE may open through forking; further ones are ignored.

@@ -1,5 +1,6 @@
 //! The calls of one shard, and which of them wants to be woken when.
 
+use crate::legs::browser::PageDigits;
 use crate::legs::trunk::Description;
 use crate::net::{Pair, PortId};
 use base::{AccountId, CallId, LinkId};
@@ -46,7 +47,7 @@ pub struct ActiveCall {
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
     /// Telephone events from the browser.
-    pub digits: rtp::dtmf::Receiver,
+    pub digits: PageDigits,
     /// What the browser said of what it hears.
     pub report: QualityReport,
     /// When the quality light is looked at again.
@@ -95,8 +96,12 @@ impl ActiveCall {
     /// The soonest deadline of any of its machines.
     fn deadline(&self) -> Instant {
         let mut soonest = self.quality_at;
-        let others =
-            [self.call.poll_timeout(), self.bridge.poll_timeout(), self.stream.poll_timeout()];
+        let others = [
+            self.call.poll_timeout(),
+            self.bridge.poll_timeout(),
+            self.stream.poll_timeout(),
+            self.digits.poll_timeout(),
+        ];
         for at in others.into_iter().flatten() {
             soonest = soonest.min(at);
         }
@@ -146,7 +151,7 @@ impl Calls {
             pair: new.pair,
             bridge: new.bridge,
             negotiated: None,
-            digits: rtp::dtmf::Receiver::new(),
+            digits: PageDigits::default(),
             report: QualityReport::default(),
             quality_at: new.quality_at,
             facts: new.facts,

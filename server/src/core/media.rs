@@ -71,12 +71,9 @@ impl Core {
                             bump(&self.metrics.frames_relayed_total);
                             let out = active.stream.send_frame(now, &frame, &mut self.scratch);
                             if let Some(outgoing) = out {
-                                let sent = self.sockets.send(
-                                    active.pair.rtp,
-                                    active.pair.address,
-                                    outgoing.to,
-                                    &self.scratch,
-                                );
+                                let packet = &self.scratch[..outgoing.length];
+                                let (port, local) = (active.pair.rtp, active.pair.address);
+                                let sent = self.sockets.send(port, local, outgoing.to, packet);
                                 count(&self.metrics, sent);
                             }
                         }
@@ -110,11 +107,14 @@ impl Core {
     fn handle_page_event(&mut self, now: Instant, event: &webrtc::TelephoneEvent) {
         let id = CallId(event.peer.0);
         let Some(active) = self.calls.entry(id) else { return };
-        let (payload, rate) = (&event.payload[..], event.clock_rate);
-        if let Some(digit) = active.digits.handle(now, payload, event.timestamp, event.marker, rate) {
-            let mut text = [0; 4];
-            self.send_digits(now, id, digit.digit.encode_utf8(&mut text));
+        if let Some(digit) = active.digits.handle(now, event) {
+            self.send_digit(now, id, digit);
         }
+        self.touched.insert(id);
+    }
+
+    fn send_digit(&mut self, now: Instant, id: CallId, digit: char) {
+        self.send_digits(now, id, digit.encode_utf8(&mut [0; 4]));
     }
 
     /// Digits towards the phone: as telephone events, or as INFO where the phone takes none.
@@ -143,6 +143,9 @@ impl Core {
 
     /// What a call's own timers bring: transcoded frames, digits, RTCP.
     pub(super) fn pump(&mut self, now: Instant, id: CallId) {
+        while let Some(digit) = self.calls.entry(id).and_then(|active| active.digits.poll(now)) {
+            self.send_digit(now, id, digit);
+        }
         let Some(active) = self.calls.entry(id) else { return };
         while let Some((side, frame)) = active.bridge.poll_frame() {
             bump(&self.metrics.frames_transcoded_total);
@@ -155,7 +158,8 @@ impl Core {
                     let out = active.stream.send_frame(now, &frame, &mut self.scratch);
                     if let Some(outgoing) = out {
                         let (port, local) = (active.pair.rtp, active.pair.address);
-                        let sent = self.sockets.send(port, local, outgoing.to, &self.scratch);
+                        let packet = &self.scratch[..outgoing.length];
+                        let sent = self.sockets.send(port, local, outgoing.to, packet);
                         count(&self.metrics, sent);
                     }
                 }

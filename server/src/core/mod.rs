@@ -176,7 +176,7 @@ impl Core {
             tcp_peers: HashMap::new(),
             drain_until: None,
             stop_at: None,
-            scratch: Vec::with_capacity(2048),
+            scratch: vec![0; 2048],
         };
         Ok((core, bound))
     }

@@ -4,7 +4,7 @@ use super::calls::NewCall;
 use super::door::Visitor;
 use super::rows::Facts;
 use super::{Core, Link, quality};
-use crate::config::{self, HostPort};
+use crate::config;
 use crate::legs;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
 use bridge::Bridge;
@@ -119,7 +119,7 @@ impl Core {
     ) {
         let Some(known) = self.links.get(&link) else { return };
         let old = known.account;
-        let named = HostPort::parse(registrar);
+        let named = config::values::registrar(registrar).ok();
         let allowed = known.button.is_none()
             && self.config.webphone.as_ref().is_some_and(|webphone| {
                 named.as_ref().is_some_and(|named| webphone.registrars.contains(named))

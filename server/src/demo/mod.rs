@@ -67,7 +67,7 @@ impl DemoPhone {
             address,
             seed,
             talks: HashMap::new(),
-            scratch: Vec::with_capacity(2048),
+            scratch: vec![0; 2048],
             stop: Arc::clone(&stop),
         };
         let thread =

@@ -99,12 +99,13 @@ impl Talk {
         now: Instant,
         datagram: &Datagram<'_>,
         sockets: &Sockets,
-        scratch: &mut Vec<u8>,
+        scratch: &mut [u8],
     ) {
         match self.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) if self.speak_at.is_none() && self.answer_at.is_none() => {
                 if let Some(outgoing) = self.stream.send_frame(now, &frame, scratch) {
-                    sockets.send(self.pair.rtp, self.pair.address, outgoing.to, scratch);
+                    let packet = &scratch[..outgoing.length];
+                    sockets.send(self.pair.rtp, self.pair.address, outgoing.to, packet);
                 }
             }
             Some(Received::Digit(digit)) => self.say_digit(now, digit.digit),
@@ -119,7 +120,7 @@ impl Talk {
     }
 
     /// Speaks what is due, and sends reports.
-    pub fn handle_timeout(&mut self, now: Instant, sockets: &Sockets, scratch: &mut Vec<u8>) {
+    pub fn handle_timeout(&mut self, now: Instant, sockets: &Sockets, scratch: &mut [u8]) {
         while let Some(at) = self.speak_at.filter(|at| *at <= now) {
             let mut samples = [0i16; FRAME];
             if !self.speech.next_frame(&mut samples) {
@@ -148,7 +149,7 @@ impl Talk {
         now: Instant,
         samples: &[i16; FRAME],
         sockets: &Sockets,
-        scratch: &mut Vec<u8>,
+        scratch: &mut [u8],
     ) {
         if self.encoder.is_none() {
             self.encoder = Encoder::new(self.codec, RATE).ok();
@@ -167,7 +168,8 @@ impl Talk {
         self.sequence += 1;
         self.timestamp = self.timestamp.wrapping_add(self.codec.clock_rate() / 50);
         if let Some(outgoing) = self.stream.send_frame(now, &frame, scratch) {
-            sockets.send(self.pair.rtp, self.pair.address, outgoing.to, scratch);
+            let packet = &scratch[..outgoing.length];
+                    sockets.send(self.pair.rtp, self.pair.address, outgoing.to, packet);
         }
     }
 

@@ -1,7 +1,41 @@
 //! The browser leg: `webrtc` and page words to `call` words, and back.
 
 use call::VisitorEnd;
+use std::time::Instant;
 use signalling::{Direction, ErrorCode, HangupReason, ServerMessage};
+
+/// Keypad digits inside a browser's RTP. Browsers send them at the clock of the codec or at 8000 Hz,
+/// and the two count time apart, so each has a receiver of its own.
+#[derive(Debug)]
+pub struct PageDigits {
+    narrow: rtp::dtmf::Receiver,
+    full: rtp::dtmf::Receiver,
+}
+
+impl Default for PageDigits {
+    fn default() -> Self {
+        PageDigits { narrow: rtp::dtmf::Receiver::new(), full: rtp::dtmf::Receiver::new() }
+    }
+}
+
+impl PageDigits {
+    /// One packet of an event; a digit whose event is over.
+    pub fn handle(&mut self, now: Instant, event: &webrtc::TelephoneEvent) -> Option<char> {
+        let receiver = if event.clock_rate == 8000 { &mut self.narrow } else { &mut self.full };
+        let (payload, at, rate) = (&event.payload[..], event.timestamp, event.clock_rate);
+        receiver.handle(now, payload, at, event.marker, rate).map(|digit| digit.digit)
+    }
+
+    /// A digit whose last packets got lost.
+    pub fn poll(&mut self, now: Instant) -> Option<char> {
+        self.narrow.poll(now).or_else(|| self.full.poll(now)).map(|digit| digit.digit)
+    }
+
+    /// When to poll.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.narrow.poll_timeout(), self.full.poll_timeout()].into_iter().flatten().min()
+    }
+}
 
 /// Why a page hung up, in the call's words.
 pub fn visitor_end(reason: HangupReason) -> VisitorEnd {

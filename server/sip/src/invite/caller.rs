@@ -161,13 +161,16 @@ impl Invite {
         }
         self.acknowledge(core, id, &dialog, &request);
         let wanted = match &self.phase {
-            Phase::Calling(caller) if !caller.cancelled => true,
-            Phase::Calling(_) => {
-                // The 2xx won the race against our CANCEL (9.1).
-                self.close();
-                false
+            Phase::Calling(caller) if caller.transaction == id => {
+                let wanted = !caller.cancelled;
+                if !wanted {
+                    // The 2xx won the race against our CANCEL (9.1).
+                    self.close();
+                }
+                wanted
             }
-            // Another fork was kept, or the call is over.
+            // Another fork was kept, the call is over, or an INVITE that was challenged is
+            // accepted after all while its successor is under way.
             _ => false,
         };
         if !wanted {

@@ -19,6 +19,7 @@
 mod callee;
 mod caller;
 mod info;
+mod offer;
 mod session;
 
 pub(crate) use caller::{Order, first_number};

@@ -70,8 +70,7 @@ impl Client {
     /// A transaction whose request is just being sent.
     pub(crate) fn new(now: Instant, t: Timers, request: Request, hop: Hop, user: User) -> Self {
         let invite = request.method == Method::Invite;
-        let (resend, expire) =
-            if invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
+        let (resend, expire) = if invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
         let pause = resend.first(t, hop.reliable());
         Client {
             octets: request.to_bytes(),

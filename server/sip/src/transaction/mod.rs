@@ -202,7 +202,9 @@ impl Table {
         let id = key.and_then(|key| self.client_keys.get(&key).copied()).ok_or(false)?;
         let client = self.clients.get_mut(&id).ok_or(false)?;
         let step = client.on_response(now, self.timers, response);
-        if step.acknowledge && let Some(ack) = &client.ack {
+        if step.acknowledge
+            && let Some(ack) = &client.ack
+        {
             wire.send(client.hop, ack.clone());
         }
         wire.wake(Owner::Client(id), client.deadline());
@@ -243,12 +245,7 @@ impl Table {
     }
 
     /// Matches a request other than ACK (17.2.3).
-    pub(crate) fn receive(
-        &mut self,
-        wire: &mut impl Wire,
-        request: Request,
-        hop: Hop,
-    ) -> Received {
+    pub(crate) fn receive(&mut self, wire: &mut impl Wire, request: Request, hop: Hop) -> Received {
         let Some(key) = server_key(&request, &request.method) else { return Received::Absorbed };
         if let Some(&id) = self.server_keys.get(&key)
             && let Some(server) = self.servers.get(&id)

@@ -264,3 +264,19 @@ fn an_undecided_call_does_not_wait_for_ever() {
     assert_eq!(world.cause(0, invite).kind, CauseKind::NoAnswer);
     world.assert_quiet();
 }
+
+#[test]
+fn a_malformed_request_is_refused_where_it_came_from_and_counted() {
+    let mut world = World::with_caller(17);
+    let bytes = ask(theirs(), Method::Options, "call", 1, None, None).to_bytes();
+    let text = String::from_utf8(bytes).unwrap().replacen("SIP/2.0", "SIP/7.0", 1);
+    world.throw(at("192.0.2.2:7777"), ours(), text.into_bytes());
+    let response = world.response(at("192.0.2.2:7777"), 505);
+    assert_eq!(response.via().unwrap().rport(), Some(Some(7777)));
+    world.throw(theirs(), ours(), b"\r\n\r\n".to_vec());
+    world.throw(theirs(), ours(), b"\x80\x00rtp or whatever".to_vec());
+    world.seconds(1);
+    assert!(world.waiting(theirs()).is_empty());
+    assert_eq!(world.phones[0].endpoint.counters().malformed, 2);
+    assert_eq!(world.phones[0].endpoint.transactions(), 0);
+}

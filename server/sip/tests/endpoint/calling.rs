@@ -26,7 +26,10 @@ fn talk(seed: u64) -> (World, Request) {
 fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     let (mut world, request) = call(1);
     assert_eq!(request.body, OFFER);
-    assert_eq!(request.headers.get(&Name::Other("X-Page".into())), Some("https://shop.example/?a=1"));
+    assert_eq!(
+        request.headers.get(&Name::Other("X-Page".into())),
+        Some("https://shop.example/?a=1")
+    );
     world.reply(theirs(), &request, 180, "kept", None);
     world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
     let ack = world.request(theirs(), Method::Ack);
@@ -34,8 +37,10 @@ fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     assert_eq!(ack.cseq().unwrap().number, request.cseq().unwrap().number);
     assert_ne!(ack.via().unwrap().branch(), request.via().unwrap().branch());
     match world.news(0).as_slice() {
-        [Event::Provisional { status: 180, early_sdp: None, fork: 1, .. },
-         Event::Answered { sdp, fork: 1, .. }] => assert_eq!(sdp, ANSWER),
+        [
+            Event::Provisional { status: 180, early_sdp: None, fork: 1, .. },
+            Event::Answered { sdp, fork: 1, .. },
+        ] => assert_eq!(sdp, ANSWER),
         other => panic!("{other:?}"),
     }
     world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
@@ -174,10 +179,14 @@ fn of_forked_answers_the_first_is_kept_and_the_others_are_hung_up() {
     assert_eq!(world.request(theirs(), Method::Ack).to().unwrap().tag(), Some("c"));
     world.seconds(1);
     assert!(world.waiting(theirs()).is_empty());
-    let forks: Vec<u32> = world.news(0).iter().filter_map(|event| match event {
-        Event::Provisional { fork, .. } | Event::Answered { fork, .. } => Some(*fork),
-        _ => None,
-    }).collect();
+    let forks: Vec<u32> = world
+        .news(0)
+        .iter()
+        .filter_map(|event| match event {
+            Event::Provisional { fork, .. } | Event::Answered { fork, .. } => Some(*fork),
+            _ => None,
+        })
+        .collect();
     assert_eq!(forks, [1, 2, 3, 2]);
     assert!(world.causes(0, ONE).is_empty());
 }
@@ -201,8 +210,10 @@ fn early_media_is_handed_over_and_stands_in_for_an_answer_without_sdp() {
     world.reply(theirs(), &request, 183, "kept", Some(ANSWER));
     world.reply(theirs(), &request, 200, "kept", None);
     match world.news(0).as_slice() {
-        [Event::Provisional { status: 183, early_sdp: Some(early), .. },
-         Event::Answered { sdp, .. }] => assert_eq!((&early[..], &sdp[..]), (ANSWER, ANSWER)),
+        [
+            Event::Provisional { status: 183, early_sdp: Some(early), .. },
+            Event::Answered { sdp, .. },
+        ] => assert_eq!((&early[..], &sdp[..]), (ANSWER, ANSWER)),
         other => panic!("{other:?}"),
     }
 }
@@ -292,9 +303,10 @@ fn header_fields_of_a_page_cannot_forge_ours() {
         ("X-Bad".into(), "a\r\nRoute: <sip:evil>".into()),
         ("X-".into(), "empty".into()),
     ];
-    world.command(0, Command::Invite {
-        invite, account, destination, target, headers, display_name, offer,
-    });
+    world.command(
+        0,
+        Command::Invite { invite, account, destination, target, headers, display_name, offer },
+    );
     let request = world.request(theirs(), Method::Invite);
     let bytes = String::from_utf8(request.to_bytes()).unwrap();
     assert!(bytes.contains("X-Good: yes\r\n") && !bytes.contains("evil"));

@@ -377,3 +377,39 @@ fn a_cancelled_call_does_not_answer_a_challenge() {
     assert!(world.waiting(theirs()).is_empty());
     assert_eq!(world.cause(0, ONE).kind, CauseKind::Cancelled);
 }
+
+#[test]
+fn a_challenged_invite_that_is_accepted_after_all_is_not_taken_twice() {
+    let mut world = World::with_caller(24);
+    world.command(0, invite(1, theirs()));
+    let first = world.request(theirs(), Method::Invite);
+    challenge(&mut world, &first, 407, "p1", false);
+    world.request(theirs(), Method::Ack);
+    let second = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &first, 200, "early", Some(ANSWER));
+    assert_eq!(world.request(theirs(), Method::Ack).to().unwrap().tag(), Some("early"));
+    let bye = world.request(theirs(), Method::Bye);
+    assert_eq!(bye.to().unwrap().tag(), Some("early"));
+    world.reply(theirs(), &bye, 200, "", None);
+    world.reply(theirs(), &second, 200, "kept", Some(ANSWER));
+    assert_eq!(world.request(theirs(), Method::Ack).to().unwrap().tag(), Some("kept"));
+    assert_eq!(world.count(0, |event| matches!(event, Event::Answered { .. })), 1);
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    world.assert_quiet();
+}
+
+#[test]
+fn a_registrar_at_another_address_gets_the_same_registration() {
+    let mut world = world(25, |_| {});
+    world.seconds(1);
+    let moved = at("192.0.2.77:5060");
+    world.registrar.as_mut().unwrap().address = moved;
+    let mut settings = account(moved);
+    settings.register = true;
+    world.command(0, Command::SetAccount { account: ACCOUNT, settings });
+    world.seconds(1);
+    assert!(matches!(states(&world).last(), Some(RegistrationState::Registered { .. })));
+    let log = log(&world);
+    assert_eq!(log.first().unwrap().call_id(), log.last().unwrap().call_id());
+    assert_eq!(world.registrar.as_ref().unwrap().alive(world.now).len(), 1);
+}

@@ -86,9 +86,8 @@ impl Registrar {
         }
         if let Some(password) = self.password {
             let given = request.headers.get(&Name::Authorization);
-            let right = given.and_then(|value| {
-                verify(value, "REGISTER", &request.body, &Secret::new(password))
-            });
+            let right = given
+                .and_then(|value| verify(value, "REGISTER", &request.body, &Secret::new(password)));
             let uses = right.as_ref().and_then(|right| self.used.get_mut(&right.nonce));
             match uses.filter(|uses| **uses < self.nonce_uses) {
                 Some(uses) => *uses += 1,

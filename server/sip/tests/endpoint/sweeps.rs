@@ -110,7 +110,7 @@ fn react(
             if choice < 4 {
                 plan(world, phone, Command::Reoffer { invite, offer: OFFER.to_vec() });
             }
-            if choice % 3 == 0 {
+            if choice.is_multiple_of(3) {
                 let (content_type, body) = ("application/dtmf-relay".into(), b"Signal=1".to_vec());
                 plan(world, phone, Command::Info { invite, content_type, body });
             }

@@ -225,11 +225,14 @@ fn keypad_digits_come_by_info() {
 fn infos_go_one_after_another() {
     let (mut world, _) = scripted(13);
     for digit in ["1", "2", "3"] {
-        world.command(0, Command::Info {
-            invite: ONE,
-            content_type: "application/dtmf-relay".into(),
-            body: format!("Signal={digit}\r\n").into_bytes(),
-        });
+        world.command(
+            0,
+            Command::Info {
+                invite: ONE,
+                content_type: "application/dtmf-relay".into(),
+                body: format!("Signal={digit}\r\n").into_bytes(),
+            },
+        );
     }
     for digit in ["1", "2", "3"] {
         let info = world.request(theirs(), Method::Info);
@@ -268,5 +271,32 @@ fn an_answer_that_our_bye_overtook_is_still_acknowledged() {
     world.reply(theirs(), &request, 200, "", Some(ANSWER));
     let heard = world.waiting(theirs());
     assert!(heard.iter().any(|m| matches!(m, Message::Request(r) if r.method == Method::Ack)));
+    world.assert_quiet();
+}
+
+#[test]
+fn an_offer_that_the_peer_neither_takes_nor_refuses_is_cancelled() {
+    let (mut world, _) = scripted(17);
+    world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
+    let request = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &request, 100, "", None);
+    world.seconds(61);
+    let cancel = world.request(theirs(), Method::Cancel);
+    world.reply(theirs(), &cancel, 200, "", None);
+    world.reply(theirs(), &request, 487, "", None);
+    match world.news(0).as_slice() {
+        [Event::Reanswered { sdp: Err(cause), .. }] => assert_eq!(cause.status, Some(487)),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.causes(0, ONE).is_empty(), "the call goes on");
+}
+
+#[test]
+fn an_offer_without_any_final_answer_does_not_outlive_the_call() {
+    let (mut world, _) = scripted(18);
+    world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
+    let request = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &request, 100, "", None);
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
     world.assert_quiet();
 }

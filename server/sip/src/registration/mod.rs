@@ -1,5 +1,8 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod domain;
+mod lifetime;
+
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
@@ -8,7 +11,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, RegistrationState, escape_user};
 use crate::invite::Order;
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Response, Uri};
+use crate::message::{Method, Name, NameAddr, Response};
 use crate::transaction::{Hop, TransactionId, User};
 use base::AccountId;
 use std::net::{IpAddr, SocketAddr};
@@ -132,12 +135,21 @@ impl Registration {
         proxy.chain([self.settings.registrar.ip()]).collect()
     }
 
-    /// Takes changed settings that leave the binding the same one (same registrar, same user).
+    /// Takes changed settings of the same address of record. A registrar or proxy at another
+    /// address begins anew, under the same Call-ID; the answer that the old one owes is ignored.
     pub(crate) fn change(&mut self, settings: Account) {
-        if (&self.settings.password, &self.settings.auth_username)
-            != (&settings.password, &settings.auth_username)
-        {
+        let secrets = |of: &Account| (of.password.clone(), of.auth_username.clone());
+        let ways = |of: &Account| (of.registrar, of.outbound_proxy.clone());
+        let moved = ways(&self.settings) != ways(&settings);
+        if moved || secrets(&self.settings) != secrets(&settings) {
             self.challenger = Challenger::new(credentials(&settings));
+        }
+        if moved {
+            self.transaction = None;
+            self.service_routes.clear();
+            if self.state == State::Unregistering {
+                self.state = State::Unregistered;
+            }
         }
         self.failures = 0;
         self.expires = settings.expires;
@@ -152,11 +164,7 @@ impl Registration {
 
     /// Our address of record.
     fn address_of_record(&self) -> NameAddr {
-        NameAddr::new(Uri::sip(
-            Some(&self.settings.username),
-            host(&self.settings.domain),
-            port(&self.settings.domain),
-        ))
+        NameAddr::new(domain::uri(Some(&self.settings.username), &self.settings.domain))
     }
 
     /// What an INVITE of this account starts from.
@@ -223,7 +231,7 @@ impl Registration {
         self.next_at = None;
         let hop = self.hop(core);
         let peer = hop.remote.ip();
-        let uri = Uri::sip(None, host(&self.settings.domain), port(&self.settings.domain));
+        let uri = domain::uri(None, &self.settings.domain);
         let proxy = self.settings.outbound_proxy.iter().map(|p| NameAddr::new(p.0.clone()));
         let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
         let mut request = blank(Method::Register, uri);
@@ -351,7 +359,7 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = granted(response, &self.settings.username, contact);
+        let granted = lifetime::granted(response, &self.settings.username, contact);
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
@@ -363,7 +371,7 @@ impl Registration {
         self.state = State::Registered;
         self.service_routes = response.headers.addresses(&Name::ServiceRoute);
         self.service_routes.truncate(limits::FORKS);
-        self.next_at = Some(now + refresh_after(granted, core.seed.below(1000) as u32));
+        self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }
 
@@ -447,90 +455,5 @@ fn credentials(settings: &Account) -> Credentials {
     Credentials {
         username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
         password: settings.password.clone(),
-    }
-}
-
-/// When to refresh a binding: before the last tenth of its life, or its last five seconds, by up
-/// to another twentieth; never in its second half's beginning nor faster than the floor.
-/// `jitter` is 0 to 999.
-fn refresh_after(granted: Duration, jitter: u32) -> Duration {
-    let margin = (granted / 10).max(Duration::from_secs(5)).min(granted / 2);
-    let early = granted / 20 * jitter / 1000;
-    (granted - margin).saturating_sub(early).max(limits::REFRESH_FLOOR)
-}
-
-/// The lifetime that a 2xx grants our own binding, among those of our other phones (10.2.4).
-fn granted(response: &Response, user: &str, contact: SocketAddr) -> Option<Duration> {
-    let contacts = response.contacts();
-    let own = |candidate: &&NameAddr| {
-        candidate.uri.host == Host::from(contact.ip())
-            && candidate.uri.port.unwrap_or(5060) == contact.port()
-            && candidate.uri.user_text().as_deref() == Some(user)
-    };
-    // A registrar that rewrites Contacts is believed as long as there is no choice.
-    let own = match contacts.iter().find(own) {
-        None if contacts.len() == 1 => contacts.first(),
-        found => found,
-    };
-    let seconds = own.and_then(NameAddr::expires).or_else(|| {
-        response.headers.seconds(&Name::Expires)
-    });
-    seconds.map(|seconds| Duration::from_secs(u64::from(seconds)))
-}
-
-/// The host of a domain that may have a port behind it.
-fn host(domain: &str) -> Host {
-    let text = match domain.rsplit_once(':') {
-        Some((text, digits)) if digits.parse::<u16>().is_ok() && !text.ends_with(':') => text,
-        _ => domain,
-    };
-    Host::parse(text).unwrap_or_else(|| Host::Name("invalid.invalid".to_owned()))
-}
-
-/// The port behind a domain.
-fn port(domain: &str) -> Option<u16> {
-    let (text, digits) = domain.rsplit_once(':')?;
-    (!text.contains(':') || text.ends_with(']')).then(|| digits.parse().ok()).flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_refresh_leaves_room_for_its_own_retransmissions() {
-        let secs = Duration::from_secs;
-        assert_eq!(refresh_after(secs(300), 0), secs(270));
-        assert_eq!(refresh_after(secs(3600), 0), secs(3240));
-        assert_eq!(refresh_after(secs(60), 0), secs(54));
-        assert_eq!(refresh_after(secs(20), 0), secs(15));
-        assert_eq!(refresh_after(secs(8), 0), secs(4));
-        assert_eq!(refresh_after(secs(1), 0), secs(1));
-        for jitter in 0..1000 {
-            let at = refresh_after(secs(300), jitter);
-            assert!(at <= secs(270) && at >= secs(255), "{at:?}");
-        }
-    }
-
-    #[test]
-    fn a_domain_may_carry_a_port() {
-        assert_eq!((host("sip.example"), port("sip.example")), (Host::Name("sip.example".into()), None));
-        assert_eq!(port("127.0.0.1:5070"), Some(5070));
-        assert_eq!(host("127.0.0.1:5070"), Host::parse("127.0.0.1").unwrap());
-        assert_eq!((host("[::1]:5070"), port("[::1]:5070")), (Host::parse("[::1]").unwrap(), Some(5070)));
-        assert_eq!((host("[::1]"), port("[::1]")), (Host::parse("[::1]").unwrap(), None));
-    }
-
-    #[test]
-    fn the_granted_time_is_that_of_our_own_contact() {
-        let mut response = Response::new(200, "OK");
-        let contact = "192.0.2.7:5062".parse().unwrap();
-        response.headers.push(Name::Expires, "77");
-        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(77)));
-        response.headers.push(Name::Contact, "<sip:me@192.0.2.9:5062>;expires=1000");
-        response.headers.push(Name::Contact, "<sip:me@192.0.2.7:5062;x=y>;expires=120");
-        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(120)));
-        assert_eq!(granted(&response, "you", contact), Some(Duration::from_secs(77)));
     }
 }

@@ -1,0 +1,8 @@
+//! The link against a server, under a clock that is not there.
+
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod resume;
+mod socket;
+mod world;

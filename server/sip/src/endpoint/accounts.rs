@@ -1,0 +1,117 @@
+//! Accounts: setting, changing and removing them, and finding whose registration a message is.
+
+use super::{Account, Core, Endpoint};
+use crate::limits;
+use crate::message::Uri;
+use crate::registration::Registration;
+use crate::transaction::{Owner, TransactionId, Wire};
+use base::AccountId;
+use std::net::IpAddr;
+use std::time::Instant;
+
+impl Endpoint {
+    pub(super) fn set_account(&mut self, now: Instant, id: AccountId, settings: Account) {
+        if self.shut_down
+            || (self.accounts.len() >= limits::ACCOUNTS && !self.accounts.contains_key(&id))
+        {
+            self.refuse();
+            return;
+        }
+        let register = settings.register;
+        let same = self.accounts.get(&id).is_some_and(|known| {
+            let known = &known.settings;
+            (&known.domain, &known.username) == (&settings.domain, &settings.username)
+        });
+        if !same {
+            if let Some(former) = self.accounts.remove(&id) {
+                self.retire(now, former, true);
+            }
+            let registration = Registration::new(&mut self.core, id, settings.clone());
+            self.name(&registration);
+            self.accounts.insert(id, registration);
+        } else if let Some(mut known) = self.accounts.remove(&id) {
+            let before = known.peers();
+            known.change(settings);
+            self.name(&known);
+            for peer in before {
+                self.core.unname(peer);
+            }
+            self.accounts.insert(id, known);
+        }
+        self.with_account(id, |registration, core| match register {
+            true => registration.register(core, now),
+            false => registration.unregister(core, now),
+        });
+    }
+
+    pub(super) fn name(&mut self, registration: &Registration) {
+        for peer in registration.peers() {
+            self.core.name(peer);
+        }
+    }
+
+    pub(super) fn retire(&mut self, now: Instant, mut registration: Registration, silent: bool) {
+        self.core.out.wake(Owner::Account(registration.id()), None);
+        registration.retire(&mut self.core, now, silent);
+        self.retired.push(registration);
+        self.sweep();
+    }
+
+    /// Drops removed accounts that are done.
+    pub(super) fn sweep(&mut self) {
+        let over: Vec<IpAddr> = self
+            .retired
+            .iter()
+            .filter(|registration| registration.is_over())
+            .flat_map(Registration::peers)
+            .collect();
+        self.retired.retain(|registration| !registration.is_over());
+        for peer in over {
+            self.core.unname(peer);
+        }
+    }
+
+    pub(super) fn with_account(
+        &mut self,
+        id: AccountId,
+        work: impl FnOnce(&mut Registration, &mut Core),
+    ) {
+        match self.accounts.get_mut(&id) {
+            Some(registration) if !self.shut_down => work(registration, &mut self.core),
+            _ => self.refuse(),
+        }
+        self.settle_account(id);
+    }
+
+    /// Works on the registration, present or former, that a transaction belongs to.
+    pub(super) fn with_owner(
+        &mut self,
+        account: AccountId,
+        id: TransactionId,
+        work: impl FnOnce(&mut Registration, &mut Core),
+    ) {
+        let owner = self
+            .accounts
+            .get_mut(&account)
+            .into_iter()
+            .chain(self.retired.iter_mut())
+            .find(|registration| registration.owns(id));
+        if let Some(owner) = owner {
+            work(owner, &mut self.core);
+        }
+        self.settle_account(account);
+        self.sweep();
+    }
+
+    pub(super) fn settle_account(&mut self, id: AccountId) {
+        let at = self.accounts.get(&id).and_then(Registration::deadline);
+        self.core.out.wake(Owner::Account(id), at);
+    }
+
+    /// The account that a Request-URI means: the one whose user it names.
+    pub(super) fn account_of(&self, uri: &Uri) -> Option<AccountId> {
+        let user = uri.user_text()?;
+        let named = |registration: &&Registration| registration.settings.username == user;
+        self.accounts.values().find(named).map(Registration::id)
+    }
+}

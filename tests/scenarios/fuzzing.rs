@@ -1,0 +1,78 @@
+//! The fuzz targets over their kept corpus and some thousand mutations of it.
+
+use base::Seed;
+use harness::fuzzing::{TARGETS, corpus, run, shortened};
+
+/// One thread a core is enough for all targets together, and each has its own seed.
+fn fuzz(name: &str) {
+    let target = *TARGETS.iter().find(|target| target.name == name).expect("a target");
+    assert!(corpus(name).len() >= 3, "{name} has no corpus");
+    let mut seed = Seed::from_number(0xc2c);
+    if let Err(finding) = run(target, &mut seed, |count| count >= target.mutations) {
+        let finding = shortened(target, finding);
+        panic!(
+            "{name} breaks a promise: {}\ninput, shortened: {:?}",
+            finding.words,
+            String::from_utf8_lossy(&finding.input)
+        );
+    }
+}
+
+#[test]
+fn every_target_has_a_test() {
+    let tested = [
+        "sip-message", "sip-endpoint", "sdp", "rtp", "rtp-stream", "webrtc", "bridge", "audio",
+        "signalling", "config",
+    ];
+    assert!(TARGETS.iter().map(|target| target.name).eq(tested));
+}
+
+#[test]
+fn sip_messages_survive_mutation() {
+    fuzz("sip-message");
+}
+
+#[test]
+fn the_sip_endpoint_survives_mutation() {
+    fuzz("sip-endpoint");
+}
+
+#[test]
+fn sdp_survives_mutation() {
+    fuzz("sdp");
+}
+
+#[test]
+fn rtp_survives_mutation() {
+    fuzz("rtp");
+}
+
+#[test]
+fn rtp_streams_survive_mutation() {
+    fuzz("rtp-stream");
+}
+
+#[test]
+fn the_browser_port_survives_mutation() {
+    fuzz("webrtc");
+}
+
+#[test]
+fn the_bridge_survives_mutation() {
+    fuzz("bridge");
+}
+
+#[test]
+fn codecs_survive_mutation() {
+    fuzz("audio");
+}
+
+#[test]
+fn signalling_survives_mutation() {
+    fuzz("signalling");
+}
+
+#[test]
+fn configuration_survives_mutation() {
+    fuzz("config");
+}

@@ -1,0 +1,164 @@
+//! The life of the program: drain, end, reload.
+
+use base::Codec;
+use harness::appliance::ORIGINS;
+use harness::{Appliance, Baresip, Phone, Place, Shop, Visitor, VisitorSettings};
+use signalling::{EndCause, ErrorCode};
+use std::time::{Duration, Instant};
+
+fn phone(place: &Place) -> Baresip {
+    Baresip::start(place, "phone", &Phone::with_codecs(&["PCMU/8000"]))
+}
+
+fn talking(appliance: &Appliance) -> Visitor {
+    let mut visitor =
+        Visitor::open(appliance, VisitorSettings::with_codecs(&[Codec::Pcmu]));
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    visitor
+}
+
+#[test]
+fn a_first_sigterm_takes_no_new_calls_and_lets_the_live_one_end() {
+    let place = Place::new("life-drain");
+    let phone = phone(&place);
+    let mut appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcmu"]));
+    let visitor = talking(&appliance);
+    let mut late = Visitor::open(&appliance, VisitorSettings::default());
+    appliance.terminate();
+    harness::until("it says that it ends", || appliance.log().contains("ending").then_some(()));
+    late.call();
+    let code = late.until("the new call is refused", |seen| {
+        seen.errors.first().map(|(code, _)| *code)
+    });
+    assert_eq!(code, ErrorCode::Draining);
+    let refused = Visitor::try_open(appliance.http, VisitorSettings::default());
+    assert!(refused.is_err(), "a new page is refused");
+    // The live call goes on.
+    assert!(visitor.packets_come());
+    visitor.hears(660.0);
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    let status = appliance.program().wait(Duration::from_secs(10));
+    assert!(status.success(), "{status}");
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::VisitorHungUp.key());
+}
+
+#[test]
+fn a_second_sigterm_ends_it_at_once_and_hangs_up() {
+    let place = Place::new("life-second-signal");
+    let phone = phone(&place);
+    let mut appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcmu"]));
+    let visitor = talking(&appliance);
+    appliance.terminate();
+    harness::until("it says that it ends", || appliance.log().contains("ending").then_some(()));
+    assert!(visitor.packets_come(), "the call goes on");
+    appliance.terminate();
+    let status = appliance.program().wait(Duration::from_secs(5));
+    assert!(status.success(), "{status}");
+    phone.tells("CALL_CLOSED");
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::Stopped.key());
+}
+
+#[test]
+fn a_drain_ends_after_thirty_seconds() {
+    let place = Place::new("life-drain-limit");
+    let phone = phone(&place);
+    let mut appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcmu"]));
+    let visitor = talking(&appliance);
+    let start = Instant::now();
+    appliance.terminate();
+    let status = appliance.program().wait(Duration::from_secs(40));
+    assert!(status.success(), "{status}");
+    assert!(start.elapsed() > Duration::from_secs(25), "{:?}", start.elapsed());
+    phone.tells("CALL_CLOSED");
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::Stopped.key());
+    drop(visitor);
+}
+
+#[test]
+fn sighup_brings_a_new_button_and_leaves_the_call_alone() {
+    let place = Place::new("life-reload");
+    let phone = phone(&place);
+    let shop = Shop::trunk(phone.sip, &["pcmu"]);
+    let appliance = Appliance::start(&place, &shop);
+    let visitor = talking(&appliance);
+    let more = |name: &str| VisitorSettings {
+        button: Some(name.into()),
+        ..VisitorSettings::with_codecs(&[Codec::Pcmu])
+    };
+    assert!(Visitor::try_open(appliance.http, more("support")).is_err());
+    let line = format!("destination = \"sip:support@{}\"\n{ORIGINS}", phone.sip);
+    appliance.reload(&shop.clone().button("support", &line));
+    let mut second = harness::until("the new button is there", || {
+        Visitor::try_open(appliance.http, more("support")).ok()
+    });
+    assert!(visitor.packets_come(), "the call goes on");
+    second.call();
+    second.talks();
+    second.hears(660.0);
+    visitor.hears(660.0);
+    second.hang_up();
+    second.ends();
+    // A file with a mistake changes nothing.
+    appliance.reload(&shop.clone().button("broken", "destinaton = \"sip:x@127.0.0.1\""));
+    harness::until("the mistake is named", || {
+        appliance.log().contains("the running configuration stays").then_some(())
+    });
+    assert!(Visitor::try_open(appliance.http, more("support")).is_ok());
+    assert!(visitor.packets_come(), "the call goes on");
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    appliance.is_quiet();
+}
+
+#[test]
+fn a_button_takes_as_many_calls_as_it_may_and_refuses_the_next() {
+    let place = Place::new("life-limit");
+    let phone = phone(&place);
+    let account = format!(
+        "registrar = \"{0}\"\nusername = \"shop\"\npassword = \"\"\nregister = false\n\
+         codecs = [\"pcmu\"]",
+        phone.sip
+    );
+    let button = format!("destination = \"sip:sales@{}\"\n{ORIGINS}\nmax_calls = 2", phone.sip);
+    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let appliance = Appliance::start(&place, &shop);
+    let talkers = [talking(&appliance), talking(&appliance)];
+    let mut third = Visitor::open(&appliance, VisitorSettings::default());
+    third.call();
+    let code =
+        third.until("the third is refused", |seen| seen.errors.first().map(|(code, _)| *code));
+    assert_eq!(code, ErrorCode::Limit);
+    for talker in &talkers {
+        talker.hears(660.0);
+        talker.hang_up();
+        talker.ends();
+    }
+    appliance.is_quiet();
+    third.call();
+    third.talks();
+    third.hang_up();
+    third.ends();
+}
+
+#[test]
+fn a_call_has_a_longest_time() {
+    let place = Place::new("life-too-long");
+    let phone = phone(&place);
+    let account = format!(
+        "registrar = \"{0}\"\nusername = \"shop\"\npassword = \"\"\nregister = false",
+        phone.sip
+    );
+    let button =
+        format!("destination = \"sip:sales@{}\"\n{ORIGINS}\nmax_duration = \"4s\"", phone.sip);
+    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let appliance = Appliance::start(&place, &shop);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    assert_eq!(visitor.ends().0, EndCause::TooLong);
+    phone.tells("CALL_CLOSED");
+    appliance.is_quiet();
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::TooLong.key());
+}

@@ -1,0 +1,10 @@
+//! End to end: the real executable, real phones and proxies, and a visitor in Rust.
+#![allow(clippy::unwrap_used)]
+
+mod baresip_phone;
+mod demo_phone;
+mod fuzzing;
+mod life;
+mod odd_phones;
+mod provider;
+mod visitor_network;

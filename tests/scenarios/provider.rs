@@ -1,0 +1,148 @@
+//! Kamailio as the provider: registration, digest, and a proxy on the way of every request.
+
+use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
+use signalling::EndCause;
+use std::time::Duration;
+
+/// A shop whose account and button live at the provider.
+fn shop(provider: &Kamailio, password: &str) -> Shop {
+    let account = format!(
+        "registrar = \"{}\"\nusername = \"shop\"\npassword = \"{password}\"\nexpires = 60\n\
+         codecs = [\"pcma\", \"pcmu\"]",
+        provider.sip
+    );
+    let button = format!(
+        "destination = \"sip:phone@{}\"\n{}",
+        provider.sip,
+        harness::appliance::ORIGINS
+    );
+    Shop::new().account("main", &account).button("sales", &button)
+}
+
+fn registers_and_calls(name: &str, digest: Digest) {
+    let place = Place::new(name);
+    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
+    let phone = Baresip::start(&place, "phone", &phone);
+    let provider = Kamailio::start(&place, digest, Some(phone.sip));
+    let appliance = Appliance::start(&place, &shop(&provider, PASSWORD));
+    assert_eq!(appliance.readiness_becomes(200), "ready\n");
+    assert_eq!(appliance.metric("accounts_registered"), 1);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    phone.tells("CALL_CLOSED");
+    // The other way round: the shop's BYE comes back through the proxy.
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    phone.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
+    appliance.is_quiet();
+    // ACK and BYE went by the recorded route.
+    let requests = |method: &str| provider.log().matches(&format!("request {method} ")).count();
+    assert!(requests("ACK") >= 2 && requests("BYE") >= 2, "{}", provider.log());
+    assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+}
+
+#[test]
+fn an_account_registers_and_calls_with_md5() {
+    registers_and_calls("kamailio-md5", Digest::Md5);
+}
+
+#[test]
+fn an_account_registers_and_calls_with_sha_256() {
+    registers_and_calls("kamailio-sha-256", Digest::Sha256);
+}
+
+#[test]
+fn a_phone_that_has_registered_itself_is_called_by_its_name() {
+    let place = Place::new("kamailio-registered-phone");
+    let provider = Kamailio::start(&place, Digest::Md5, None);
+    let phone = Phone {
+        user: "bob".into(),
+        domain: Some(REALM.into()),
+        account: format!(
+            ";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD};regint=60",
+            provider.sip
+        ),
+        ..Phone::with_codecs(&["PCMU/8000"])
+    };
+    let phone = Baresip::start(&place, "phone", &phone);
+    phone.tells("REGISTER_OK");
+    let shop = shop(&provider, PASSWORD).button(
+        "support",
+        &format!("destination = \"sip:bob@{}\"\n{}", provider.sip, harness::appliance::ORIGINS),
+    );
+    let appliance = Appliance::start(&place, &shop);
+    appliance.readiness_becomes(200);
+    let settings = VisitorSettings { button: Some("support".into()), ..VisitorSettings::default() };
+    let mut visitor = Visitor::open(&appliance, settings);
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    visitor.hang_up();
+    visitor.ends();
+    phone.tells("CALL_CLOSED");
+}
+
+#[test]
+fn a_wrong_password_is_told_to_the_operator_and_fails_calls_with_its_cause() {
+    let place = Place::new("kamailio-wrong-password");
+    let provider = Kamailio::start(&place, Digest::Md5, None);
+    let appliance = Appliance::start(&place, &shop(&provider, "wrong"));
+    harness::until("the log says why", || {
+        appliance.log().contains("Wrong user name or password").then_some(())
+    });
+    let words = appliance.readiness_becomes(503);
+    assert!(words.contains("0 of 1 accounts are registered"), "{words}");
+    assert!(!appliance.log().contains("wrong\""), "the password is in no log");
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    let cause = visitor.ends().0;
+    assert!(
+        matches!(cause, EndCause::AuthenticationFailed | EndCause::Forbidden),
+        "the call ends with {cause:?}"
+    );
+    appliance.metric_becomes("calls_failed_total", 1);
+}
+
+#[test]
+fn the_account_leaves_the_registrar_when_the_appliance_ends() {
+    let place = Place::new("kamailio-unregister");
+    let provider = Kamailio::start(&place, Digest::Md5, None);
+    let mut appliance = Appliance::start(&place, &shop(&provider, PASSWORD));
+    appliance.readiness_becomes(200);
+    let before = provider.log().matches("request REGISTER").count();
+    assert!(appliance.stop(Duration::from_secs(10)).success());
+    harness::until("the account takes its registration back", || {
+        (provider.log().matches("request REGISTER").count() > before).then_some(())
+    });
+}
+
+#[test]
+fn a_registrar_that_comes_up_later_is_found() {
+    let place = Place::new("kamailio-later");
+    // Its port is known before it runs.
+    let port = {
+        let probe = Kamailio::start(&place, Digest::Md5, None);
+        probe.sip
+    };
+    let account = format!(
+        "registrar = \"{port}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\nexpires = 60"
+    );
+    let button =
+        format!("destination = \"sip:phone@{port}\"\n{}", harness::appliance::ORIGINS);
+    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let appliance = Appliance::start(&place, &shop);
+    let words = appliance.readiness_becomes(503);
+    assert!(words.contains("not ready"), "{words}");
+    let _provider = Kamailio::start_at(&place, Digest::Md5, None, port);
+    let limit = Duration::from_secs(75);
+    harness::wait::until_within(limit, "the account registers", || {
+        (appliance.readiness().0 == 200).then_some(())
+    });
+}

@@ -1,0 +1,233 @@
+//! The appliance: the real executable as a process of its own.
+
+use crate::place::{self, Place};
+use crate::program::Program;
+use crate::wait;
+use crate::web;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// RTP ports of one appliance: fifteen calls, and ports that rest after one.
+const RTP_PORTS: u16 = 60;
+
+/// What a configuration says besides where to listen.
+#[derive(Clone, Debug, Default)]
+pub struct Shop {
+    accounts: Vec<String>,
+    buttons: Vec<String>,
+    /// RTP ports to have; 0 for the usual number.
+    rtp_ports: u16,
+}
+
+impl Shop {
+    /// Nothing yet.
+    pub fn new() -> Shop {
+        Shop::default()
+    }
+
+    /// An account by its lines: `registrar = "..."` and so on.
+    pub fn account(mut self, name: &str, lines: &str) -> Shop {
+        self.accounts.push(format!("[accounts.{name}]\n{lines}\n"));
+        self
+    }
+
+    /// A button by its lines: `destination = "..."` and so on.
+    pub fn button(mut self, name: &str, lines: &str) -> Shop {
+        self.buttons.push(format!("[buttons.{name}]\n{lines}\n"));
+        self
+    }
+
+    /// More or fewer ports towards the provider.
+    pub fn rtp_ports(mut self, count: u16) -> Shop {
+        self.rtp_ports = count;
+        self
+    }
+
+    /// A trunk that is known by its address, and a button `sales` that calls there.
+    pub fn trunk(peer: SocketAddr, codecs: &[&str]) -> Shop {
+        let account = format!(
+            "registrar = \"{peer}\"\nusername = \"shop\"\npassword = \"\"\nregister = false\n\
+             codecs = {codecs:?}"
+        );
+        let button = format!("destination = \"sip:sales@{peer}\"\n{ORIGINS}");
+        Shop::new().account("main", &account).button("sales", &button)
+    }
+
+    fn text(&self, listen: &str) -> String {
+        format!(
+            "public_url = \"http://127.0.0.1:8080\"\n\n{listen}\n{}{}",
+            self.accounts.join("\n"),
+            self.buttons.join("\n")
+        )
+    }
+}
+
+/// The store page that may embed the buttons of scenarios.
+pub const STORE: &str = "http://store.example";
+/// The same as a line of a button.
+pub const ORIGINS: &str = "origins = [\"http://store.example\"]";
+
+/// A running appliance. Dropping it ends it.
+#[derive(Debug)]
+pub struct Appliance {
+    program: Program,
+    /// Pages and WebSocket.
+    pub http: SocketAddr,
+    config: Option<PathBuf>,
+    listen: String,
+    folder: PathBuf,
+}
+
+impl Appliance {
+    /// Where the executable is: `CLICK2CALL_BIN`, or beside the running test.
+    pub fn executable() -> PathBuf {
+        if let Some(path) = std::env::var_os("CLICK2CALL_BIN") {
+            let path = PathBuf::from(path);
+            assert!(path.is_file(), "CLICK2CALL_BIN names no file: {}", path.display());
+            return path;
+        }
+        let own = std::env::current_exe().unwrap();
+        let beside = own.ancestors().skip(1).take(3).map(|folder| folder.join("click2call"));
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/click2call");
+        beside.chain([built]).find(|path| path.is_file()).unwrap_or_else(|| {
+            panic!("the executable is not built: run cargo build -p click2call")
+        })
+    }
+
+    /// `click2call --demo` on free ports.
+    pub fn demo(place: &Place) -> Appliance {
+        let first = place::ports(RTP_PORTS);
+        let mut command = Command::new(Appliance::executable());
+        command.args(["--demo", "--listen-http", "127.0.0.1:0"]);
+        command.arg("--listen-webrtc").arg(format!("127.0.0.1:{}", place::port()));
+        command.arg("--listen-rtp").arg(format!("127.0.0.1:{first}-{}", first + RTP_PORTS - 1));
+        Appliance::greeted(place, "appliance", command, None, String::new())
+    }
+
+    /// The appliance with a configuration file.
+    pub fn start(place: &Place, shop: &Shop) -> Appliance {
+        Appliance::start_as(place, "appliance", shop)
+    }
+
+    /// The same under a name of its own, where a scenario has two.
+    pub fn start_as(place: &Place, name: &str, shop: &Shop) -> Appliance {
+        let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
+        let (first, webrtc) = (place::ports(count), place::port());
+        let listen = format!(
+            "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
+             sip = \"127.0.0.1:0\"\nrtp = \"127.0.0.1:{first}-{}\"\n\n\
+             [data]\npath = \"{name}.db\"\n",
+            first + count - 1
+        );
+        let config = place.write(&format!("{name}.toml"), &shop.text(&listen));
+        let mut command = Command::new(Appliance::executable());
+        command.arg("--config").arg(&config);
+        Appliance::greeted(place, name, command, Some(config), listen)
+    }
+
+    fn greeted(
+        place: &Place,
+        name: &str,
+        mut command: Command,
+        config: Option<PathBuf>,
+        listen: String,
+    ) -> Appliance {
+        command.env("CLICK2CALL_LOG", "info,click2call=debug,sip=debug").env("NO_COLOR", "1");
+        let log = place.path(&format!("{name}.log"));
+        let mut program = Program::start("click2call", &mut command, &log);
+        let line = program.says("click here:");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let http = address.and_then(|address| address.parse().ok());
+        let http = http.unwrap_or_else(|| panic!("no address in {line:?}"));
+        Appliance { program, http, config, listen, folder: place.folder().to_path_buf() }
+    }
+
+    /// The origin of its own pages.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The process.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.program.output()
+    }
+
+    /// Sends SIGTERM, as service managers do.
+    pub fn terminate(&self) {
+        self.program.signal("TERM");
+    }
+
+    /// Writes another configuration (sockets stay) and sends SIGHUP.
+    pub fn reload(&self, shop: &Shop) {
+        let config = self.config.as_ref().expect("the demo has no file");
+        std::fs::write(config, shop.text(&self.listen)).unwrap();
+        self.program.signal("HUP");
+    }
+
+    /// A number of `/metrics`, by its name without the prefix.
+    pub fn metric(&self, name: &str) -> u64 {
+        let answer = web::get(self.http, "/metrics").expect("/metrics answers");
+        let wanted = format!("click2call_{name} ");
+        let found = answer.body.lines().find_map(|line| line.strip_prefix(&wanted));
+        let number = found.and_then(|text| text.trim().parse().ok());
+        number.unwrap_or_else(|| panic!("no metric {name} in:\n{}", answer.body))
+    }
+
+    /// Waits until a number of `/metrics` is `value`.
+    pub fn metric_becomes(&self, name: &str, value: u64) {
+        let mut last = 0;
+        let done = wait::within(wait::PATIENCE, || {
+            last = self.metric(name);
+            (last == value).then_some(())
+        });
+        assert!(done.is_some(), "{name} stays {last} instead of {value}");
+    }
+
+    /// Status and words of `/readyz`.
+    pub fn readiness(&self) -> (u16, String) {
+        let answer = web::get(self.http, "/readyz").expect("/readyz answers");
+        (answer.status, answer.body)
+    }
+
+    /// Waits until `/readyz` has this status, and gives its words.
+    pub fn readiness_becomes(&self, status: u16) -> String {
+        wait::until(&format!("/readyz answers {status}"), || {
+            let (now, words) = self.readiness();
+            (now == status).then_some(words)
+        })
+    }
+
+    /// Waits until the call log holds `count` rows, and gives them, oldest first.
+    pub fn rows(&self, count: usize) -> Vec<store::Row> {
+        let database = self.folder.join("appliance.db");
+        let store = store::Store::open(Some(&database)).expect("the call log opens");
+        wait::until(&format!("the call log has {count} rows"), || {
+            let mut rows = store.recent(count + 1).expect("the call log answers");
+            rows.reverse();
+            (rows.len() >= count).then_some(rows)
+        })
+    }
+
+    /// Waits until nothing is left of any call.
+    pub fn is_quiet(&self) {
+        self.metric_becomes("calls_live", 0);
+    }
+
+    /// Ends it and waits for its end.
+    pub fn stop(&mut self, limit: Duration) -> std::process::ExitStatus {
+        self.terminate();
+        self.program.wait(limit)
+    }
+}

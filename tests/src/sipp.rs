@@ -1,0 +1,82 @@
+//! SIPp: a phone that does what its scenario says, right or wrong.
+
+use crate::place::{self, Place};
+use crate::program::Program;
+use crate::wait;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// A running SIPp. Dropping it ends it.
+#[derive(Debug)]
+pub struct Sipp {
+    program: Program,
+    /// Its SIP socket.
+    pub sip: SocketAddr,
+    messages: std::path::PathBuf,
+}
+
+impl Sipp {
+    /// Runs a scenario of `tests/scenarios/sipp/` for one call.
+    pub fn start(place: &Place, scenario: &str) -> Sipp {
+        Sipp::start_with(place, scenario, &[])
+    }
+
+    /// The same with keywords: `[status]` in the scenario becomes the value of `status`.
+    pub fn start_with(place: &Place, scenario: &str, keys: &[(&str, &str)]) -> Sipp {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/sipp");
+        let file = folder.join(format!("{scenario}.xml"));
+        assert!(file.is_file(), "no scenario {}", file.display());
+        let (port, media) = (place::port(), place::ports(4));
+        let messages = place.path(&format!("{scenario}.messages"));
+        // A second of 1000 Hz, A-law, for scenarios that play it.
+        let mut pcm = vec![0; 8_000];
+        let tone = audio::tone::Tone::steady(1_000.0, -10.0);
+        audio::tone::ToneGenerator::new(tone, crate::sound::RATE).fill(&mut pcm[40..]);
+        let octets: Vec<u8> = pcm.into_iter().map(audio::alaw_encode).collect();
+        std::fs::write(place.path("tone.al"), octets).unwrap();
+        let mut command = Command::new("sipp");
+        command.current_dir(place.folder());
+        command.arg("-sf").arg(&file).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1"]);
+        command.arg("-p").arg(port.to_string()).arg("-mp").arg(media.to_string());
+        command.args(["-nostdin", "-trace_msg", "-message_file"]).arg(&messages);
+        command.args(["-trace_err", "-error_file"]).arg(place.path(&format!("{scenario}.errors")));
+        for (key, value) in keys {
+            command.args(["-key", key, value]);
+        }
+        command.env("TERM", "dumb");
+        let mut program =
+            Program::start("sipp", &mut command, &place.path(&format!("{scenario}.log")));
+        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        wait::until("SIPp listens", || {
+            assert!(program.ended().is_none(), "SIPp ended:\n{}", program.output());
+            std::net::UdpSocket::bind(sip).is_err().then_some(())
+        });
+        Sipp { program, sip, messages }
+    }
+
+    /// Waits for its end; it must have got all that its scenario expects.
+    pub fn is_content(&mut self, limit: Duration) {
+        let status = self.program.wait(limit);
+        assert!(status.success(), "SIPp is not content ({status}):\n{}", self.messages());
+    }
+
+    /// All messages so far.
+    pub fn messages(&self) -> String {
+        std::fs::read_to_string(&self.messages).unwrap_or_default()
+    }
+
+    /// How many requests of a method came.
+    pub fn requests(&self, method: &str) -> usize {
+        let start = format!("{method} sip:");
+        self.messages().lines().filter(|line| line.starts_with(&start)).count()
+    }
+
+    /// Waits for the `count`-th request of a method.
+    pub fn gets(&self, method: &str, count: usize) {
+        wait::until(&format!("SIPp gets {count} {method}"), || {
+            (self.requests(method) >= count).then_some(())
+        });
+    }
+}
