@@ -1,4 +1,9 @@
 //! click2call: the shell around the machines. It owns what they must not: sockets, time, files.
 
+pub mod cli;
 pub mod config;
 pub mod core;
+pub mod crowd;
+pub mod http;
+pub mod log;
+pub mod ws;

@@ -1,12 +1,26 @@
 //! The configuration: as written, then as meant.
 //!
-//! This half is what the program runs on; every value is checked and defaulted.
+//! [`written`](mod@written) reads the file key by key and remembers where each value stands;
+//! [`meant`](mod@meant) checks and defaults them. Both note every mistake and go on, so that one run
+//! finds them all. What this file declares is the second half: what the program runs on.
+
+mod meant;
+pub mod origin;
+mod problem;
+mod section;
+pub mod values;
+mod written;
+
+pub use problem::{Notice, Problem, Problems};
 
 use base::{Codec, Secret};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The longest configuration file in octets; a longer one is something else.
+const FILE_OCTETS: u64 = 1024 * 1024;
 
 /// The configuration as meant.
 #[derive(Clone, Debug)]
@@ -28,7 +42,7 @@ pub struct Config {
 }
 
 /// Section `[listen]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// Pages and WebSocket.
     pub http: SocketAddr,
@@ -129,3 +143,173 @@ pub struct WebPhone {
     /// Origins of pages that may use page-supplied accounts.
     pub origins: Vec<String>,
 }
+
+/// What a file may refer to outside itself; tests put their own in its place.
+pub struct Surroundings<'a> {
+    /// Environment variables, for `env:NAME`.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Files, for `password_file`; paths come already joined with `folder`.
+    pub file: &'a dyn Fn(&Path) -> std::io::Result<String>,
+    /// Where relative paths start: the configuration file's own folder, so that the program may be
+    /// started from anywhere.
+    pub folder: PathBuf,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Reads a configuration file: the configuration and what start-up should mention, or every
+/// mistake in it.
+pub fn load(path: &Path) -> Result<(Config, Vec<Notice>), Problems> {
+    let name = path.display().to_string();
+    let text = read_bounded(path)
+        .map_err(|error| Problems::unreadable(&name, &format!("can't be read: {error}")))?;
+    let surroundings = Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        file: &read_bounded,
+        folder: path.parent().unwrap_or(Path::new("")).to_path_buf(),
+    };
+    let (config, mut notices) = read(&name, &text, &surroundings)?;
+    if text.contains("password") && is_world_readable(path) {
+        notices.push(Notice::new(format!(
+            "{name} holds passwords and everybody on this machine may read it: chmod 600 {name}"
+        )));
+    }
+    Ok((config, notices))
+}
+
+/// Reads a configuration from its text; `name` stands in messages.
+pub fn read(
+    name: &str,
+    text: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Config, Vec<Notice>), Problems> {
+    let mut log = problem::Log::new(name, text);
+    let file = written::read(text, &mut log);
+    let config = meant::build(file, surroundings, &mut log);
+    log.finish(config)
+}
+
+/// The built-in configuration of `--demo`: one button, one account that calls the shop phone inside
+/// this process, nothing that reaches beyond this machine.
+pub fn demo() -> Config {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let origins = ["http://127.0.0.1:8080", "http://localhost:8080"].map(str::to_owned).to_vec();
+    let account = Account {
+        // The shop phone binds a port of its own; whoever starts it writes the port here.
+        registrar: HostPort { host: "127.0.0.1".into(), port: 5060 },
+        username: "shop".into(),
+        auth_username: None,
+        password: Secret::default(),
+        outbound_proxy: None,
+        register: false,
+        expires: meant::EXPIRES,
+        codecs: Codec::ALL.to_vec(),
+    };
+    let button = Button {
+        account: "demo".into(),
+        destination: "sip:demo@127.0.0.1:5060".into(),
+        origins,
+        video: false,
+        max_duration: meant::MAX_DURATION,
+        max_calls: meant::MAX_CALLS,
+    };
+    Config {
+        public_url: "http://127.0.0.1:8080".into(),
+        listen: Listen {
+            http: SocketAddr::new(loopback, 8080),
+            webrtc: SocketAddr::new(loopback, 8443),
+            sip: SocketAddr::new(loopback, 0),
+            rtp: RtpRange { address: loopback, first: 20_000, last: 20_999 },
+            public_ip: None,
+            webrtc_everywhere: true,
+        },
+        accounts: BTreeMap::from([("demo".into(), account)]),
+        buttons: BTreeMap::from([("demo".into(), button)]),
+        webphone: None,
+        data: None,
+        demo: true,
+    }
+}
+
+impl Config {
+    /// Where pages are reached when HTTP listens at `http`: the public URL, but for the demo and
+    /// tests that let the system choose a port.
+    pub fn public_url_at(&self, http: SocketAddr) -> String {
+        if self.demo || self.listen.http.port() == 0 {
+            format!("http://{http}")
+        } else {
+            self.public_url.clone()
+        }
+    }
+
+    /// Says that pages are reached at `address`: the demo and tests listen on any free port, which
+    /// is known only once the socket is open. Buttons of the demo may then be embedded from there.
+    pub fn set_public_address(&mut self, address: SocketAddr) {
+        self.public_url = format!("http://{address}");
+        if self.demo {
+            let port = address.port();
+            let origins = [self.public_url.clone(), format!("http://localhost:{port}")];
+            for button in self.buttons.values_mut() {
+                button.origins = origins.to_vec();
+            }
+        }
+    }
+}
+
+/// What `--demo` leaves out, in words.
+pub fn demo_notices() -> Vec<Notice> {
+    [
+        "HTTPS: browsers give the microphone to pages of this machine without it",
+        "the Flash WebPhone on port 1935: not in this version",
+        "page-supplied accounts: they need a [webphone] section, see click2call init",
+        "the call log is kept in memory: it needs a [data] section",
+    ]
+    .map(|text| Notice::new(text.to_owned()))
+    .to_vec()
+}
+
+/// Fuzz entry point: any octets as a file must give an answer, and never touch the machine.
+pub fn fuzz(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let surroundings = Surroundings {
+        variable: &|name| (name.len() % 2 == 0).then(|| "value".to_owned()),
+        file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        folder: PathBuf::new(),
+    };
+    match read("fuzz.toml", &text, &surroundings) {
+        Ok((config, notices)) => {
+            assert!(config.buttons.values().all(|b| config.accounts.contains_key(&b.account)));
+            drop(notices);
+        }
+        Err(problems) => assert!(!problems.list().is_empty() && !problems.to_string().is_empty()),
+    }
+}
+
+/// A text file of reasonable size.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_OCTETS + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_OCTETS {
+        return Err(std::io::Error::other("it is longer than 1 MB"));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_world_readable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;

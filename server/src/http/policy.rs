@@ -1,0 +1,77 @@
+//! Security headers of pages.
+
+use super::reached::Reached;
+use crate::config::Config;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use std::fmt::Write as _;
+
+/// Who may put a page in a frame; the appliance itself always may.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Embedders<'a> {
+    /// Nobody else.
+    Own,
+    /// These origins.
+    Origins(&'a [String]),
+}
+
+/// The policy of a page. Everything comes from the appliance; nothing is inline, so that text
+/// which slips into a page can't run.
+pub(super) fn content_security_policy(
+    config: &Config,
+    reached: &Reached,
+    embedders: Embedders<'_>,
+) -> HeaderValue {
+    let mut policy = String::with_capacity(512);
+    policy.push_str(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self' data:; media-src 'self' blob: mediastream:; connect-src 'self'",
+    );
+    // Older Safari does not count the WebSocket of the same host as 'self'.
+    let public = config.public_url.as_str();
+    match public.split_once("://") {
+        Some(("https", host)) => push(&mut policy, "wss://", host),
+        Some((_, host)) => push(&mut policy, "ws://", host),
+        None => {}
+    }
+    if let Some(own) = reached.own_host() {
+        let own = own.to_string();
+        let host = own.trim_start_matches("http://");
+        if !public.ends_with(host) {
+            push(&mut policy, "ws://", host);
+        }
+    }
+    policy.push_str(
+        "; frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'self'",
+    );
+    if let Embedders::Origins(origins) = embedders {
+        for origin in origins {
+            push(&mut policy, "", origin);
+        }
+    }
+    HeaderValue::try_from(policy)
+        // Origins are checked when the file is read, so this is not reached; it fails shut.
+        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
+}
+
+fn push(policy: &mut String, scheme: &str, rest: &str) {
+    // Writing to a text can't fail.
+    let _ = write!(policy, " {scheme}{rest}");
+}
+
+/// Headers that every answer has.
+pub(super) fn common(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("strict-origin-when-cross-origin"),
+    );
+}
+
+/// Headers that every page has beside its policy.
+pub(super) fn page(headers: &mut HeaderMap) {
+    headers.insert(
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("microphone=(self), camera=(self), autoplay=(self)"),
+    );
+}
