@@ -26,6 +26,7 @@
 
 pub mod auth;
 mod cause;
+mod challenge;
 mod deadlines;
 mod dialog;
 mod endpoint;

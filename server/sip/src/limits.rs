@@ -52,3 +52,11 @@ pub(crate) const REFUSED_FIRST: Duration = Duration::from_secs(60);
 pub(crate) const REFUSED_LAST: Duration = Duration::from_secs(1800);
 /// Times that a registrar may raise the lifetime (423) or show us another address in a row.
 pub(crate) const REGISTER_CORRECTIONS: u8 = 3;
+/// How long an incoming call may go undecided; whoever owns it should be quicker.
+pub(crate) const UNANSWERED: Duration = Duration::from_secs(900);
+/// INFOs that wait for their turn in one call.
+pub(crate) const INFOS: usize = 64;
+/// Longest Retry-After that a registration obeys.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// How long the peer may think about a new offer of ours before it is cancelled.
+pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);

@@ -1,4 +1,413 @@
 //! One shard: a thread that owns its machines and its sockets.
+//!
+//! ```text
+//!   wait (sockets, waker, soonest deadline)
+//!     |
+//!     v  one round, each part bounded
+//!   events of the door -> datagrams -> deadlines -> SIP -> browsers -> calls that changed
+//! ```
+//!
+//! The rule of the `base` room holds for each machine: after every input its outputs are drained.
+//! `media` does that for what is urgent (sound), `settle` for the rest.
 
+mod accounts;
+mod calls;
 pub mod door;
+mod media;
 pub mod metrics;
+mod quality;
+mod rows;
+mod settle;
+mod visitors;
+
+use crate::config::Config;
+use crate::net::{Found, PortId, PortPool, Ready, Sockets};
+use accounts::Accounts;
+use base::{CallId, LinkId, Private, Seed};
+use call::Policy;
+use calls::Calls;
+use door::{CoreEvent, CoreInbox, LinkOutput, Operator, TcpPeer};
+use metrics::{Metrics, bump};
+use signalling::ServerMessage;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Events taken from the door in one round.
+const EVENTS_A_ROUND: usize = 64;
+/// How long live calls may go on when the program is to end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long the last words (BYE, un-REGISTER) may take.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+/// The thread wakes at least this often, so that counters are fresh.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// What a shard is made with.
+pub struct Setup {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Its randomness.
+    pub seed: Seed,
+    /// Its sockets, which made the waker of the door.
+    pub sockets: Sockets,
+    /// The inner side of the door.
+    pub inbox: CoreInbox,
+    /// Messages for pages.
+    pub outputs: mpsc::Sender<LinkOutput>,
+    /// Names to look up, `host:port`; answers come as [`CoreEvent::Resolved`].
+    pub lookups: mpsc::Sender<String>,
+    /// Numbers for others to read.
+    pub metrics: Arc<Metrics>,
+    /// The call log.
+    pub store: store::Store,
+}
+
+/// One page as this shard knows it.
+#[derive(Debug)]
+struct Link {
+    button: Option<String>,
+    page: Private<String>,
+    local_page: bool,
+    /// The account that the page registered.
+    account: Option<base::AccountId>,
+}
+
+/// One shard.
+pub struct Core {
+    config: Arc<Config>,
+    seed: Seed,
+    sockets: Sockets,
+    inbox: CoreInbox,
+    outputs: mpsc::Sender<LinkOutput>,
+    lookups: mpsc::Sender<String>,
+    metrics: Arc<Metrics>,
+    store: store::Store,
+    webrtc_port: PortId,
+    sip_port: PortId,
+    sip_local: SocketAddr,
+    sip_address: SocketAddr,
+    pool: PortPool,
+    browsers: webrtc::Endpoint,
+    sip: sip::Endpoint,
+    accounts: Accounts,
+    policy: Policy,
+    links: HashMap<LinkId, Link>,
+    calls: Calls,
+    /// Calls that had an input in this round and are not drained yet.
+    touched: BTreeSet<CallId>,
+    tcp_peers: HashMap<SocketAddr, TcpPeer>,
+    drain_until: Option<Instant>,
+    stop_at: Option<Instant>,
+    /// Where RTP packets are written.
+    scratch: Vec<u8>,
+}
+
+/// The addresses that a shard listens on, for who starts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Browser media.
+    pub webrtc: SocketAddr,
+    /// SIP.
+    pub sip: SocketAddr,
+}
+
+impl Core {
+    /// Opens the sockets and sets the machines up.
+    pub fn new(setup: Setup) -> io::Result<(Core, Bound)> {
+        let Setup { config, mut seed, mut sockets, inbox, outputs, lookups, metrics, store } =
+            setup;
+        let listen = &config.listen;
+        let mut webrtc_bind = listen.webrtc;
+        if listen.webrtc_everywhere {
+            webrtc_bind.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
+        }
+        let webrtc_port = named(sockets.open(webrtc_bind, true), "webrtc", webrtc_bind)?;
+        let sip_port = named(sockets.open(listen.sip, true), "sip", listen.sip)?;
+        let local = |port| {
+            sockets.local(port).ok_or_else(|| io::Error::other("a port vanished while starting"))
+        };
+        let bound = Bound { webrtc: local(webrtc_port)?, sip: local(sip_port)? };
+
+        let candidates = candidates(&config, bound.webrtc);
+        let certificate = webrtc::Certificate::generate()
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        let settings = webrtc::Settings::new(candidates, certificate);
+        let browsers = webrtc::Endpoint::new(settings, seed.fork())
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        let sip_address = sip_address(&config, bound.sip);
+        let sip = sip::Endpoint::new(
+            sip::Settings {
+                local: sip_address,
+                user_agent: concat!("click2call/", env!("CARGO_PKG_VERSION")).to_owned(),
+                peers: sip::PeerPolicy::default(),
+                accept_incoming: false,
+                timers: sip::Timers::default(),
+            },
+            seed.fork(),
+        );
+        let mut accounts = Accounts::default();
+        accounts.configure(&config);
+        let pool = PortPool::new(listen.rtp, seed.fork());
+        let core = Core {
+            config,
+            seed,
+            sockets,
+            inbox,
+            outputs,
+            lookups,
+            metrics,
+            store,
+            webrtc_port,
+            sip_port,
+            sip_local: bound.sip,
+            sip_address,
+            pool,
+            browsers,
+            sip,
+            accounts,
+            policy: Policy::default(),
+            links: HashMap::new(),
+            calls: Calls::default(),
+            touched: BTreeSet::new(),
+            tcp_peers: HashMap::new(),
+            drain_until: None,
+            stop_at: None,
+            scratch: Vec::with_capacity(2048),
+        };
+        Ok((core, bound))
+    }
+
+    /// Runs until [`Operator::Stop`], or until a drain is over.
+    pub fn run(mut self) {
+        let mut ready = Ready::default();
+        let mut found: Vec<Found> = Vec::with_capacity(64);
+        loop {
+            self.settle(Instant::now());
+            let now = Instant::now();
+            if self.is_done(now) {
+                break;
+            }
+            let sleep = self.deadline(now).saturating_duration_since(now);
+            if let Err(error) = self.sockets.wait(Some(sleep), &mut ready) {
+                tracing::error!(%error, "the shard cannot wait for its sockets");
+                break;
+            }
+            for _ in 0..EVENTS_A_ROUND {
+                let Some(event) = self.inbox.take() else { break };
+                self.handle_event(Instant::now(), event);
+            }
+            self.receive(&ready, &mut found);
+            self.handle_timeout(Instant::now());
+        }
+        self.store.close();
+    }
+
+    fn receive(&mut self, ready: &Ready, found: &mut Vec<Found>) {
+        let mut buffer = self.sockets.take_buffer();
+        for port in &ready.ports {
+            let mut turn = 0;
+            while self.sockets.receive(*port, turn, &mut buffer, found) {
+                turn += 1;
+                // One reading of the clock for a batch: it was received in one system call.
+                let now = Instant::now();
+                for place in found.iter() {
+                    let datagram = place.datagram(&buffer);
+                    if *port == self.sip_port {
+                        self.sip.handle_datagram(now, &datagram);
+                    } else if *port == self.webrtc_port {
+                        bump(&self.metrics.media_datagrams_received_total);
+                        self.handle_browser_datagram(now, &datagram);
+                    } else {
+                        bump(&self.metrics.media_datagrams_received_total);
+                        self.handle_trunk_datagram(now, *port, &datagram);
+                    }
+                }
+            }
+        }
+        self.sockets.return_buffer(buffer);
+    }
+
+    fn handle_event(&mut self, now: Instant, event: CoreEvent) {
+        match event {
+            CoreEvent::Visitor(visitor) => self.handle_visitor(now, visitor),
+            CoreEvent::Resolved { name, addresses } => {
+                self.accounts.resolved(now, &name, addresses);
+            }
+            CoreEvent::TcpOpened(peer) => {
+                self.tcp_peers.insert(peer.remote, peer);
+            }
+            CoreEvent::TcpFrame { local, remote, payload } => {
+                let datagram = base::Datagram {
+                    protocol: base::Protocol::Tcp,
+                    local,
+                    remote,
+                    payload: &payload,
+                };
+                self.handle_browser_datagram(now, &datagram);
+            }
+            CoreEvent::TcpClosed { remote } => {
+                if let Some(peer) = self.tcp_peers.remove(&remote) {
+                    self.browsers.connection_closed(now, peer.local, remote);
+                    self.drain_browsers(now);
+                }
+            }
+            CoreEvent::Operator(Operator::Reload(config)) => self.reload(config),
+            CoreEvent::Operator(Operator::Drain) => {
+                self.policy.drain();
+                self.drain_until.get_or_insert(now + DRAIN);
+            }
+            CoreEvent::Operator(Operator::Stop) => self.stop(now),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.browsers.poll_timeout().is_some_and(|at| at <= now) {
+            self.browsers.handle_timeout(now);
+        }
+        if self.sip.poll_timeout().is_some_and(|at| at <= now) {
+            self.sip.handle_timeout(now);
+        }
+        if self.pool.poll_timeout().is_some_and(|at| at <= now) {
+            self.pool.handle_timeout(now, &mut self.sockets);
+        }
+        while let Some(id) = self.calls.expired(now) {
+            self.handle_call_timeout(now, id);
+        }
+        let drained = self.drain_until.is_some_and(|until| now >= until || self.calls.is_empty());
+        if drained && self.stop_at.is_none() {
+            self.stop(now);
+        }
+    }
+
+    /// The soonest deadline of all that this shard has.
+    fn deadline(&self, now: Instant) -> Instant {
+        let mut soonest = now + LONGEST_SLEEP;
+        let deadlines = [
+            self.browsers.poll_timeout(),
+            self.sip.poll_timeout(),
+            self.pool.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.accounts.poll_timeout(),
+            self.drain_until,
+            self.stop_at,
+        ];
+        for at in deadlines.into_iter().flatten() {
+            soonest = soonest.min(at);
+        }
+        soonest
+    }
+
+    /// Ends every call and lets the last words out.
+    fn stop(&mut self, now: Instant) {
+        self.policy.drain();
+        for id in self.calls.ids() {
+            let stopped = call::LegEvent::Stop(signalling::EndCause::Stopped);
+            self.call_event(now, id, stopped);
+        }
+        self.settle(now);
+        self.sip.command(now, sip::Command::Shutdown);
+        self.stop_at = Some(now + LAST_WORDS);
+    }
+
+    fn is_done(&self, now: Instant) -> bool {
+        self.stop_at.is_some_and(|at| now >= at || self.sip.poll_timeout().is_none())
+    }
+
+    /// New calls follow the new file; calls that are up keep what they have.
+    fn reload(&mut self, config: Arc<Config>) {
+        for account in self.accounts.configure(&config) {
+            self.sip.command(Instant::now(), sip::Command::RemoveAccount { account });
+        }
+        self.config = config;
+        tracing::info!("configuration reloaded; calls go on");
+    }
+
+    /// Says something to a page.
+    fn tell(&self, link: LinkId, message: ServerMessage) {
+        if self.outputs.try_send(LinkOutput { link, message }).is_err() {
+            bump(&self.metrics.link_outputs_dropped_total);
+        }
+    }
+
+    fn publish(&self) {
+        let metrics = &self.metrics;
+        let set = |gauge: &std::sync::atomic::AtomicU64, value: u64| {
+            gauge.store(value, Ordering::Relaxed);
+        };
+        set(&metrics.calls_live, self.calls.len() as u64);
+        let (wanted, registered) = self.accounts.registered();
+        set(&metrics.accounts_wanted, wanted);
+        set(&metrics.accounts_registered, registered);
+        let sip = self.sip.counters();
+        set(&metrics.sip_foreign_dropped_total, sip.dropped_foreign);
+        set(&metrics.sip_malformed_total, sip.malformed);
+        let browsers = self.browsers.counters();
+        let foreign = browsers.stray_checks + browsers.stray_packets + browsers.unknown;
+        set(&metrics.webrtc_foreign_dropped_total, foreign);
+        let rows = self.store.counters();
+        set(&metrics.rows_written_total, rows.written);
+        set(&metrics.rows_lost_total, rows.lost);
+    }
+}
+
+fn named<T>(result: io::Result<T>, key: &str, address: SocketAddr) -> io::Result<T> {
+    result.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program has this port: stop it, or change the key",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a permission",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "see the system's message",
+        };
+        io::Error::new(error.kind(), format!("[listen] {key} = \"{address}\": {error} ({hint})"))
+    })
+}
+
+/// Our addresses as browsers may reach them, each by UDP and by TCP on the same port.
+fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate> {
+    let mut addresses = Vec::new();
+    if bound.ip().is_unspecified() {
+        let own = crate::net::own_addresses().into_iter();
+        addresses.extend(own.filter(|ip| bound.is_ipv6() || ip.is_ipv4()));
+    } else {
+        addresses.push(bound.ip());
+    }
+    if let Some(public) = config.listen.public_ip {
+        // The public address goes first; the private ones stay for visitors on the same network.
+        addresses.insert(0, public);
+    }
+    let both = [base::Protocol::Udp, base::Protocol::Tcp];
+    let pairs = addresses.iter().flat_map(|ip| both.map(|protocol| (*ip, protocol)));
+    pairs
+        .map(|(ip, protocol)| {
+            webrtc::LocalCandidate::new(SocketAddr::new(ip, bound.port()), protocol)
+        })
+        .collect()
+}
+
+/// The address that Via and Contact begin with: the configured public one, else the one from which
+/// this machine reaches its first provider.
+fn sip_address(config: &Config, bound: SocketAddr) -> SocketAddr {
+    let ip = config.listen.public_ip.unwrap_or_else(|| {
+        if bound.ip().is_unspecified() { route_address() } else { bound.ip() }
+    });
+    SocketAddr::new(ip, bound.port())
+}
+
+/// The address of the default route. Connecting a UDP socket sends nothing; the address is one of
+/// those that RFC 5737 keeps for documentation.
+fn route_address() -> std::net::IpAddr {
+    let loopback = std::net::Ipv4Addr::LOCALHOST.into();
+    let probe = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0));
+    let connected = probe.and_then(|probe| {
+        probe.connect("192.0.2.1:9")?;
+        probe.local_addr()
+    });
+    connected.map_or_else(
+        |_| crate::net::own_addresses().first().copied().unwrap_or(loopback),
+        |address| address.ip(),
+    )
+}

@@ -87,11 +87,6 @@ impl Client {
         }
     }
 
-    /// Where it stands.
-    pub(crate) fn state(&self) -> State {
-        self.state
-    }
-
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.resend_at, self.expire_at].into_iter().flatten().min()

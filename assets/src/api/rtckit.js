@@ -1,0 +1,493 @@
+/*
+ * RTCKit.webPhone: phone calls from a page. See rtckit.d.ts for every member.
+ *
+ * Written in the JavaScript of 2009 on purpose: a browser too old for WebRTC must get far enough to
+ * be told so, or to find its Flash. The phone itself runs in a frame of the appliance, which this
+ * file talks to by messages.
+ */
+(function (window, document) {
+    'use strict';
+
+    var MARK = 'rtckit-1';
+    var FRAME_WITHIN = 15000;
+    var WIDTH = 217;
+    var HEIGHT = 140;
+
+    var RTCKit = window.RTCKit = window.RTCKit || {};
+    if (RTCKit.webPhone && RTCKit.webPhone.embed) {
+        return; // Included twice: the first one has the page's handlers.
+    }
+    var phone = RTCKit.webPhone = {};
+    var base = ownOrigin();
+
+    var embedded = null;   // { backend, frame, ready, waiting, timer, options }
+    var connected = false; // as the page was last told
+    var calls = {};        // callId -> last callInfo
+    var numbers = 0;
+    var requests = {};
+
+    // --- the appliance's origin is where this file came from --------------------------------
+
+    function ownOrigin() {
+        var script = document.currentScript;
+        var all, i;
+        if (!script || !script.src) {
+            all = document.getElementsByTagName('script');
+            for (i = all.length - 1; i >= 0; i--) {
+                if (/\/api\/rtckit\.js(\?|#|$)/.test(all[i].src)) {
+                    script = all[i];
+                    break;
+                }
+            }
+        }
+        var address = script && script.src ? script.src : String(window.location);
+        var parts = /^([a-z]+:)?\/\/([^\/?#]+)/i.exec(address);
+        if (!parts) {
+            // A relative address, as very old browsers report it.
+            return window.location.protocol + '//' + window.location.host;
+        }
+        var scheme = (parts[1] || window.location.protocol).toLowerCase();
+        var host = parts[2].toLowerCase().replace(/^.*@/, '');
+        // An origin never names its scheme's own port.
+        host = host.replace(scheme === 'https:' ? /:443$/ : /:80$/, '');
+        return scheme + '//' + host;
+    }
+
+    // --- telling the page ---------------------------------------------------------------------
+
+    /** Calls a handler that the page may have assigned. Its mistakes are its own. */
+    function tell(name, info) {
+        var handler = phone[name];
+        if (typeof handler !== 'function') {
+            return;
+        }
+        try {
+            handler.call(phone, info);
+        } catch (mistake) {
+            // Still seen in the console, but the phone goes on.
+            window.setTimeout(function () { throw mistake; }, 0);
+        }
+    }
+
+    /** Later, so that handlers assigned after embed() hear it as well. */
+    function tellLater(name, info) {
+        window.setTimeout(function () { tell(name, info); }, 0);
+    }
+
+    function error(code, message, hint) {
+        tellLater('onError', { code: code, message: message, hint: hint });
+    }
+
+    function tellConnected(now, more) {
+        if (now === connected && !(more && more.again)) {
+            return;
+        }
+        connected = now;
+        tell('onConnectStateChanged', { connected: now, reconnecting: !!(more && more.reconnecting) });
+    }
+
+    // --- what this browser can do --------------------------------------------------------------
+
+    function hasWebRtc() {
+        return !!(window.RTCPeerConnection && window.navigator.mediaDevices
+            && window.navigator.mediaDevices.getUserMedia && window.WebSocket && window.WebAssembly
+            && window.postMessage && window.addEventListener);
+    }
+
+    /** Ruffle shows Flash films but cannot place calls; it answers to Flash's name. */
+    function hasRuffle() {
+        var tags = ['ruffle-object', 'ruffle-embed', 'ruffle-player'];
+        var plugin = flashPlugin();
+        var i;
+        if (window.RufflePlayer || (plugin && plugin.filename === 'ruffle.js')) {
+            return true;
+        }
+        for (i = 0; i < tags.length; i++) {
+            if (document.getElementsByTagName(tags[i]).length) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    function flashPlugin() {
+        var plugins = window.navigator.plugins;
+        return (plugins && plugins['Shockwave Flash']) || null;
+    }
+
+    function hasFlash() {
+        var types = window.navigator.mimeTypes;
+        var type = types && types['application/x-shockwave-flash'];
+        var plugin = flashPlugin();
+        if (hasRuffle()) {
+            return false;
+        }
+        if (plugin) {
+            // A plug-in that the visitor switched off is still listed.
+            return !type || !!type.enabledPlugin;
+        }
+        if (window.ActiveXObject) {
+            try {
+                return !!new window.ActiveXObject('ShockwaveFlash.ShockwaveFlash');
+            } catch (absent) {
+                return false;
+            }
+        }
+        return false;
+    }
+
+    /** 'webrtc', 'flash', or null with the page told why. */
+    function choose(wanted) {
+        if (wanted !== 'flash' && hasWebRtc()) {
+            return 'webrtc';
+        }
+        if (wanted !== 'webrtc' && hasFlash()) {
+            return 'flash';
+        }
+        if (wanted === 'flash') {
+            error('flash-unavailable',
+                hasRuffle() ? 'Ruffle stands in for Flash here and cannot place calls' : 'Flash is not installed',
+                'Leave the backend to be chosen by itself, or use a browser with Flash Player');
+        } else if (window.RTCPeerConnection && window.isSecureContext === false) {
+            error('insecure', 'The microphone works on secure (https) pages only',
+                'Open this page over https');
+        } else {
+            error('unsupported-browser', 'This browser cannot place calls',
+                'Use a current version of Chrome, Edge, Firefox or Safari');
+        }
+        return null;
+    }
+
+    // --- the frame ----------------------------------------------------------------------------------
+
+    function embedFrame(container, options) {
+        var frame = document.createElement('iframe');
+        var button = options.button;
+        var state = { backend: 'webrtc', frame: frame, loaded: false, ready: false, waiting: [], timer: 0 };
+        frame.src = base + (button ? '/b/' + encodeURIComponent(button) + '?api=1' : '/webphone');
+        frame.setAttribute('allow', 'microphone; camera; autoplay; speaker-selection');
+        frame.setAttribute('title', 'Phone');
+        frame.setAttribute('frameborder', '0');
+        frame.style.border = '0';
+        show(frame, false);
+        state.timer = window.setTimeout(function () {
+            if (embedded === state && !state.ready) {
+                error('frame-blocked', 'The phone could not be loaded from ' + base,
+                    'The appliance must be reachable, must allow this page\'s origin, and the page\'s '
+                    + 'Content-Security-Policy must allow frames from there');
+                tellConnected(false, { again: true });
+            }
+        }, FRAME_WITHIN);
+        embedded = state;
+        container.appendChild(frame);
+    }
+
+    /** Invisible, but for the moment when the browser wants a tap before it plays sound. */
+    function show(frame, visible) {
+        frame.width = visible ? WIDTH : 1;
+        frame.height = visible ? HEIGHT : 1;
+        frame.style.opacity = visible ? '1' : '0';
+        if (visible) {
+            frame.removeAttribute('aria-hidden');
+            frame.removeAttribute('tabindex');
+        } else {
+            frame.setAttribute('aria-hidden', 'true');
+            frame.setAttribute('tabindex', '-1');
+        }
+    }
+
+    function post(message) {
+        message.mark = MARK;
+        embedded.frame.contentWindow.postMessage(message, base);
+    }
+
+    /** Sends a command to the phone, as soon as there is one. */
+    function command(name, argument) {
+        if (!embedded) {
+            error('not-embedded', name + '() was called before embed()', 'Call embed({container: ...}) first');
+            return false;
+        }
+        if (embedded.backend !== 'webrtc') {
+            return false; // The page was told so by embed().
+        }
+        if (embedded.ready) {
+            post({ command: name, argument: argument });
+        } else if (embedded.waiting.length < 64) {
+            embedded.waiting.push({ command: name, argument: argument });
+        }
+        return true;
+    }
+
+    function onMessage(event) {
+        var data = event.data;
+        if (!embedded || !embedded.frame || event.origin !== base
+            || event.source !== embedded.frame.contentWindow || !data || data.mark !== MARK) {
+            return;
+        }
+        var detail = data.detail || {};
+        switch (data.type) {
+        case 'loaded':
+            // Also after the frame loaded itself anew: then it is a new phone.
+            if (embedded.ready) {
+                embedded.ready = false;
+                tellConnected(false);
+            }
+            post({ command: 'hello' });
+            break;
+        case 'ready':
+            window.clearTimeout(embedded.timer);
+            embedded.ready = true;
+            while (embedded.waiting.length) {
+                post(embedded.waiting.shift());
+            }
+            break;
+        case 'connection':
+            onConnection(detail);
+            break;
+        case 'registration':
+            tell('onRegStateChanged', detail);
+            break;
+        case 'state':
+            onState(detail);
+            break;
+        case 'microphone':
+            tell('onMicStateChanged', detail);
+            break;
+        case 'quality':
+            tell('onQualityChanged', detail);
+            break;
+        case 'error':
+            tell('onError', detail);
+            break;
+        case 'tap-needed':
+            show(embedded.frame, true);
+            break;
+        case 'tap-done':
+            show(embedded.frame, false);
+            break;
+        case 'devices':
+            if (requests[detail.request]) {
+                requests[detail.request]({ microphones: detail.microphones, speakers: detail.speakers });
+                delete requests[detail.request];
+            }
+            break;
+        }
+    }
+
+    /**
+     * Pages register and call when they hear "connected". So a socket that dropped and came back
+     * with all calls alive is not worth a word, and one that lost them is a new connection.
+     */
+    function onConnection(state) {
+        if (state.connected) {
+            if (connected && !state.resumed) {
+                tellConnected(false);
+            }
+            tellConnected(true);
+        } else if (!state.reconnecting) {
+            tellConnected(false, { again: true });
+        } else if (!connected) {
+            tellConnected(false, { again: true, reconnecting: true });
+        }
+    }
+
+    function onState(info) {
+        if (info.state === 'ended') {
+            delete calls[info.callId];
+        } else {
+            calls[info.callId] = info;
+        }
+        tell('onCallStateChanged', info);
+    }
+
+    // --- the members ----------------------------------------------------------------------------
+
+    /** `argument` with a callId: the given one, or that of the only call. */
+    function ofCall(name, argument) {
+        var only = null;
+        var count = 0;
+        var result = {};
+        var key;
+        for (key in argument) {
+            if (Object.prototype.hasOwnProperty.call(argument, key)) {
+                result[key] = argument[key];
+            }
+        }
+        if (result.callId) {
+            return result;
+        }
+        for (key in calls) {
+            if (Object.prototype.hasOwnProperty.call(calls, key)) {
+                only = key;
+                count++;
+            }
+        }
+        if (count !== 1) {
+            error('unknown-call', count ? 'There is more than one call' : 'There is no call',
+                count ? 'Say which one: ' + name + '({callId: ...})' : '');
+            return null;
+        }
+        result.callId = only;
+        return result;
+    }
+
+    phone.embed = function (options) {
+        options = options || {};
+        var backend = choose(options.backend || 'auto');
+        var container = options.container;
+        if (embedded && embedded.frame && embedded.frame.parentNode) {
+            window.clearTimeout(embedded.timer);
+            embedded.frame.parentNode.removeChild(embedded.frame);
+            calls = {};
+            tellConnected(false);
+        }
+        embedded = { backend: backend, frame: null };
+        if (backend === 'flash') {
+            error('flash-unavailable', 'Calls through Flash Player are not in this version',
+                'Use a current version of Chrome, Edge, Firefox or Safari');
+        }
+        if (backend !== 'webrtc') {
+            return;
+        }
+        var element = typeof container === 'string' ? document.getElementById(container) : container;
+        if (element && element.appendChild) {
+            embedFrame(element, options);
+        } else if (document.readyState === 'loading') {
+            // Called in the head, before the container is there. Commands wait meanwhile.
+            var early = embedded = { backend: 'webrtc', frame: null, ready: false, waiting: [] };
+            document.addEventListener('DOMContentLoaded', function () {
+                if (embedded !== early) {
+                    return;
+                }
+                element = document.getElementById(container);
+                if (element) {
+                    embedFrame(element, options);
+                    embedded.waiting = early.waiting;
+                } else {
+                    noContainer(container);
+                }
+            });
+        } else {
+            noContainer(container);
+        }
+    };
+
+    function noContainer(container) {
+        embedded = null;
+        error('no-container', 'There is no element with the id "' + container + '"',
+            'Give embed() the id of an element of the page');
+    }
+
+    phone.connect = function () {
+        if (command('connect')) {
+            return;
+        }
+        if (embedded) {
+            tellLater('onConnectStateChanged', { connected: false, reconnecting: false });
+        }
+    };
+
+    phone.disconnect = function () {
+        command('disconnect');
+    };
+
+    phone.register = function (account) {
+        account = account || {};
+        command('register', {
+            registrar: account.registrar, username: account.username, password: account.password
+        });
+    };
+
+    phone.unregister = function () {
+        command('unregister');
+    };
+
+    phone.call = function (options) {
+        options = options || {};
+        var callId = 'call-' + (++numbers) + '-' + Math.random().toString(36).slice(2, 8);
+        var sent = command('call', {
+            callId: callId, uri: options.uri, video: !!options.video, headers: plain(options.headers)
+        });
+        if (sent) {
+            calls[callId] = { callId: callId, state: 'calling' };
+        } else {
+            tellLater('onCallStateChanged', {
+                callId: callId, direction: 'out', state: 'ended', uri: options.uri || '', displayName: '',
+                video: false, code: 0, reason: 'The phone is not available', cause: 'internal', startedAt: 0
+            });
+        }
+        return callId;
+    };
+
+    /** Only texts cross to the frame: functions and elements cannot, and would fail the whole call. */
+    function plain(headers) {
+        var result = {};
+        var name;
+        for (name in headers || {}) {
+            if (Object.prototype.hasOwnProperty.call(headers, name)) {
+                result[name] = String(headers[name]);
+            }
+        }
+        return result;
+    }
+
+    phone.hangup = function (which) {
+        var argument = ofCall('hangup', which);
+        if (argument) {
+            command('hangup', { callId: argument.callId });
+        }
+    };
+
+    phone.sendDtmf = function (keys) {
+        var argument = ofCall('sendDtmf', keys);
+        if (argument) {
+            command('sendDtmf', { callId: argument.callId, digits: String(argument.digits) });
+        }
+    };
+
+    phone.setMicMuted = function (muted) {
+        command('setMicMuted', { muted: !!muted });
+    };
+
+    phone.setVolume = function (level) {
+        command('setVolume', { level: Number(level) });
+    };
+
+    /** A promise where the browser has promises; otherwise give a function. */
+    phone.devices = function (then) {
+        var request = ++numbers;
+        function ask(resolve) {
+            if (command('devices', { request: request })) {
+                requests[request] = resolve;
+            } else {
+                resolve({ microphones: [], speakers: [] });
+            }
+        }
+        if (typeof then === 'function') {
+            ask(then);
+            return undefined;
+        }
+        return window.Promise ? new window.Promise(ask) : undefined;
+    };
+
+    phone.selectDevice = function (device) {
+        device = device || {};
+        command('selectDevice', { kind: device.kind, id: device.id });
+    };
+
+    function unavailable(name, words) {
+        phone[name] = function () {
+            error('unavailable', words + ' is not in this version', 'Do without ' + name + '() for now');
+        };
+    }
+
+    unavailable('answer', 'Answering incoming calls');
+    unavailable('reject', 'Rejecting incoming calls');
+    unavailable('hold', 'Putting a call on hold');
+    unavailable('resume', 'Resuming a held call');
+    unavailable('transfer', 'Transferring a call');
+
+    if (window.addEventListener) {
+        window.addEventListener('message', onMessage, false);
+    }
+}(window, document));

@@ -1,0 +1,228 @@
+// The call page of one button: what the visitor sees and presses. The work is done by phone.js.
+import { Phone } from './phone.js';
+
+const byId = (id) => document.getElementById(id);
+const panel = byId('panel');
+const status = byId('status');
+const timer = byId('timer');
+const problem = byId('problem');
+const buttons = { call: byId('call'), mute: byId('mute'), keys: byId('keys'), settings: byId('settings'), hangup: byId('hangup') };
+const name = decodeURIComponent(location.pathname.replace(/^\/b\//, '').replace(/\/$/, ''));
+const inFrame = window.parent !== window;
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
+
+const WORDS = {
+  idle: 'Ready',
+  calling: 'Calling',
+  ringing: 'Ringing',
+  early: 'Connecting',
+  active: 'In call',
+  held: 'On hold',
+};
+
+let phone = null;
+let callId = null;
+let startedAt = 0;
+let muted = false;
+let connected = false;
+
+function show(state, words) {
+  const live = state !== 'idle' && state !== 'ended';
+  panel.dataset.state = state;
+  status.textContent = words || WORDS[state] || state;
+  buttons.call.hidden = live;
+  byId('call-text').textContent = state === 'ended' ? 'Call again' : 'Call';
+  buttons.hangup.hidden = !live;
+  for (const tool of ['mute', 'keys', 'settings']) buttons[tool].hidden = !live;
+  byId('meter').hidden = !live;
+  if (!live) {
+    sheet('keypad', false);
+    sheet('options', false);
+    byId('light').hidden = true;
+  }
+}
+
+function complain(message, hint, popup = false) {
+  byId('problem-message').textContent = message;
+  byId('problem-hint').textContent = hint || '';
+  byId('popup').hidden = !popup;
+  problem.hidden = false;
+}
+
+function sheet(id, open) {
+  byId(id).hidden = !open;
+  buttons[id === 'keypad' ? 'keys' : 'settings'].setAttribute('aria-expanded', String(open));
+}
+
+function openPopup() {
+  const url = new URL(location.pathname, location.origin);
+  return window.open(url, `click2call-${name}`, 'popup,width=340,height=420');
+}
+
+// The frame was not given the microphone: known before the browser is asked, so that a window can
+// be opened within the same click.
+function frameLacksMicrophone() {
+  const policy = document.permissionsPolicy || document.featurePolicy;
+  return inFrame && policy && policy.allowsFeature && !policy.allowsFeature('microphone');
+}
+
+function call() {
+  problem.hidden = true;
+  if (frameLacksMicrophone() && openPopup()) {
+    show('ended', 'The call goes on in the new window');
+    return;
+  }
+  muted = false;
+  buttons.mute.setAttribute('aria-pressed', 'false');
+  callId = phone.call({});
+  show('calling');
+  buttons.hangup.focus();
+}
+
+function hangup() {
+  if (callId !== null) phone.hangup({ callId });
+}
+
+function digit(key) {
+  if (callId !== null && panel.dataset.state !== 'idle') phone.sendDtmf({ callId, digits: key });
+}
+
+function toggleMute() {
+  muted = !muted;
+  phone.setMicMuted(muted);
+  buttons.mute.setAttribute('aria-pressed', String(muted));
+  byId('meter').dataset.muted = String(muted);
+}
+
+async function fillDevices() {
+  const devices = await phone.devices();
+  const fill = (select, list, fallback) => {
+    const chosen = select.value;
+    select.replaceChildren(...list.map((device, index) => {
+      const label = device.label || `${fallback} ${index + 1}`;
+      return new Option(label, device.id, false, device.id === chosen);
+    }));
+    select.disabled = list.length === 0;
+  };
+  fill(byId('microphone'), devices.microphones, 'Microphone');
+  fill(byId('speaker'), devices.speakers, 'Loudspeaker');
+  byId('speaker-field').hidden = devices.speakers.length === 0;
+}
+
+function onState({ detail }) {
+  if (detail.callId !== callId) return;
+  if (detail.state === 'active' && !startedAt) {
+    startedAt = Date.now();
+    timer.hidden = false;
+  }
+  if (detail.state === 'ended') {
+    show('ended', detail.reason || 'Call ended');
+    callId = null;
+    startedAt = 0;
+    buttons.call.focus();
+  } else {
+    show(detail.state);
+  }
+}
+
+function onMicrophone({ detail }) {
+  if (detail.state === 'live' || detail.state === 'muted') {
+    problem.hidden = true;
+    fillDevices();
+  } else if (detail.state === 'asking') {
+    if (panel.dataset.state !== 'active') status.textContent = 'Please allow the microphone';
+  } else {
+    complain(detail.message, detail.hint, detail.popup && inFrame);
+  }
+}
+
+function onQuality({ detail }) {
+  const light = byId('light');
+  light.hidden = false;
+  light.dataset.level = detail.level;
+  light.textContent = detail.level === 'good' ? 'Good' : detail.message;
+}
+
+let drawnAt = 0;
+function draw(now) {
+  requestAnimationFrame(draw);
+  if (reducedMotion.matches && now - drawnAt < 500) return;
+  drawnAt = now;
+  if (phone && callId !== null) {
+    byId('meter').style.setProperty('--level', phone.levels().microphone.toFixed(2));
+  }
+  if (startedAt) {
+    const seconds = Math.floor((Date.now() - startedAt) / 1000);
+    const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+    if (timer.textContent !== text) timer.textContent = text;
+  }
+}
+
+buttons.call.addEventListener('click', call);
+buttons.hangup.addEventListener('click', hangup);
+buttons.mute.addEventListener('click', toggleMute);
+buttons.keys.addEventListener('click', () => {
+  sheet('options', false);
+  sheet('keypad', byId('keypad').hidden);
+});
+buttons.settings.addEventListener('click', () => {
+  sheet('keypad', false);
+  sheet('options', byId('options').hidden);
+});
+byId('keypad').addEventListener('click', (event) => {
+  const key = event.target.closest('button')?.dataset.digit;
+  if (key) digit(key);
+});
+byId('popup').addEventListener('click', () => {
+  if (openPopup()) show('ended', 'The call goes on in the new window');
+});
+byId('volume').addEventListener('input', (event) => phone.setVolume(event.target.value / 100));
+byId('microphone').addEventListener('change', (event) => phone.selectDevice({ kind: 'microphone', id: event.target.value }));
+byId('speaker').addEventListener('change', (event) => phone.selectDevice({ kind: 'speaker', id: event.target.value }));
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, select')) return;
+  if (callId === null) return;
+  if (event.key === 'Escape') {
+    if (!byId('keypad').hidden) sheet('keypad', false);
+    else if (!byId('options').hidden) sheet('options', false);
+    else hangup();
+  } else if (/^[0-9*#]$/.test(event.key)) {
+    digit(event.key);
+  } else if (event.key === 'm' || event.key === 'M') {
+    toggleMute();
+  }
+});
+
+async function start() {
+  document.title = `Call ${name}`;
+  const page = inFrame ? document.referrer || null : null;
+  phone = await Phone.create({ button: name, page });
+  phone.addEventListener('state', onState);
+  phone.addEventListener('microphone', onMicrophone);
+  phone.addEventListener('quality', onQuality);
+  phone.addEventListener('error', ({ detail }) => complain(detail.message, detail.hint));
+  phone.addEventListener('tap-needed', () => {
+    complain('The browser has paused the sound', 'Tap anywhere to go on.');
+    document.addEventListener('click', () => {
+      phone.unlock();
+      problem.hidden = true;
+    }, { once: true });
+  });
+  phone.addEventListener('connection', ({ detail }) => {
+    connected = detail.connected;
+    buttons.call.disabled = !connected;
+    if (callId !== null) {
+      if (!connected) status.textContent = 'Reconnecting, the call goes on';
+      else show(panel.dataset.state);
+    } else if (panel.dataset.state === 'idle') {
+      show('idle', connected ? 'Ready' : 'Connecting to the shop');
+    }
+  });
+  phone.connect();
+  requestAnimationFrame(draw);
+}
+
+start().catch((error) => {
+  show('idle', 'This button does not work here');
+  complain('The call page could not start', String(error && error.message || error));
+});

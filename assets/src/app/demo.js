@@ -1,0 +1,70 @@
+// The test bench: every member of RTCKit.webPhone by hand, and everything it says.
+const byId = (id) => document.getElementById(id);
+const webPhone = window.RTCKit.webPhone;
+let embedded = false;
+let muted = false;
+
+function note(what, info) {
+  const at = new Date().toISOString().slice(11, 23);
+  byId('log').textContent = `${at} ${what} ${JSON.stringify(info)}\n${byId('log').textContent}`.slice(0, 20000);
+}
+
+webPhone.onConnectStateChanged = (info) => {
+  note('onConnectStateChanged', info);
+  byId('connection').textContent = info.connected ? 'Connected' : 'Not connected';
+};
+webPhone.onRegStateChanged = (info) => {
+  note('onRegStateChanged', info);
+  byId('registration').textContent = info.registered ? 'Registered' : `Not registered ${info.reason || ''}`;
+};
+webPhone.onCallStateChanged = (info) => {
+  note('onCallStateChanged', info);
+  byId('state').textContent = [info.state, info.code || '', info.reason || ''].join(' ').trim();
+};
+webPhone.onMicStateChanged = (info) => note('onMicStateChanged', info);
+webPhone.onIncomingCall = (info) => note('onIncomingCall', info);
+webPhone.onQualityChanged = (info) => {
+  byId('quality').textContent = `${info.level}: ${info.message || ''} up ${info.lossUp} %, down ${info.lossDown} %, round trip ${Math.round(info.roundTrip)} ms, ${info.codecs}`;
+};
+webPhone.onError = (info) => {
+  note('onError', info);
+  byId('state').textContent = `${info.message} ${info.hint || ''}`;
+};
+
+byId('connect').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (!embedded) {
+    const button = byId('button').value;
+    webPhone.embed(button ? { container: 'phone', button } : { container: 'phone' });
+    byId('button').disabled = true;
+    byId('register').hidden = button !== '';
+    embedded = true;
+  }
+  webPhone.connect();
+});
+byId('register').addEventListener('submit', (event) => {
+  event.preventDefault();
+  webPhone.register({ registrar: byId('registrar').value, username: byId('username').value, password: byId('password').value });
+});
+byId('unregister').addEventListener('click', () => webPhone.unregister());
+byId('dial').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const uri = byId('uri').value;
+  webPhone.call(uri ? { uri } : {});
+});
+byId('hangup').addEventListener('click', () => webPhone.hangup({}));
+byId('mute').addEventListener('click', () => {
+  muted = !muted;
+  webPhone.setMicMuted(muted);
+  byId('mute').setAttribute('aria-pressed', String(muted));
+});
+byId('send').addEventListener('click', () => webPhone.sendDtmf({ digits: byId('digits').value }));
+byId('volume').addEventListener('input', (event) => webPhone.setVolume(event.target.value / 100));
+
+const answer = await fetch('/site.json');
+if (answer.ok) {
+  const site = await answer.json();
+  for (const button of site.buttons) byId('button').append(new Option(`Button ${button.name}`, button.name));
+  byId('registrars').append(...site.registrars.map((registrar) => new Option(registrar, registrar)));
+  if (!site.webphone && site.buttons.length) byId('button').value = site.buttons[0].name;
+}

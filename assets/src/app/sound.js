@@ -1,0 +1,164 @@
+// The page's own sounds (ringback, key tones) and the levels of both voices, all on one
+// AudioContext. The far end's voice does not pass here: it plays in an audio element, where the
+// browser's echo canceller knows it.
+
+const RINGBACK = { hertz: 425, on: 1, every: 5, gain: 0.07 };
+const KEY = { seconds: 0.12, gain: 0.05 };
+const ROWS = [697, 770, 852, 941];
+const COLUMNS = [1209, 1336, 1477, 1633];
+const PAD = ['123A', '456B', '789C', '*0#D'];
+// What a meter shows as empty; full is 0 dBFS.
+const FLOOR_DB = -60;
+
+/** The two frequencies of a keypad digit, or null. */
+export function keyFrequencies(digit) {
+  const row = PAD.findIndex((keys) => keys.includes(digit.toUpperCase()));
+  return row < 0 || digit.length !== 1 ? null : [ROWS[row], COLUMNS[PAD[row].indexOf(digit.toUpperCase())]];
+}
+
+/** A linear amplitude as a meter shows it, 0 to 1. */
+export function meter(amplitude) {
+  const db = 20 * Math.log10(Math.max(amplitude, 1e-6));
+  return Math.min(1, Math.max(0, 1 - db / FLOOR_DB));
+}
+
+export class Sound {
+  #context = null;
+  #master = null;
+  #ringing = null;
+  #volume = 1;
+  #onInterrupted;
+
+  constructor(onInterrupted) {
+    this.#onInterrupted = onInterrupted;
+  }
+
+  /**
+   * Makes and starts the context. iOS allows it in a click handler only, before any await. Nothing
+   * waits for resume(): Firefox never settles it on a machine without a sound device.
+   */
+  unlock() {
+    const Context = window.AudioContext ?? window.webkitAudioContext;
+    if (!Context) return;
+    if (!this.#context) {
+      try {
+        this.#context = new Context({ latencyHint: 'interactive' });
+      } catch {
+        return; // Too many contexts in this browser: calls work without own tones.
+      }
+      this.#master = this.#context.createGain();
+      this.#master.gain.value = this.#volume;
+      this.#master.connect(this.#context.destination);
+      this.#context.onstatechange = () => {
+        // Safari's word for a phone call or Siri taking the sound away.
+        if (this.#context.state === 'interrupted') this.#onInterrupted();
+      };
+    }
+    this.resume();
+  }
+
+  resume() {
+    if (this.#context && this.#context.state !== 'running') this.#context.resume().catch(() => {});
+  }
+
+  /** Lets go of the sound device between calls. */
+  rest() {
+    this.stopRingback();
+    if (this.#context?.state === 'running') this.#context.suspend().catch(() => {});
+  }
+
+  set volume(volume) {
+    this.#volume = volume;
+    if (this.#master) this.#master.gain.value = volume;
+  }
+
+  useSpeaker(id) {
+    this.#context?.setSinkId?.(id).catch(() => {});
+  }
+
+  startRingback() {
+    if (this.#ringing || !this.#context) return;
+    const context = this.#context;
+    const tone = context.createOscillator();
+    const envelope = context.createGain();
+    tone.frequency.value = RINGBACK.hertz;
+    envelope.gain.value = 0;
+    tone.connect(envelope).connect(this.#master);
+    tone.start();
+    const burst = () => {
+      // Ramps, since a tone that begins or ends at once clicks.
+      const at = context.currentTime + 0.01;
+      envelope.gain.setValueAtTime(0, at);
+      envelope.gain.linearRampToValueAtTime(RINGBACK.gain, at + 0.03);
+      envelope.gain.setValueAtTime(RINGBACK.gain, at + RINGBACK.on - 0.03);
+      envelope.gain.linearRampToValueAtTime(0, at + RINGBACK.on);
+    };
+    burst();
+    this.#ringing = { tone, envelope, timer: setInterval(burst, RINGBACK.every * 1000) };
+  }
+
+  stopRingback() {
+    if (!this.#ringing) return;
+    clearInterval(this.#ringing.timer);
+    this.#ringing.tone.stop();
+    this.#ringing.envelope.disconnect();
+    this.#ringing = null;
+  }
+
+  /** The sound of a key, for the finger that pressed it; the phone gets its own. */
+  key(digit) {
+    const frequencies = keyFrequencies(digit);
+    if (!frequencies || this.#context?.state !== 'running') return;
+    const envelope = this.#context.createGain();
+    envelope.gain.value = KEY.gain;
+    envelope.connect(this.#master);
+    for (const hertz of frequencies) {
+      const tone = this.#context.createOscillator();
+      tone.frequency.value = hertz;
+      tone.connect(envelope);
+      tone.start();
+      tone.stop(this.#context.currentTime + KEY.seconds);
+      tone.onended = () => envelope.disconnect();
+    }
+  }
+
+  /** A level meter of a track; null where there is no context. */
+  listen(track) {
+    if (!this.#context || !track) return null;
+    try {
+      return new Level(this.#context, track);
+    } catch {
+      return null; // Firefox refuses a track of another sample rate: no meter, but a call.
+    }
+  }
+}
+
+/** The loudness of one track. */
+class Level {
+  #context;
+  #source;
+  #analyser;
+  #samples;
+
+  constructor(context, track) {
+    this.#context = context;
+    this.#source = context.createMediaStreamSource(new MediaStream([track]));
+    this.#analyser = context.createAnalyser();
+    this.#analyser.fftSize = 1024;
+    this.#samples = new Float32Array(this.#analyser.fftSize);
+    this.#source.connect(this.#analyser);
+  }
+
+  /** 0 to 1, or null while the context stands still and nothing is known. */
+  read() {
+    if (this.#context.state !== 'running') return null;
+    this.#analyser.getFloatTimeDomainData(this.#samples);
+    let sum = 0;
+    for (const sample of this.#samples) sum += sample * sample;
+    return meter(Math.sqrt(2 * sum / this.#samples.length));
+  }
+
+  close() {
+    this.#source.disconnect();
+  }
+}

@@ -1,0 +1,247 @@
+//! One direction of one codec, whichever it is.
+
+use crate::{
+    Rate, Resampler,
+    conceal::Concealer,
+    g711,
+    g722::{G722Decoder, G722Encoder},
+    opus::{self, OpusDecoder, OpusEncoder},
+};
+use base::Codec;
+use std::time::Duration;
+
+/// No encoder here writes more octets for one call of [`Encoder::encode`].
+pub const MAX_ENCODED: usize = 1275;
+
+/// The longest frame: what Opus allows for one packet.
+const LONGEST: Duration = Duration::from_millis(120);
+/// Samples handled in one go by the codecs that are resampled: 20 ms at 48 kHz.
+const BLOCK: usize = 960;
+
+/// Why a codec call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodecError {
+    /// The far party's payload is not a frame of this codec.
+    Malformed,
+    /// The caller's buffer is too short, or its sound is no whole frame.
+    Length,
+    /// The codec refuses its own settings: a fault of this program.
+    Unavailable,
+}
+
+impl std::fmt::Display for CodecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CodecError::Malformed => "the payload is not a frame of this codec",
+            CodecError::Length => "the buffer does not fit the frame",
+            CodecError::Unavailable => "the codec refuses its settings",
+        })
+    }
+}
+
+impl std::error::Error for CodecError {}
+
+/// How long a payload lasts; `None` when it is no frame of that codec or longer than 120 ms.
+pub fn frame_duration(codec: Codec, payload: &[u8]) -> Option<Duration> {
+    let duration = match codec {
+        Codec::Opus => return opus::duration(payload),
+        // One octet is one sample of G.711, or two of G.722 at twice the rate.
+        Codec::G722 | Codec::Pcma | Codec::Pcmu => Rate::Narrow.duration(payload.len()),
+    };
+    (!payload.is_empty() && duration <= LONGEST).then_some(duration)
+}
+
+enum DecoderKind {
+    // Boxed, so that a G.711 decoder stays small.
+    Opus(Box<OpusDecoder>),
+    G722(Box<G722Decoder>),
+    Pcma,
+    Pcmu,
+}
+
+/// Decodes one stream of one codec to one rate.
+pub struct Decoder {
+    kind: DecoderKind,
+    codec: Codec,
+    rate: Rate,
+    /// What Opus does inside: hiding losses and meeting the rate.
+    repair: Option<Box<Repair>>,
+}
+
+struct Repair {
+    concealer: Concealer,
+    resampler: Resampler,
+}
+
+impl Decoder {
+    /// A decoder whose sound comes out at `rate`.
+    pub fn new(codec: Codec, rate: Rate) -> Result<Self, CodecError> {
+        let kind = match codec {
+            Codec::Opus => DecoderKind::Opus(Box::new(OpusDecoder::new(rate)?)),
+            Codec::G722 => DecoderKind::G722(Box::new(G722Decoder::new())),
+            Codec::Pcma => DecoderKind::Pcma,
+            Codec::Pcmu => DecoderKind::Pcmu,
+        };
+        let own = Rate::of(codec);
+        let repair = (codec != Codec::Opus).then(|| {
+            let concealer = Concealer::new(own);
+            Box::new(Repair { concealer, resampler: Resampler::new(own, rate) })
+        });
+        Ok(Decoder { kind, codec, rate, repair })
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// The rate of the sound that comes out.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Decodes one frame and gives the number of samples; 120 ms of room is always enough.
+    pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
+        if let DecoderKind::Opus(decoder) = &mut self.kind {
+            return decoder.decode(payload, out);
+        }
+        let duration = frame_duration(self.codec, payload).ok_or(CodecError::Malformed)?;
+        if self.rate.samples(duration) > out.len() {
+            return Err(CodecError::Length);
+        }
+        let mut block = [0; BLOCK];
+        let (step, mut at) = (Rate::of(self.codec).khz() * 20, 0);
+        for octets in payload.chunks(160) {
+            let samples = &mut block[..step];
+            let length = match &mut self.kind {
+                DecoderKind::Pcma => expand(octets, samples, g711::alaw_decode),
+                DecoderKind::Pcmu => expand(octets, samples, g711::ulaw_decode),
+                DecoderKind::G722(decoder) => decoder.decode(octets, samples),
+                DecoderKind::Opus(_) => 0,
+            };
+            let samples = &mut samples[..length];
+            if let Some(repair) = &mut self.repair {
+                repair.concealer.good(samples);
+                at += repair.resampler.process(samples, &mut out[at..]);
+            }
+        }
+        Ok(at)
+    }
+
+    /// Fills `out` with what a lost stretch may have sounded like: it goes on for a moment and
+    /// fades to silence within 100 ms.
+    pub fn conceal(&mut self, out: &mut [i16]) {
+        if let DecoderKind::Opus(decoder) = &mut self.kind {
+            return decoder.conceal(out);
+        }
+        let Some(repair) = &mut self.repair else { return out.fill(0) };
+        let mut block = [0; BLOCK];
+        let own = Rate::of(self.codec);
+        for piece in out.chunks_mut(self.rate.khz() * 20) {
+            let samples = &mut block[..(piece.len() * own.khz()).div_ceil(self.rate.khz())];
+            repair.concealer.conceal(samples);
+            let made = repair.resampler.process(samples, piece);
+            piece[made..].fill(0);
+        }
+    }
+
+    /// Fills `out` with the lost stretch before `next`, by the redundancy that `next` carries
+    /// (in-band FEC, RFC 6716 section 2.1.7). Codecs without any conceal, and so does Opus where a
+    /// packet has none; tells whether it was restored. `next` itself is still to be decoded.
+    pub fn decode_fec(&mut self, next: &[u8], out: &mut [i16]) -> bool {
+        if let DecoderKind::Opus(decoder) = &mut self.kind
+            && decoder.decode_fec(next, out).is_ok()
+        {
+            return true;
+        }
+        self.conceal(out);
+        false
+    }
+}
+
+enum EncoderKind {
+    Opus(Box<OpusEncoder>),
+    G722(Box<G722Encoder>),
+    Pcma,
+    Pcmu,
+}
+
+/// Encodes one stream to one codec from one rate.
+pub struct Encoder {
+    kind: EncoderKind,
+    codec: Codec,
+    rate: Rate,
+    /// Absent where the codec works at the source's rate.
+    resampler: Option<Box<Resampler>>,
+}
+
+impl Encoder {
+    /// An encoder for sound at `rate`. Opus works at that rate itself: speech of 8 kHz gets no
+    /// better, only dearer, at 48.
+    pub fn new(codec: Codec, rate: Rate) -> Result<Self, CodecError> {
+        let kind = match codec {
+            Codec::Opus => EncoderKind::Opus(Box::new(OpusEncoder::new(rate)?)),
+            Codec::G722 => EncoderKind::G722(Box::new(G722Encoder::new())),
+            Codec::Pcma => EncoderKind::Pcma,
+            Codec::Pcmu => EncoderKind::Pcmu,
+        };
+        let own = Rate::of(codec);
+        let resampler =
+            (codec != Codec::Opus && own != rate).then(|| Box::new(Resampler::new(rate, own)));
+        Ok(Encoder { kind, codec, rate, resampler })
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// The rate of the sound that goes in.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Encodes up to 20 ms (Opus: exactly 10 or 20 ms) and gives the number of octets;
+    /// [`MAX_ENCODED`] of room is always enough.
+    pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
+        if pcm.is_empty() || pcm.len() > self.rate.khz() * 20 {
+            return Err(CodecError::Length);
+        }
+        let mut block = [0; BLOCK];
+        let pcm = match &mut self.resampler {
+            Some(resampler) => {
+                let length = resampler.process(pcm, &mut block);
+                &block[..length]
+            }
+            None => pcm,
+        };
+        let octets = match &self.kind {
+            EncoderKind::Opus(_) => 0,
+            EncoderKind::G722(_) => pcm.len() / 2,
+            EncoderKind::Pcma | EncoderKind::Pcmu => pcm.len(),
+        };
+        if octets > out.len() {
+            return Err(CodecError::Length);
+        }
+        match &mut self.kind {
+            EncoderKind::Opus(encoder) => return encoder.encode(pcm, out),
+            EncoderKind::G722(encoder) => return Ok(encoder.encode(pcm, out)),
+            EncoderKind::Pcma => compress(pcm, out, g711::alaw_encode),
+            EncoderKind::Pcmu => compress(pcm, out, g711::ulaw_encode),
+        }
+        Ok(octets)
+    }
+}
+
+fn expand(octets: &[u8], out: &mut [i16], law: impl Fn(u8) -> i16) -> usize {
+    for (octet, sample) in octets.iter().zip(out.iter_mut()) {
+        *sample = law(*octet);
+    }
+    octets.len().min(out.len())
+}
+
+fn compress(pcm: &[i16], out: &mut [u8], law: impl Fn(i16) -> u8) {
+    for (sample, octet) in pcm.iter().zip(out) {
+        *octet = law(*sample);
+    }
+}

@@ -1,0 +1,139 @@
+//! What both sides understand passes untouched.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use base::{Codec, Frame};
+use bridge::{Bridge, Event, PortSettings, SILENCE_AFTER, Side};
+use std::time::{Duration, Instant};
+use world::{Stream, World};
+
+fn frame(codec: Codec, payload: &[u8], sequence: u64, received_at: Instant) -> Frame<'_> {
+    let timestamp = sequence as u32 * 160;
+    Frame { codec, payload, sequence, timestamp, marker: sequence == 1, received_at }
+}
+
+#[test]
+fn a_frame_that_the_other_side_takes_comes_back_at_once_and_is_the_very_same() {
+    let now = Instant::now();
+    let mut bridge = Bridge::new(&mut base::Seed::from_number(1));
+    let both = PortSettings { send: Codec::Opus, accepts: [Codec::Opus, Codec::Pcmu].into() };
+    bridge.connect(now, both, both);
+    let payload = [7; 160];
+    for (sequence, codec) in
+        [(1, Codec::Pcmu), (2, Codec::Opus), (9, Codec::Pcmu), (3, Codec::Opus)]
+    {
+        let given = frame(codec, &payload, sequence, now);
+        let (to, passed) = bridge.handle_frame(now, Side::Visitor, given).unwrap();
+        assert_eq!(to, Side::Trunk);
+        assert!(std::ptr::eq(passed.payload, payload.as_slice()));
+        assert_eq!(
+            (passed.codec, passed.sequence, passed.timestamp, passed.marker, passed.received_at),
+            (codec, sequence, sequence as u32 * 160, sequence == 1, now)
+        );
+        assert!(bridge.poll_frame().is_none());
+    }
+    // The only timer is the watch for silence: a relayed call wakes nobody up.
+    assert_eq!(bridge.poll_timeout(), Some(now + SILENCE_AFTER));
+    let statistics = bridge.statistics();
+    assert_eq!((statistics.relayed, statistics.to_trunk.relayed, statistics.transcoded), (4, 4, 0));
+}
+
+#[test]
+fn nothing_passes_before_the_sides_are_connected_or_after_the_end() {
+    let mut world = World::new(1);
+    world.give(Side::Trunk, Codec::Pcmu, 1, 0, &[0; 160]);
+    assert_eq!(world.bridge.poll_timeout(), None);
+    let only = PortSettings::only(Codec::Pcmu);
+    world.bridge.connect(world.now, only, only);
+    world.give(Side::Trunk, Codec::Pcmu, 2, 160, &[0; 160]);
+    world.bridge.close();
+    world.give(Side::Trunk, Codec::Pcmu, 3, 320, &[0; 160]);
+    assert_eq!(world.heard(Side::Visitor).relayed, 1);
+    assert_eq!(world.bridge.statistics().to_visitor.suppressed, 2);
+    assert_eq!(world.bridge.poll_timeout(), None);
+}
+
+#[test]
+fn each_side_is_said_to_flow_once_and_silence_of_both_is_told_after_a_minute() {
+    let mut world = World::between(1, Codec::Pcmu, Codec::Pcmu);
+    world.pass(59_000);
+    world.give(Side::Visitor, Codec::Pcmu, 1, 0, &[0; 160]);
+    world.give(Side::Visitor, Codec::Pcmu, 2, 160, &[0; 160]);
+    world.give(Side::Trunk, Codec::Pcmu, 1, 0, &[0; 160]);
+    let since = world.now;
+    world.pass(59_999);
+    let flowing = [Side::Visitor, Side::Trunk].map(|side| Event::Flowing { side });
+    assert_eq!(world.events, flowing);
+    world.pass(100_000);
+    assert_eq!(world.events[2..], [Event::Silent { since }]);
+    // Whoever speaks again starts the watch again.
+    world.give(Side::Trunk, Codec::Pcmu, 3, 0, &[0; 160]);
+    let since = world.now;
+    world.pass(61_000);
+    assert_eq!(world.events[3..], [Event::Silent { since }]);
+}
+
+#[test]
+fn a_call_in_which_nobody_ever_sends_is_silent_from_its_connection_on() {
+    let mut world = World::between(1, Codec::Pcmu, Codec::Opus);
+    let since = world.now;
+    world.pass(60_000);
+    assert_eq!(world.events, [Event::Silent { since }]);
+}
+
+#[test]
+fn one_side_alone_keeps_the_call_and_so_does_a_hold() {
+    let mut world = World::between(1, Codec::Pcmu, Codec::Pcmu);
+    for n in 0..200 {
+        world.give(Side::Visitor, Codec::Pcmu, n, 0, &[0; 160]);
+        world.pass(1000);
+    }
+    world.bridge.hold(world.now, Side::Trunk, true);
+    world.pass(300_000);
+    assert_eq!(world.events, [Event::Flowing { side: Side::Visitor }]);
+    world.bridge.hold(world.now, Side::Trunk, false);
+    world.pass(59_000);
+    assert_eq!(world.events.len(), 1);
+    world.pass(1000);
+    assert_eq!(world.events.len(), 2);
+}
+
+#[test]
+fn a_muted_or_held_side_is_not_relayed_and_the_other_one_is() {
+    let mut world = World::between(1, Codec::Pcmu, Codec::Pcmu);
+    world.bridge.mute(Side::Visitor, true);
+    world.run(&[
+        Stream { seconds: 1, ..Stream::new(Side::Visitor, Codec::Pcmu, 440.0) },
+        Stream { seconds: 1, ..Stream::new(Side::Trunk, Codec::Pcmu, 660.0) },
+    ]);
+    assert_eq!((world.heard(Side::Trunk).relayed, world.heard(Side::Visitor).relayed), (0, 50));
+    world.bridge.mute(Side::Visitor, false);
+    world.bridge.hold(world.now, Side::Trunk, true);
+    world.give(Side::Visitor, Codec::Pcmu, 1, 0, &[0; 160]);
+    world.give(Side::Trunk, Codec::Pcmu, 1, 0, &[0; 160]);
+    assert_eq!((world.heard(Side::Trunk).relayed, world.heard(Side::Visitor).relayed), (0, 50));
+    world.bridge.hold(world.now, Side::Trunk, false);
+    world.give(Side::Visitor, Codec::Pcmu, 2, 0, &[0; 160]);
+    assert_eq!(world.heard(Side::Trunk).relayed, 1);
+}
+
+#[test]
+fn a_relayed_bridge_is_small() {
+    assert!(size_of::<Bridge>() < 2048, "{}", size_of::<Bridge>());
+}
+
+#[test]
+fn a_shell_that_wakes_up_late_gets_a_few_frames_and_not_hundreds() {
+    let mut world = World::between(1, Codec::Opus, Codec::Pcmu);
+    world.give(Side::Trunk, Codec::Pcmu, 1, 0, &[0xff; 160]);
+    let late = world.now + Duration::from_secs(7);
+    world.bridge.handle_timeout(late);
+    let mut frames = 0;
+    while world.bridge.poll_frame().is_some() {
+        frames += 1;
+    }
+    assert_eq!(frames, 5);
+    assert!(world.bridge.poll_timeout().unwrap() > late);
+    assert!(world.bridge.poll_timeout().unwrap() <= late + Duration::from_millis(20));
+}

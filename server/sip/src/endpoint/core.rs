@@ -1,0 +1,272 @@
+//! What every part of the endpoint works with: the transactions, the way out, the clock's list.
+
+use super::{Counters, Event, Settings};
+use crate::deadlines::Deadlines;
+use crate::limits;
+use crate::message::{Method, Name, Request, Response, reason_phrase};
+use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire};
+use base::{Seed, Transmit};
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Methods that we answer otherwise than with 405 or 501.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+
+/// Queue, deadlines and counters; apart from [`Core`] so that the table can borrow it beside
+/// itself.
+pub(crate) struct Out {
+    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) deadlines: Deadlines<Owner>,
+    pub(crate) counters: Counters,
+}
+
+impl Wire for Out {
+    fn send(&mut self, hop: Hop, octets: Vec<u8>) {
+        if self.transmits.len() >= limits::TRANSMITS {
+            self.counters.dropped_transmits += 1;
+            return;
+        }
+        self.transmits.push_back(Transmit {
+            protocol: hop.protocol,
+            local: hop.local,
+            remote: hop.remote,
+            payload: octets,
+        });
+    }
+
+    fn resent(&mut self) {
+        self.counters.retransmissions += 1;
+    }
+
+    fn wake(&mut self, owner: Owner, at: Option<Instant>) {
+        self.deadlines.set(owner, at);
+    }
+}
+
+/// The shared part of the endpoint.
+pub(crate) struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) seed: Seed,
+    pub(crate) table: Table,
+    pub(crate) out: Out,
+    pub(crate) events: VecDeque<Event>,
+    /// Peers beyond the settings': registrars, proxies and next hops that commands named.
+    named: HashMap<IpAddr, usize>,
+    /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
+    learnt: HashMap<IpAddr, SocketAddr>,
+}
+
+impl Core {
+    /// A core at rest.
+    pub(crate) fn new(settings: Settings, seed: Seed) -> Self {
+        Core {
+            seed,
+            table: Table::new(settings.timers),
+            out: Out {
+                transmits: VecDeque::new(),
+                deadlines: Deadlines::new(),
+                counters: Counters::default(),
+            },
+            events: VecDeque::new(),
+            named: HashMap::new(),
+            learnt: HashMap::new(),
+            settings,
+        }
+    }
+
+    /// Whether a peer may be talked to.
+    pub(crate) fn knows(&self, ip: IpAddr) -> bool {
+        self.settings.peers.contains(ip) || self.named.contains_key(&ip.to_canonical())
+    }
+
+    /// Makes an address a peer for as long as somebody names it.
+    pub(crate) fn name(&mut self, ip: IpAddr) {
+        *self.named.entry(ip.to_canonical()).or_default() += 1;
+    }
+
+    /// Takes back one naming.
+    pub(crate) fn unname(&mut self, ip: IpAddr) {
+        if let Some(count) = self.named.get_mut(&ip.to_canonical()) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.named.remove(&ip.to_canonical());
+            }
+        }
+    }
+
+    /// The way to a peer.
+    pub(crate) fn hop(&self, remote: SocketAddr) -> Hop {
+        Hop::udp(self.settings.local, remote)
+    }
+
+    /// Our address as the peer sees it.
+    pub(crate) fn address_towards(&self, peer: IpAddr) -> SocketAddr {
+        self.learnt.get(&peer).copied().unwrap_or(self.settings.local)
+    }
+
+    /// Our Contact for messages to a peer.
+    pub(crate) fn contact(&self, user: &str, peer: IpAddr) -> String {
+        let address = self.address_towards(peer);
+        match user {
+            "" => format!("<sip:{address}>"),
+            user => format!("<sip:{}@{address}>", escape_user(user)),
+        }
+    }
+
+    /// Learns from the Via of a response to a request of ours where the peer sees us.
+    pub(crate) fn learn(&mut self, peer: IpAddr, response: &Response) {
+        let Ok(via) = response.via() else { return };
+        let local = self.settings.local;
+        let ip = via.received();
+        let port = via.rport().flatten();
+        if ip.is_none() && port.is_none() {
+            return;
+        }
+        let seen = SocketAddr::new(ip.unwrap_or(local.ip()), port.unwrap_or(local.port()));
+        if seen.ip().is_unspecified() || seen.port() == 0 {
+            return;
+        }
+        if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&peer) {
+            self.learnt.insert(peer, seen);
+        }
+    }
+
+    /// Sends a request that has no Via yet, in a transaction of its own.
+    pub(crate) fn request(
+        &mut self,
+        now: Instant,
+        mut request: Request,
+        hop: Hop,
+        user: User,
+    ) -> Option<TransactionId> {
+        self.stamp(&mut request, hop);
+        let sent = self.table.request(now, &mut self.out, request, hop, user);
+        if sent.is_none() {
+            self.out.counters.refused += 1;
+        }
+        sent
+    }
+
+    /// Sends a request that has its Via already (CANCEL).
+    pub(crate) fn request_as_is(
+        &mut self,
+        now: Instant,
+        request: Request,
+        hop: Hop,
+        user: User,
+    ) -> Option<TransactionId> {
+        self.table.request(now, &mut self.out, request, hop, user)
+    }
+
+    /// The octets of a request outside of transactions (the ACK of a 2xx).
+    pub(crate) fn unbound(&mut self, mut request: Request, hop: Hop) -> Vec<u8> {
+        self.stamp(&mut request, hop);
+        request.to_bytes()
+    }
+
+    /// Gives a request its Via and our name.
+    fn stamp(&mut self, request: &mut Request, hop: Hop) {
+        let sent_by = self.address_towards(hop.remote.ip());
+        let branch = self.seed.token(20);
+        let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", hop.name());
+        request.headers.push_front(Name::Via, via);
+        if !self.settings.user_agent.is_empty() {
+            request.headers.set(Name::UserAgent, self.settings.user_agent.clone());
+        }
+    }
+
+    /// A response to a request (8.2.6.2). A To without a tag gets `tag` unless the status is 100.
+    pub(crate) fn reply(&self, request: &Request, status: u16, tag: Option<&str>) -> Response {
+        let mut response = Response::new(status, reason_phrase(status));
+        for name in [Name::Via, Name::RecordRoute] {
+            for value in request.headers.all(&name) {
+                response.headers.push(name.clone(), value);
+            }
+        }
+        for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
+            if let Some(value) = request.headers.get(&name) {
+                response.headers.push(name, value);
+            }
+        }
+        if status > 100
+            && let Some(tag) = tag
+            && let Ok(mut to) = request.to()
+            && to.tag().is_none()
+        {
+            to.params.set("tag", Some(tag));
+            response.headers.set(Name::To, to.to_string());
+        }
+        if !self.settings.user_agent.is_empty() {
+            response.headers.push(Name::Server, self.settings.user_agent.clone());
+        }
+        response
+    }
+
+    /// Answers a server transaction without a body.
+    pub(crate) fn answer(&mut self, now: Instant, id: TransactionId, status: u16) {
+        self.answer_with(now, id, status, |_| {});
+    }
+
+    /// Answers a server transaction with what `add` puts into the response.
+    pub(crate) fn answer_with(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        status: u16,
+        add: impl FnOnce(&mut Response),
+    ) {
+        let tag = self.seed.token(12);
+        let Some(server) = self.table.server(id) else { return };
+        let mut response = self.reply(&server.request, status, Some(&tag));
+        add(&mut response);
+        self.respond(now, id, &response);
+    }
+
+    /// Tells the peer to try again in a moment (14.2, 12.2.2).
+    pub(crate) fn answer_later(&mut self, now: Instant, id: TransactionId) {
+        let seconds = self.seed.below(10) + 1;
+        self.answer_with(now, id, 500, |response| {
+            response.headers.push(Name::RetryAfter, seconds.to_string());
+        });
+    }
+
+    /// Answers a method that needs no state: OPTIONS with what we can (11.2), others with what
+    /// they are (8.2.1, 21.5.2).
+    pub(crate) fn answer_method(&mut self, now: Instant, id: TransactionId, method: &Method) {
+        let status = match method {
+            Method::Options => 200,
+            Method::Other(_) => 501,
+            _ => 405,
+        };
+        self.answer_with(now, id, status, |response| {
+            response.headers.push(Name::Allow, ALLOW);
+            if status == 200 {
+                response.headers.push(Name::Other("Accept".into()), "application/sdp");
+            }
+        });
+    }
+
+    /// Sends a response that is ready.
+    pub(crate) fn respond(&mut self, now: Instant, id: TransactionId, response: &Response) {
+        self.table.respond(now, &mut self.out, id, response);
+    }
+
+    /// A request of the peer for a server transaction, cloned out of it.
+    pub(crate) fn request_of(&self, id: TransactionId) -> Option<Request> {
+        self.table.server(id).map(|server| server.request.clone())
+    }
+}
+
+/// A user part with everything escaped that RFC 3261 25.1 does not allow there.
+pub(crate) fn escape_user(user: &str) -> String {
+    let mut escaped = String::new();
+    for octet in user.bytes() {
+        let plain = octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet);
+        match plain {
+            true => escaped.push(char::from(octet)),
+            false => escaped.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    escaped
+}

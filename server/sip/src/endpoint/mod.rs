@@ -1,0 +1,452 @@
+//! The endpoint: all SIP state behind one UDP socket, and the way of messages through it.
+
+pub(crate) mod core;
+mod receive;
+mod words;
+
+pub(crate) use core::{Core, escape_user};
+pub use words::{
+    Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+};
+
+use crate::cause::{Cause, CauseKind};
+use crate::invite::{Invite, Order};
+use crate::limits;
+use crate::message::{NameAddr, Uri};
+use crate::registration::Registration;
+use crate::transaction::{Owner, TransactionId, User, Wire};
+use base::{AccountId, Datagram, Seed, Transmit};
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// A SIP user agent behind one socket. Driven by the contract of the `base` crate.
+pub struct Endpoint {
+    core: Core,
+    invites: BTreeMap<InviteId, Invite>,
+    /// Dialogs by Call-ID and our tag (12).
+    dialogs: HashMap<(String, String), InviteId>,
+    /// The peers that calls of ours made peers.
+    targets: HashMap<InviteId, IpAddr>,
+    accounts: BTreeMap<AccountId, Registration>,
+    /// Accounts that were removed or replaced and still withdraw their registration.
+    retired: Vec<Registration>,
+    next_incoming: u64,
+    shut_down: bool,
+}
+
+impl Endpoint {
+    /// An endpoint without accounts and calls.
+    pub fn new(settings: Settings, seed: Seed) -> Self {
+        let mut settings = settings;
+        // A base value of nothing would make timers fire without end.
+        let floor = Duration::from_millis(1);
+        let t = &mut settings.timers;
+        (t.t1, t.t2, t.t4) = (t.t1.max(floor), t.t2.max(floor), t.t4.max(floor));
+        Endpoint {
+            core: Core::new(settings, seed),
+            invites: BTreeMap::new(),
+            dialogs: HashMap::new(),
+            targets: HashMap::new(),
+            accounts: BTreeMap::new(),
+            retired: Vec::new(),
+            next_incoming: InviteId::INCOMING,
+            shut_down: false,
+        }
+    }
+
+    /// Takes a datagram from the socket.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
+        self.receive(now, datagram);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(owner) = self.core.out.deadlines.expired(now) {
+            match owner {
+                Owner::Client(id) => {
+                    let over = self.core.table.on_client_timeout(now, &mut self.core.out, id);
+                    if let Some((user, expired)) = over
+                        && expired.over
+                    {
+                        self.on_transaction_over(now, id, user, expired.timed_out);
+                    }
+                }
+                Owner::Server(id) => {
+                    self.core.table.on_server_timeout(now, &mut self.core.out, id);
+                }
+                Owner::Invite(id) => {
+                    self.with_invite(id, |invite, core| invite.on_timeout(core, now));
+                }
+                Owner::Account(id) => {
+                    if let Some(registration) = self.accounts.get_mut(&id) {
+                        registration.on_timeout(&mut self.core, now);
+                    }
+                    self.settle_account(id);
+                }
+            }
+        }
+    }
+
+    /// Carries out an order. What cannot be carried out is counted as refused.
+    pub fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::SetAccount { account, settings } => self.set_account(now, account, settings),
+            Command::RemoveAccount { account } => match self.accounts.remove(&account) {
+                Some(registration) => self.retire(now, registration, false),
+                None => self.refuse(),
+            },
+            Command::Register { account } => {
+                self.with_account(account, |registration, core| registration.register(core, now));
+            }
+            Command::Unregister { account } => {
+                self.with_account(account, |registration, core| {
+                    registration.unregister(core, now);
+                });
+            }
+            Command::Invite {
+                invite,
+                account,
+                destination,
+                target,
+                headers,
+                display_name,
+                offer,
+            } => {
+                if invite.0 >= InviteId::INCOMING || self.invites.contains_key(&invite) {
+                    self.refuse();
+                    return;
+                }
+                let mut from = NameAddr::new(destination.clone());
+                from.display = display_name;
+                let headers = self.clean(headers);
+                let order = Order {
+                    id: invite,
+                    from,
+                    user: "",
+                    destination,
+                    target,
+                    routes: Vec::new(),
+                    headers,
+                    offer,
+                    challenger: None,
+                };
+                self.place(now, account, order);
+            }
+            Command::Hangup { invite, cause } => {
+                self.order(invite, |invite, core| invite.hangup(core, now, cause));
+            }
+            Command::Ring { invite, sdp } => {
+                self.order(invite, |invite, core| invite.ring(core, now, sdp));
+            }
+            Command::Answer { invite, sdp } => {
+                self.order(invite, |invite, core| invite.answer(core, now, &sdp));
+            }
+            Command::Reject { invite, status } => {
+                let status = if (300..700).contains(&status) { status } else { 480 };
+                let cause = Cause {
+                    status: Some(status),
+                    ..Cause::local(CauseKind::from_status(status))
+                };
+                self.order(invite, |invite, core| invite.refuse(core, now, status, cause));
+            }
+            Command::AnswerOffer { invite, sdp } => {
+                self.order(invite, |invite, core| invite.answer_offer(core, now, sdp));
+            }
+            Command::Reoffer { invite, offer } => {
+                self.order(invite, |invite, core| invite.reoffer(core, now, offer));
+            }
+            Command::Info { invite, content_type, body } => {
+                self.order(invite, |invite, core| invite.info(core, now, content_type, body));
+            }
+            Command::Shutdown => self.shutdown(now),
+        }
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.core.out.transmits.pop_front()
+    }
+
+    /// What happened next.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    /// When to call [`Endpoint::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.core.out.deadlines.next()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.core.out.counters
+    }
+
+    /// Replaces the set of peers; calls and registrations go on.
+    pub fn set_peers(&mut self, peers: PeerPolicy) {
+        self.core.settings.peers = peers;
+    }
+
+    /// How many calls have state here, those that only finish their last transaction included.
+    pub fn invites(&self) -> usize {
+        self.invites.len()
+    }
+
+    /// How many transactions are alive.
+    pub fn transactions(&self) -> usize {
+        let (clients, servers) = self.core.table.sizes();
+        clients + servers
+    }
+
+    /// Our address as a peer sees it, where it has shown us.
+    pub fn address_towards(&self, peer: IpAddr) -> SocketAddr {
+        self.core.address_towards(peer)
+    }
+
+    /// Whether the state holds together; for tests and fuzzing.
+    ///
+    /// # Errors
+    /// What does not: a timer without owner, an index that leads nowhere, a table over its bound.
+    pub fn verify(&self) -> Result<(), String> {
+        for owner in self.core.out.deadlines.keys() {
+            let owned = match owner {
+                Owner::Invite(id) => self.invites.contains_key(&id),
+                Owner::Account(id) => self.accounts.contains_key(&id),
+                owner => self.core.table.owns(owner),
+            };
+            if !owned {
+                return Err(format!("{owner:?} has a timer and no owner"));
+            }
+        }
+        for (key, id) in &self.dialogs {
+            if self.invites.get(id).is_none_or(|invite| invite.key() != *key) {
+                return Err(format!("the dialog of {id:?} is indexed and gone"));
+            }
+        }
+        if self.invites.len() != self.dialogs.len() || self.invites.len() > limits::INVITES {
+            return Err(format!("{} invites, {} keys", self.invites.len(), self.dialogs.len()));
+        }
+        if let Some((id, _)) = self.invites.iter().find(|(_, invite)| invite.is_over()) {
+            return Err(format!("{id:?} is over and still there"));
+        }
+        let (clients, servers) = self.core.table.sizes();
+        if clients > limits::CLIENT_TRANSACTIONS || servers > limits::SERVER_TRANSACTIONS {
+            return Err(format!("{clients} client and {servers} server transactions"));
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self) {
+        self.core.out.counters.refused += 1;
+    }
+
+    fn place(&mut self, now: Instant, account: AccountId, order: Order<'_>) {
+        let id = order.id;
+        let kind = if self.shut_down {
+            CauseKind::Unavailable
+        } else if self.invites.len() >= limits::INVITES {
+            CauseKind::Overloaded
+        } else if let Some(registration) = self.accounts.get(&account) {
+            let order = Order { challenger: Some(registration.challenger()), ..order };
+            let peer = order.target.ip();
+            self.core.name(peer);
+            let invite = Invite::place(&mut self.core, now, registration.order(order));
+            self.targets.insert(id, peer);
+            self.insert(id, invite);
+            return;
+        } else {
+            CauseKind::Unavailable
+        };
+        self.refuse();
+        self.core.events.push_back(Event::Ended { invite: id, cause: Cause::local(kind) });
+    }
+
+    fn insert(&mut self, id: InviteId, invite: Invite) {
+        self.dialogs.insert(invite.key(), id);
+        self.invites.insert(id, invite);
+        self.settle(id);
+    }
+
+    /// Works on a call and enters what came of it into the tables.
+    fn with_invite(&mut self, id: InviteId, work: impl FnOnce(&mut Invite, &mut Core)) -> bool {
+        let Some(invite) = self.invites.get_mut(&id) else { return false };
+        work(invite, &mut self.core);
+        self.settle(id);
+        true
+    }
+
+    fn order(&mut self, id: InviteId, work: impl FnOnce(&mut Invite, &mut Core)) {
+        let known = self.invites.get(&id).is_some_and(|invite| !invite.has_ended());
+        if !known || !self.with_invite(id, work) {
+            self.refuse();
+        }
+    }
+
+    fn settle(&mut self, id: InviteId) {
+        let Some(invite) = self.invites.get(&id) else { return };
+        self.core.out.wake(Owner::Invite(id), invite.deadline());
+        if invite.is_over() {
+            self.dialogs.remove(&invite.key());
+            self.invites.remove(&id);
+            if let Some(peer) = self.targets.remove(&id) {
+                self.core.unname(peer);
+            }
+        }
+    }
+
+    fn on_transaction_over(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        user: User,
+        timed_out: bool,
+    ) {
+        match user {
+            User::Invite(invite) => {
+                self.with_invite(invite, |invite, core| {
+                    invite.on_transaction_over(core, now, id, timed_out);
+                });
+            }
+            User::Registration(account) => {
+                self.with_owner(account, id, |registration, core| {
+                    registration.on_transaction_over(core, now, id, timed_out);
+                });
+            }
+        }
+    }
+
+    fn set_account(&mut self, now: Instant, id: AccountId, settings: Account) {
+        if self.shut_down
+            || (self.accounts.len() >= limits::ACCOUNTS && !self.accounts.contains_key(&id))
+        {
+            self.refuse();
+            return;
+        }
+        let register = settings.register;
+        let same_binding = |old: &Account| {
+            (old.registrar, &old.domain, &old.username, &old.outbound_proxy)
+                == (settings.registrar, &settings.domain, &settings.username, &settings.outbound_proxy)
+        };
+        let same = self.accounts.get(&id).is_some_and(|known| same_binding(&known.settings));
+        match self.accounts.get_mut(&id) {
+            Some(known) if same => known.change(settings),
+            _ => {
+                if let Some(former) = self.accounts.remove(&id) {
+                    self.retire(now, former, true);
+                }
+                let registration = Registration::new(&mut self.core, id, settings);
+                for peer in registration.peers() {
+                    self.core.name(peer);
+                }
+                self.accounts.insert(id, registration);
+            }
+        }
+        self.with_account(id, |registration, core| match register {
+            true => registration.register(core, now),
+            false => registration.unregister(core, now),
+        });
+    }
+
+    fn retire(&mut self, now: Instant, mut registration: Registration, silent: bool) {
+        self.core.out.wake(Owner::Account(registration.id()), None);
+        registration.retire(&mut self.core, now, silent);
+        self.retired.push(registration);
+        self.sweep();
+    }
+
+    /// Drops removed accounts that are done.
+    fn sweep(&mut self) {
+        let over: Vec<IpAddr> = self
+            .retired
+            .iter()
+            .filter(|registration| registration.is_over())
+            .flat_map(Registration::peers)
+            .collect();
+        self.retired.retain(|registration| !registration.is_over());
+        for peer in over {
+            self.core.unname(peer);
+        }
+    }
+
+    fn with_account(
+        &mut self,
+        id: AccountId,
+        work: impl FnOnce(&mut Registration, &mut Core),
+    ) {
+        match self.accounts.get_mut(&id) {
+            Some(registration) if !self.shut_down => work(registration, &mut self.core),
+            _ => self.refuse(),
+        }
+        self.settle_account(id);
+    }
+
+    /// Works on the registration, present or former, that a transaction belongs to.
+    fn with_owner(
+        &mut self,
+        account: AccountId,
+        id: TransactionId,
+        work: impl FnOnce(&mut Registration, &mut Core),
+    ) {
+        let owner = self
+            .accounts
+            .get_mut(&account)
+            .into_iter()
+            .chain(self.retired.iter_mut())
+            .find(|registration| registration.owns(id));
+        if let Some(owner) = owner {
+            work(owner, &mut self.core);
+        }
+        self.settle_account(account);
+        self.sweep();
+    }
+
+    fn settle_account(&mut self, id: AccountId) {
+        let at = self.accounts.get(&id).and_then(Registration::deadline);
+        self.core.out.wake(Owner::Account(id), at);
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        let ids: Vec<InviteId> = self.invites.keys().copied().collect();
+        for id in ids {
+            self.with_invite(id, |invite, core| {
+                if !invite.has_ended() {
+                    invite.hangup(core, now, CauseKind::Normal);
+                }
+            });
+        }
+        let accounts: Vec<AccountId> = self.accounts.keys().copied().collect();
+        for id in accounts {
+            self.with_account(id, |registration, core| registration.unregister(core, now));
+        }
+        self.shut_down = true;
+    }
+
+    /// The added header fields that may go out: a page must not bring in fields of our own, nor
+    /// lines of its own.
+    fn clean(&mut self, headers: Vec<(String, String)>) -> Vec<(String, String)> {
+        let before = headers.len();
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "-._!%*+`'~".contains(c);
+        let clean: Vec<_> = headers
+            .into_iter()
+            .filter(|(name, value)| {
+                let ours = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+                ours && name.len() > 2
+                    && name.len() <= 64
+                    && name.chars().all(is_token)
+                    && value.len() <= limits::EXTRA_HEADER_LENGTH
+                    && !value.chars().any(char::is_control)
+            })
+            .take(limits::EXTRA_HEADERS)
+            .collect();
+        self.core.out.counters.refused += (before - clean.len()) as u64;
+        clean
+    }
+
+    /// The account that a Request-URI means: the one whose user it names.
+    fn account_of(&self, uri: &Uri) -> Option<AccountId> {
+        let user = uri.user_text()?;
+        let named = |registration: &&Registration| registration.settings.username == user;
+        self.accounts.values().find(named).map(Registration::id)
+    }
+}

@@ -1,0 +1,311 @@
+//! What goes into the endpoint and what comes out of it.
+
+use crate::cause::{Cause, CauseKind};
+use crate::message::{NameAddr, Uri};
+use crate::transaction::Timers;
+use base::{AccountId, Secret};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// One use of a dialog for a call. The shell numbers the calls that it places, below
+/// [`InviteId::INCOMING`] and never twice; the endpoint numbers those that come in, from there on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InviteId(pub u64);
+
+impl InviteId {
+    /// The first number of incoming calls.
+    pub const INCOMING: u64 = 1 << 63;
+}
+
+/// Which addresses are talked to besides the registrars and proxies of the accounts and the next
+/// hops of calls, which are peers by being named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerPolicy {
+    allowed: BTreeSet<IpAddr>,
+}
+
+impl PeerPolicy {
+    /// These addresses.
+    pub fn only(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        PeerPolicy { allowed: addresses.into_iter().map(|ip| ip.to_canonical()).collect() }
+    }
+
+    /// Whether an address is among them.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.allowed.contains(&ip.to_canonical())
+    }
+}
+
+/// How an endpoint is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The socket's own address; stands in Via and Contact until a peer shows us a better one.
+    pub local: SocketAddr,
+    /// What User-Agent and Server say; empty: nothing.
+    pub user_agent: String,
+    /// Who is answered.
+    pub peers: PeerPolicy,
+    /// Whether INVITEs from outside become calls. False: peers get 480.
+    pub accept_incoming: bool,
+    /// The base values of the transaction timers.
+    pub timers: Timers,
+}
+
+/// SIP credentials and their server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The registrar's address, looked up already.
+    pub registrar: SocketAddr,
+    /// The host part of the address of record and of the registrar's URI.
+    pub domain: String,
+    /// The user part of the address of record.
+    pub username: String,
+    /// The name for digest, if it is another.
+    pub auth_username: Option<String>,
+    /// The password.
+    pub password: Secret,
+    /// Whether [`Command::SetAccount`] begins to register at once.
+    pub register: bool,
+    /// The lifetime to ask the registrar for.
+    pub expires: Duration,
+    /// A proxy that all requests pass: its URI as Route, and its address, looked up already.
+    pub outbound_proxy: Option<(Uri, SocketAddr)>,
+    /// The display name of From.
+    pub display_name: Option<String>,
+}
+
+/// What the shell orders.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Adds an account or changes it. If it is to register, it does so at once.
+    SetAccount {
+        /// Which.
+        account: AccountId,
+        /// What it is now.
+        settings: Account,
+    },
+    /// Removes an account; its registration is withdrawn. Its calls go on.
+    RemoveAccount {
+        /// Which.
+        account: AccountId,
+    },
+    /// Registers an account, or refreshes its registration now.
+    Register {
+        /// Which.
+        account: AccountId,
+    },
+    /// Withdraws an account's registration.
+    Unregister {
+        /// Which.
+        account: AccountId,
+    },
+    /// Places a call. Ends with exactly one [`Event::Ended`], whatever happens.
+    Invite {
+        /// A number not used before.
+        invite: InviteId,
+        /// The account that calls.
+        account: AccountId,
+        /// Who is called.
+        destination: Uri,
+        /// The address of the next hop, looked up already.
+        target: SocketAddr,
+        /// Further header fields; those whose name is not a token beginning with `X-`, or whose
+        /// value holds control characters, are left out and counted.
+        headers: Vec<(String, String)>,
+        /// The display name of From, instead of the account's.
+        display_name: Option<String>,
+        /// The SDP offer.
+        offer: Vec<u8>,
+    },
+    /// Ends a call in whatever way its state needs: CANCEL, BYE, or a refusal. [`Event::Ended`]
+    /// follows at once; what is left to say on the wire is said behind it.
+    Hangup {
+        /// Which.
+        invite: InviteId,
+        /// What the event says, and what an unanswered incoming call is refused with.
+        cause: CauseKind,
+    },
+    /// Tells the caller of an incoming call that it rings: 180, or 183 with early media.
+    Ring {
+        /// Which.
+        invite: InviteId,
+        /// The SDP answer of early media.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Takes an incoming call.
+    Answer {
+        /// Which.
+        invite: InviteId,
+        /// The SDP answer; the offer, where the INVITE had none.
+        sdp: Vec<u8>,
+    },
+    /// Refuses an incoming call.
+    Reject {
+        /// Which.
+        invite: InviteId,
+        /// 300 to 699; anything else is sent as 480.
+        status: u16,
+    },
+    /// Answers [`Event::Reoffered`].
+    AnswerOffer {
+        /// Which.
+        invite: InviteId,
+        /// The SDP, or the status that refuses (300 to 699; anything else is sent as 488).
+        sdp: Result<Vec<u8>, u16>,
+    },
+    /// Makes a new offer in a call that is up (re-INVITE); [`Event::Reanswered`] follows.
+    Reoffer {
+        /// Which.
+        invite: InviteId,
+        /// The SDP offer.
+        offer: Vec<u8>,
+    },
+    /// Sends INFO in a call that is up, after those before it were answered.
+    Info {
+        /// Which.
+        invite: InviteId,
+        /// The body's type.
+        content_type: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Ends every call and withdraws every registration. Afterwards nothing new begins.
+    Shutdown,
+}
+
+/// What an account's registration is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// A REGISTER is under way and there is no binding yet.
+    Registering,
+    /// The registrar holds our binding.
+    Registered {
+        /// Until when, unless refreshed; the endpoint refreshes well before.
+        until: Instant,
+        /// Our address as the registrar sees it.
+        contact: SocketAddr,
+    },
+    /// It failed; the endpoint tries again by itself.
+    Failed {
+        /// Why.
+        cause: Cause,
+        /// How long the pause is.
+        retry_after: Duration,
+    },
+    /// There is none, and none is wanted.
+    Unregistered,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An account's registration changed.
+    RegistrationChanged {
+        /// Which.
+        account: AccountId,
+        /// To what.
+        state: RegistrationState,
+    },
+    /// A provisional response other than 100 came.
+    Provisional {
+        /// Which call.
+        invite: InviteId,
+        /// 101 to 199.
+        status: u16,
+        /// The peer's phrase.
+        reason: String,
+        /// SDP of early media.
+        early_sdp: Option<Vec<u8>>,
+        /// Which of several phones rings: 1 for the first that was heard, 0 where the response
+        /// names none.
+        fork: u32,
+    },
+    /// The call was taken. The endpoint acknowledges by itself and hangs up on other forks.
+    Answered {
+        /// Which call.
+        invite: InviteId,
+        /// The SDP answer: the 2xx's, or the one of the same fork's early media if it has none.
+        sdp: Vec<u8>,
+        /// Who took it.
+        remote: NameAddr,
+        /// The phone that took it, numbered as in `Provisional`.
+        fork: u32,
+    },
+    /// The peer makes a new offer (re-INVITE or UPDATE). [`Command::AnswerOffer`] is due within
+    /// five seconds; after them the endpoint refuses it.
+    Reoffered {
+        /// Which call.
+        invite: InviteId,
+        /// The offer; without one the peer asks us for ours.
+        sdp: Option<Vec<u8>>,
+    },
+    /// The outcome of [`Command::Reoffer`]; a refusal leaves the call as it was.
+    Reanswered {
+        /// Which call.
+        invite: InviteId,
+        /// The SDP answer, or why there is none.
+        sdp: Result<Vec<u8>, Cause>,
+    },
+    /// The call is over. Exactly once for each.
+    Ended {
+        /// Which call.
+        invite: InviteId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Somebody calls us.
+    Incoming {
+        /// The number that the endpoint gave the call.
+        invite: InviteId,
+        /// The account that is called, if the Request-URI names one.
+        account: Option<AccountId>,
+        /// The caller, as it says.
+        from: NameAddr,
+        /// Who is called (the Request-URI).
+        to: Uri,
+        /// The SDP offer; without one, `Answer` makes it.
+        offer: Option<Vec<u8>>,
+        /// Header fields that begin with `X-`, and those that say who calls.
+        headers: Vec<(String, String)>,
+    },
+    /// Our answer arrived: the ACK came.
+    Confirmed {
+        /// Which call.
+        invite: InviteId,
+        /// The SDP answer, where the offer was ours.
+        answer: Option<Vec<u8>>,
+    },
+    /// A keypad digit came by INFO.
+    DigitsReceived {
+        /// Which call.
+        invite: InviteId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+        /// How long it was pressed.
+        duration: Duration,
+    },
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams of addresses that are no peers.
+    pub dropped_foreign: u64,
+    /// Datagrams that are no SIP message, or one that cannot be answered.
+    pub malformed: u64,
+    /// Responses that match no transaction, and ACKs that match nothing.
+    pub unmatched: u64,
+    /// Messages sent again because no reply came.
+    pub retransmissions: u64,
+    /// Requests that were turned away because a table is full.
+    pub overloaded: u64,
+    /// Commands that named what is not there, came twice, or could not be carried out.
+    pub refused: u64,
+    /// Datagrams that the shell did not collect in time.
+    pub dropped_transmits: u64,
+    /// Requests received, repeats included.
+    pub requests: u64,
+    /// Responses received, repeats included.
+    pub responses: u64,
+}

@@ -1,0 +1,309 @@
+//! The caller until the call is taken: INVITE, provisional responses, forks, CANCEL.
+
+use super::session::Session;
+use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
+use crate::cause::{Cause, CauseKind};
+use crate::challenge::Challenger;
+use crate::dialog::{Dialog, blank, routed};
+use crate::endpoint::core::ALLOW;
+use crate::endpoint::{Core, Event, InviteId};
+use crate::limits;
+use crate::message::{Method, Name, NameAddr, Request, Response, Uri};
+use crate::transaction::{TransactionId, User, follower};
+use base::Timers;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// A caller's INVITE.
+///
+/// ```text
+///                     1xx                       1xx
+///   heard: no -----------------> heard: yes ----------> Provisional events
+///     |  hangup                    |  hangup
+///     v                            v
+///   cancelled, CANCEL held --1xx-> cancelled, CANCEL sent
+///     |  2xx: ACK and BYE          |  2xx: ACK and BYE
+///     |  else: done                |  else: done; 64*T1 without any: done
+/// ```
+///
+/// A challenge begins it again with another transaction, as unheard.
+pub(super) struct Caller {
+    transaction: TransactionId,
+    heard: bool,
+    cancelled: bool,
+    cancel_sent: bool,
+    /// The phones that were heard, in the order in which they were.
+    forks: Vec<Fork>,
+}
+
+struct Fork {
+    tag: String,
+    early: Option<Vec<u8>>,
+}
+
+/// Everything that an INVITE is made of.
+pub(crate) struct Order<'a> {
+    pub(crate) id: InviteId,
+    /// Our address of record.
+    pub(crate) from: NameAddr,
+    /// The user part of our Contact.
+    pub(crate) user: &'a str,
+    pub(crate) destination: Uri,
+    pub(crate) target: SocketAddr,
+    pub(crate) routes: Vec<NameAddr>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) offer: Vec<u8>,
+    pub(crate) challenger: Option<Challenger>,
+}
+
+impl Invite {
+    /// Places a call.
+    pub(crate) fn place(core: &mut Core, now: Instant, order: Order<'_>) -> Self {
+        let tag = core.seed.token(16);
+        let call_id = core.seed.token(24);
+        let hop = core.hop(order.target);
+        let (uri, routes) = routed(&order.destination, &order.routes);
+        let mut request = blank(Method::Invite, uri);
+        for route in routes {
+            request.headers.push(Name::Route, route.to_string());
+        }
+        let mut from = order.from;
+        from.set_tag(&tag);
+        request.headers.push(Name::From, from.to_string());
+        request.headers.push(Name::To, NameAddr::new(order.destination).to_string());
+        request.headers.push(Name::CallId, call_id.clone());
+        let number = first_number(core);
+        request.headers.push(Name::CSeq, format!("{number} INVITE"));
+        request.headers.push(Name::Contact, core.contact(order.user, hop.remote.ip()));
+        request.headers.push(Name::Allow, ALLOW);
+        request.headers.push(Name::Other("Accept".into()), "application/sdp");
+        for (name, value) in order.headers {
+            request.headers.push(Name::Other(name), value);
+        }
+        put_sdp(&mut request.headers, &mut request.body, &order.offer);
+        let sent = core.request(now, request, hop, User::Invite(order.id));
+        let mut invite = Invite {
+            id: order.id,
+            user: order.user.to_owned(),
+            call_id,
+            tag,
+            challenger: order.challenger,
+            timers: Timers::default(),
+            live: Vec::new(),
+            acks: Vec::new(),
+            ended: false,
+            phase: Phase::Closing(None),
+        };
+        match sent {
+            Some(transaction) => {
+                invite.live.push((transaction, Role::Invite));
+                invite.phase = Phase::Calling(Caller::new(transaction));
+            }
+            None => invite.end(core, Cause::local(CauseKind::Overloaded)),
+        }
+        invite
+    }
+
+    /// A response to the INVITE that opens the call.
+    pub(super) fn on_invite_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+    ) {
+        match (&mut self.phase, response.status) {
+            (Phase::Calling(caller), 100..=199) if caller.transaction == id => {
+                caller.heard = true;
+                if caller.cancelled {
+                    self.cancel(core, now);
+                } else if response.status > 100 {
+                    let event = caller.provisional(self.id, response);
+                    core.events.extend(event);
+                }
+            }
+            (_, 200..=299) => self.on_success(core, now, id, response),
+            (Phase::Calling(caller), status) if caller.transaction == id => {
+                let cancelled = caller.cancelled;
+                if matches!(status, 401 | 407)
+                    && !cancelled
+                    && let Some(next) = self.retry(core, now, id, response, Role::Invite)
+                {
+                    if let Phase::Calling(caller) = &mut self.phase {
+                        *caller = Caller::new(next);
+                    }
+                    return;
+                }
+                self.end(core, Cause::from_response(response));
+                self.close();
+            }
+            _ => {}
+        }
+    }
+
+    /// A 2xx to the INVITE: the call is taken, or one fork too many took it, or it is a repeat.
+    fn on_success(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+    ) {
+        if self.acknowledge_again(core, id, response) {
+            return;
+        }
+        let Some(client) = core.table.client(id) else { return };
+        let (request, hop) = (client.request.clone(), client.hop);
+        let Some(mut dialog) = Dialog::from_response(&request, response, hop) else { return };
+        if self.acks.len() > limits::FORKS {
+            core.out.counters.overloaded += 1;
+            return;
+        }
+        self.acknowledge(core, id, &dialog, &request);
+        let wanted = match &self.phase {
+            Phase::Calling(caller) if !caller.cancelled => true,
+            Phase::Calling(_) => {
+                // The 2xx won the race against our CANCEL (9.1).
+                self.close();
+                false
+            }
+            // Another fork was kept, or the call is over.
+            _ => false,
+        };
+        if !wanted {
+            self.bye(core, now, &mut dialog, Role::ForkBye);
+            return;
+        }
+        let tag = dialog.remote_tag().to_owned();
+        let (fork, early) = match &mut self.phase {
+            Phase::Calling(caller) => caller.fork(&tag),
+            _ => (0, None),
+        };
+        let remote = dialog.remote.clone();
+        let answer = sdp(&response.headers, &response.body).ok().flatten().or(early);
+        match answer {
+            Some(sdp) => {
+                self.timers.clear_all();
+                self.phase = Phase::Talking(Box::new(Session::new(dialog, true)));
+                let event = Event::Answered { invite: self.id, sdp, remote, fork };
+                core.events.push_back(event);
+            }
+            None => {
+                // Taken without media: nobody could hear anything (RFC 3264 4, 13.2.1).
+                self.close();
+                let cause = Cause { status: Some(response.status), ..Cause::local(NO_ANSWER_SDP) };
+                self.end(core, cause);
+                self.bye(core, now, &mut dialog, Role::ForkBye);
+            }
+        }
+    }
+
+    /// Gives up the INVITE. The CANCEL waits for a first response (9.1).
+    pub(super) fn cancel(&mut self, core: &mut Core, now: Instant) {
+        let Phase::Calling(caller) = &mut self.phase else { return };
+        caller.cancelled = true;
+        if !caller.heard || caller.cancel_sent {
+            return;
+        }
+        caller.cancel_sent = true;
+        let id = caller.transaction;
+        self.timers.set(Wake::CancelGiveUp, now + core.settings.timers.t1 * 64);
+        let Some(client) = core.table.client(id) else { return };
+        let (cancel, hop) = (follower(&client.request, Method::Cancel), client.hop);
+        if let Some(id) = core.request_as_is(now, cancel, hop, User::Invite(self.id)) {
+            self.live.push((id, Role::Cancel));
+        }
+    }
+
+    /// The peer never answered the cancelled INVITE finally.
+    pub(super) fn give_up_cancelled(&mut self, core: &mut Core) {
+        if let Phase::Calling(caller) = &self.phase {
+            let id = caller.transaction;
+            core.table.forget_client(&mut core.out, id);
+            self.live.retain(|(live, _)| *live != id);
+            self.close();
+        }
+    }
+
+    /// A request in an early dialog of ours: before our offer is answered nothing can change.
+    pub(super) fn on_fork_request(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        request: &Request,
+    ) {
+        let from = request.from().ok();
+        let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
+        let Phase::Calling(caller) = &mut self.phase else { return };
+        let known = caller.forks.iter().any(|fork| fork.tag == tag);
+        match request.method {
+            _ if !known => core.answer(now, id, 481),
+            Method::Update if !request.body.is_empty() => core.answer(now, id, 491),
+            Method::Update | Method::Info => core.answer(now, id, 200),
+            // No callee may do this (15), yet one that does has no use for the call any more.
+            Method::Bye => {
+                core.answer(now, id, 200);
+                caller.forks.retain(|fork| fork.tag != tag);
+                if caller.forks.is_empty() {
+                    self.end(core, Cause::remote(CauseKind::Declined, &request.headers));
+                    self.cancel(core, now);
+                }
+            }
+            _ => core.answer(now, id, 500),
+        }
+    }
+}
+
+/// The kind of end of a call that was taken without SDP.
+const NO_ANSWER_SDP: CauseKind = CauseKind::NotAcceptable;
+
+impl Caller {
+    fn new(transaction: TransactionId) -> Self {
+        Caller {
+            transaction,
+            heard: false,
+            cancelled: false,
+            cancel_sent: false,
+            forks: Vec::new(),
+        }
+    }
+
+    /// The number of a fork, from 1 (0: unknown and no room), and the SDP of its early media.
+    fn fork(&mut self, tag: &str) -> (u32, Option<Vec<u8>>) {
+        let place = match self.forks.iter().position(|fork| fork.tag == tag) {
+            Some(place) => place,
+            None if self.forks.len() < limits::FORKS => {
+                self.forks.push(Fork { tag: tag.to_owned(), early: None });
+                self.forks.len() - 1
+            }
+            None => return (0, None),
+        };
+        let early = self.forks.get(place).and_then(|fork| fork.early.clone());
+        (place as u32 + 1, early)
+    }
+
+    fn provisional(&mut self, invite: InviteId, response: &Response) -> Option<Event> {
+        let to = response.to().ok();
+        let tag = to.as_ref().and_then(NameAddr::tag).unwrap_or_default();
+        let early_sdp = sdp(&response.headers, &response.body).ok().flatten();
+        let fork = if tag.is_empty() { 0 } else { self.fork(tag).0 };
+        if early_sdp.is_some()
+            && let Some(fork) = self.forks.iter_mut().find(|fork| fork.tag == tag)
+        {
+            fork.early.clone_from(&early_sdp);
+        }
+        Some(Event::Provisional {
+            invite,
+            status: response.status,
+            reason: response.reason.clone(),
+            early_sdp,
+            fork,
+        })
+    }
+}
+
+/// A first sequence number: any below 2^31 would do (8.1.1.5), a small one leaves room.
+pub(crate) fn first_number(core: &mut Core) -> u32 {
+    core.seed.below(10_000) as u32 + 1
+}

@@ -1,0 +1,337 @@
+//! SIP, SIPS and tel URIs (RFC 3261 section 19.1, RFC 3966).
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use base::Secret;
+
+use super::host::{Host, parse_host_port};
+use super::params::Params;
+use super::via::Transport;
+
+/// The scheme of a URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `sip`
+    Sip,
+    /// `sips`
+    Sips,
+    /// `tel`
+    Tel,
+    /// Any other scheme, in lower case.
+    Other(String),
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scheme::Sip => "sip",
+            Scheme::Sips => "sips",
+            Scheme::Tel => "tel",
+            Scheme::Other(scheme) => scheme,
+        })
+    }
+}
+
+/// A URI.
+///
+/// A `tel` URI has its number in `user` and an empty host name; of a URI of another scheme
+/// everything after the colon is in `host`, as a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uri {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The user part as it is on the wire, with its `%` escapes (see [`Uri::user_text`]).
+    pub user: Option<String>,
+    /// The password, which nobody should use.
+    pub password: Option<Secret>,
+    /// The host.
+    pub host: Host,
+    /// The port, if it is written.
+    pub port: Option<u16>,
+    /// The parameters.
+    pub params: Params,
+    /// The header fields after `?`, as they are on the wire.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What keeps a text from being a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadUri;
+
+impl Uri {
+    /// A `sip` URI; characters that a user part cannot hold are escaped.
+    pub fn sip(user: Option<&str>, host: Host, port: Option<u16>) -> Uri {
+        Uri {
+            scheme: Scheme::Sip,
+            user: user.map(escape_user),
+            password: None,
+            host,
+            port,
+            params: Params::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A `sip` URI with an address and its port as host.
+    pub fn at(user: Option<&str>, address: SocketAddr) -> Uri {
+        Uri::sip(user, Host::from(address.ip()), Some(address.port()))
+    }
+
+    /// Reads a URI, without angle brackets.
+    ///
+    /// # Errors
+    /// [`BadUri`] if there is no scheme, or the rest of a `sip`, `sips` or `tel` URI is malformed.
+    pub fn parse(text: &str) -> Result<Uri, BadUri> {
+        let (scheme, rest) = text.split_once(':').ok_or(BadUri)?;
+        let is_scheme = |o: u8| o.is_ascii_alphanumeric() || b"+-.".contains(&o);
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme.bytes().all(is_scheme)
+            || rest.bytes().any(|octet| octet <= b' ' || b"<>\"\x7f".contains(&octet))
+        {
+            return Err(BadUri);
+        }
+        match scheme.to_ascii_lowercase().as_str() {
+            "sip" => parse_sip(Scheme::Sip, rest),
+            "sips" => parse_sip(Scheme::Sips, rest),
+            "tel" => parse_tel(rest),
+            other => parse_opaque(other, rest),
+        }
+        .ok_or(BadUri)
+    }
+
+    /// The user part without `%` escapes; escapes that are no UTF-8 stay as they are.
+    pub fn user_text(&self) -> Option<String> {
+        let user = self.user.as_deref()?;
+        Some(String::from_utf8(unescape(user)).unwrap_or_else(|_| user.to_owned()))
+    }
+
+    /// Whether the URI names a loose router (RFC 3261 section 16.12): it has `lr`, with or
+    /// without a value.
+    pub fn is_loose_route(&self) -> bool {
+        self.params.has("lr")
+    }
+
+    /// The transport parameter.
+    pub fn transport(&self) -> Option<Transport> {
+        self.params.get("transport").map(Transport::from)
+    }
+
+    /// Whether two URIs mean the same by the rules of RFC 3261 section 19.1.4: user and password
+    /// compare exactly but for needless escapes, a parameter on one side alone is ignored unless
+    /// it is `user`, `ttl`, `method`, `maddr` or `transport`, and header fields must be the same.
+    pub fn equivalent(&self, other: &Uri) -> bool {
+        self.scheme == other.scheme
+            && same_escaped(self.user.as_deref(), other.user.as_deref())
+            && same_escaped(
+                self.password.as_ref().map(Secret::reveal),
+                other.password.as_ref().map(Secret::reveal),
+            )
+            && self.host == other.host
+            && self.port == other.port
+            && same_params(&self.params, &other.params)
+            && same_headers(&self.headers, &other.headers)
+    }
+}
+
+fn parse_sip(scheme: Scheme, rest: &str) -> Option<Uri> {
+    // The user part may hold `;`, `?` and `/` unescaped, but never `@`: the first one ends it.
+    let (userinfo, rest) = match rest.split_once('@') {
+        Some((userinfo, rest)) => (Some(userinfo), rest),
+        None => (None, rest),
+    };
+    let (user, password) = match userinfo.map(|text| text.split_once(':').ok_or(text)) {
+        None => (None, None),
+        Some(Ok((user, password))) => (Some(user), Some(password)),
+        Some(Err(user)) => (Some(user), None),
+    };
+    if user.is_some_and(str::is_empty) {
+        return None;
+    }
+    let (rest, headers) = match rest.split_once('?') {
+        Some((rest, headers)) => (rest, parse_headers(headers)?),
+        None => (rest, Vec::new()),
+    };
+    let (host, params) = match rest.split_once(';') {
+        Some((host, params)) => (host, Params::parse_uri(params)?),
+        None => (rest, Params::new()),
+    };
+    let (host, port) = parse_host_port(host)?;
+    Some(Uri {
+        scheme,
+        user: user.map(str::to_owned),
+        password: password.map(Secret::new),
+        host,
+        port,
+        params,
+        headers,
+    })
+}
+
+fn parse_headers(text: &str) -> Option<Vec<(String, String)>> {
+    text.split('&')
+        .map(|header| {
+            let (name, value) = header.split_once('=')?;
+            (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+fn parse_tel(rest: &str) -> Option<Uri> {
+    let (number, params) = match rest.split_once(';') {
+        Some((number, params)) => (number, Params::parse_uri(params)?),
+        None => (rest, Params::new()),
+    };
+    let is_dialled = |octet: u8| octet.is_ascii_hexdigit() || b"+*#-.()".contains(&octet);
+    if number.is_empty() || !number.bytes().all(is_dialled) {
+        return None;
+    }
+    Some(Uri {
+        scheme: Scheme::Tel,
+        user: Some(number.to_owned()),
+        password: None,
+        host: Host::Name(String::new()),
+        port: None,
+        params,
+        headers: Vec::new(),
+    })
+}
+
+fn parse_opaque(scheme: &str, rest: &str) -> Option<Uri> {
+    (!rest.is_empty()).then(|| Uri {
+        scheme: Scheme::Other(scheme.to_owned()),
+        user: None,
+        password: None,
+        host: Host::Name(rest.to_owned()),
+        port: None,
+        params: Params::new(),
+        headers: Vec::new(),
+    })
+}
+
+impl std::str::FromStr for Uri {
+    type Err = BadUri;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uri::parse(text)
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.scheme)?;
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{}", password.reveal())?;
+            }
+            if self.scheme != Scheme::Tel {
+                f.write_str("@")?;
+            }
+        }
+        write!(f, "{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)?;
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            write!(f, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+/// Escapes what a user part cannot hold (`user` in RFC 3261 section 25.1).
+fn escape_user(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet) {
+            out.push(char::from(octet));
+        } else {
+            out.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    out
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let octets = text.as_bytes();
+    let mut out = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while let Some(&octet) = octets.get(at) {
+        let escaped = (octet == b'%')
+            .then(|| octets.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .filter(|hex| hex.bytes().all(|octet| octet.is_ascii_hexdigit()))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(escaped.unwrap_or(octet));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    out
+}
+
+/// Escapes compare by what they stand for, except that an escaped reserved character is not the
+/// character itself: those stay escaped, in upper case.
+fn same_escaped(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn canonical(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(octet) = rest.bytes().next() {
+        let piece = if octet == b'%' { rest.get(..3) } else { None };
+        match piece.map(unescape).as_deref() {
+            Some(&[plain]) if plain.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&plain) => {
+                out.push(plain);
+            }
+            Some(&[_]) => out.extend(piece.unwrap_or_default().to_ascii_uppercase().bytes()),
+            _ => {
+                out.push(octet);
+                rest = split_octet(rest, &mut out);
+                continue;
+            }
+        }
+        rest = rest.get(3..).unwrap_or_default();
+    }
+    out
+}
+
+/// Goes past the first character, whose first octet is already in `out`.
+fn split_octet<'a>(text: &'a str, out: &mut Vec<u8>) -> &'a str {
+    let mut characters = text.chars();
+    let width = characters.next().map_or(0, char::len_utf8);
+    out.extend(text.bytes().take(width).skip(1));
+    characters.as_str()
+}
+
+fn same_params(a: &Params, b: &Params) -> bool {
+    const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+    let one_way = |a: &Params, b: &Params| {
+        // Of a repeated parameter the first counts, on both sides.
+        a.iter().all(|(name, _)| match b.entry(name) {
+            Some(other) => match (a.get(name), other.as_deref()) {
+                (Some(x), Some(y)) => canonical(x).eq_ignore_ascii_case(&canonical(y)),
+                (None, None) => true,
+                _ => false,
+            },
+            None => !NEVER_IGNORED.iter().any(|never| name.eq_ignore_ascii_case(never)),
+        })
+    };
+    one_way(a, b) && one_way(b, a)
+}
+
+fn same_headers(a: &[(String, String)], b: &[(String, String)]) -> bool {
+    let key = |headers: &[(String, String)]| {
+        let mut sorted: Vec<_> =
+            headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), canonical(v))).collect();
+        sorted.sort();
+        sorted
+    };
+    a.len() == b.len() && key(a) == key(b)
+}

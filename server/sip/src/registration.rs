@@ -1,0 +1,536 @@
+//! One account's registration: our repeated REGISTER (RFC 3261 10.2).
+
+use crate::auth::Credentials;
+use crate::cause::{Cause, CauseKind};
+use crate::challenge::Challenger;
+use crate::dialog::{blank, routed};
+use crate::endpoint::core::ALLOW;
+use crate::endpoint::{Account, Core, Event, RegistrationState, escape_user};
+use crate::invite::Order;
+use crate::limits;
+use crate::message::{Host, Method, Name, NameAddr, Response, Uri};
+use crate::transaction::{Hop, TransactionId, User};
+use base::AccountId;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Where a registration stands.
+///
+/// ```text
+///                    Register
+///   Unregistered --------------> Registering <------------+
+///        ^                        | 2xx    | refusal,     | the pause is over
+///        | 2xx, refusal,          v        | no reply     |
+///        | no reply        +-> Registered  v              |
+///     Unregistering        |      |      Failed ----------+
+///        ^                 +------+
+///        |              refresh well before
+///        |                the end; a failed
+///        +-- Unregister   refresh: Failed
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unregistered,
+    Registering,
+    Registered,
+    Failed,
+    Unregistering,
+}
+
+/// An account and its registration.
+pub(crate) struct Registration {
+    id: AccountId,
+    pub(crate) settings: Account,
+    state: State,
+    challenger: Challenger,
+    call_id: String,
+    tag: String,
+    number: u32,
+    /// The REGISTER under way.
+    transaction: Option<TransactionId>,
+    /// Client transactions not over yet.
+    live: Vec<TransactionId>,
+    /// The next REGISTER, when none is under way.
+    next_at: Option<Instant>,
+    /// Lifetime to ask for; 423 raises it.
+    expires: Duration,
+    /// Corrections (423, another address) in a row.
+    corrections: u8,
+    /// Failures in a row.
+    failures: u32,
+    /// The address in the Contact of the REGISTER under way.
+    contact: Option<SocketAddr>,
+    /// The address that the registrar holds for us, to be withdrawn when it changes.
+    bound: Option<SocketAddr>,
+    /// What INVITEs pass after the outbound proxy (RFC 3608).
+    service_routes: Vec<NameAddr>,
+    /// What was asked for while a REGISTER was under way.
+    wanted: Option<bool>,
+    /// It is to be dropped as soon as it is withdrawn.
+    retired: bool,
+    /// Whether the shell hears of changes: not of an account's former self.
+    silent: bool,
+}
+
+impl Registration {
+    /// An account without registration.
+    pub(crate) fn new(core: &mut Core, id: AccountId, settings: Account) -> Self {
+        Registration {
+            id,
+            state: State::Unregistered,
+            challenger: Challenger::new(credentials(&settings)),
+            call_id: core.seed.token(24),
+            tag: core.seed.token(16),
+            number: crate::invite::first_number(core),
+            transaction: None,
+            live: Vec::new(),
+            next_at: None,
+            expires: settings.expires,
+            corrections: 0,
+            failures: 0,
+            contact: None,
+            bound: None,
+            service_routes: Vec::new(),
+            wanted: None,
+            retired: false,
+            silent: false,
+            settings,
+        }
+    }
+
+    /// Whose registration it is.
+    pub(crate) fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.next_at
+    }
+
+    /// Whether nothing is left to do for a removed account.
+    pub(crate) fn is_over(&self) -> bool {
+        self.retired && self.state == State::Unregistered && self.live.is_empty()
+    }
+
+    /// Removes the account once its registration is withdrawn. A silent one is replaced by
+    /// another under the same number and says nothing more.
+    pub(crate) fn retire(&mut self, core: &mut Core, now: Instant, silent: bool) {
+        self.retired = true;
+        self.silent = silent;
+        self.unregister(core, now);
+    }
+
+    /// Whether a client transaction is one of its own.
+    pub(crate) fn owns(&self, id: TransactionId) -> bool {
+        self.live.contains(&id)
+    }
+
+    /// The addresses that this account names as peers.
+    pub(crate) fn peers(&self) -> Vec<IpAddr> {
+        let proxy = self.settings.outbound_proxy.iter().map(|proxy| proxy.1.ip());
+        proxy.chain([self.settings.registrar.ip()]).collect()
+    }
+
+    /// Takes changed settings that leave the binding the same one (same registrar, same user).
+    pub(crate) fn change(&mut self, settings: Account) {
+        if (&self.settings.password, &self.settings.auth_username)
+            != (&settings.password, &settings.auth_username)
+        {
+            self.challenger = Challenger::new(credentials(&settings));
+        }
+        self.failures = 0;
+        self.expires = settings.expires;
+        self.settings = settings;
+    }
+
+    /// Where REGISTERs go.
+    fn hop(&self, core: &Core) -> Hop {
+        let proxy = self.settings.outbound_proxy.as_ref().map(|proxy| proxy.1);
+        core.hop(proxy.unwrap_or(self.settings.registrar))
+    }
+
+    /// Our address of record.
+    fn address_of_record(&self) -> NameAddr {
+        NameAddr::new(Uri::sip(
+            Some(&self.settings.username),
+            host(&self.settings.domain),
+            port(&self.settings.domain),
+        ))
+    }
+
+    /// What an INVITE of this account starts from.
+    pub(crate) fn order<'a>(&'a self, order: Order<'a>) -> Order<'a> {
+        let mut from = self.address_of_record();
+        from.display = order.from.display.clone().or_else(|| self.settings.display_name.clone());
+        let proxy = self.settings.outbound_proxy.iter().map(|proxy| proxy.0.clone());
+        let mut routes: Vec<NameAddr> = proxy.map(NameAddr::new).collect();
+        for route in &self.service_routes {
+            if !routes.iter().any(|known| known.uri.equivalent(&route.uri)) {
+                routes.push(route.clone());
+            }
+        }
+        Order { from, user: &self.settings.username, routes, ..order }
+    }
+
+    /// The credentials for its calls.
+    pub(crate) fn challenger(&self) -> Challenger {
+        Challenger::new(credentials(&self.settings))
+    }
+
+    /// Registers, or refreshes now.
+    pub(crate) fn register(&mut self, core: &mut Core, now: Instant) {
+        if self.retired {
+            return;
+        }
+        if self.transaction.is_some() {
+            self.wanted = (self.state == State::Unregistering).then_some(true);
+            return;
+        }
+        self.corrections = 0;
+        self.send(core, now, true);
+    }
+
+    /// Withdraws the registration.
+    pub(crate) fn unregister(&mut self, core: &mut Core, now: Instant) {
+        self.next_at = None;
+        if self.transaction.is_some() {
+            self.wanted = (self.state != State::Unregistering).then_some(false);
+        } else if self.bound.is_some() {
+            self.send(core, now, false);
+        } else {
+            self.rest(core);
+        }
+    }
+
+    fn rest(&mut self, core: &mut Core) {
+        let before = std::mem::replace(&mut self.state, State::Unregistered);
+        self.next_at = None;
+        self.bound = None;
+        if before != State::Unregistered {
+            self.tell(core, RegistrationState::Unregistered);
+        }
+    }
+
+    fn tell(&self, core: &mut Core, state: RegistrationState) {
+        if !self.silent {
+            core.events.push_back(Event::RegistrationChanged { account: self.id, state });
+        }
+    }
+
+    /// Sends REGISTER, to bind or to unbind; same Call-ID, next number (10.2).
+    fn send(&mut self, core: &mut Core, now: Instant, bind: bool) {
+        self.next_at = None;
+        let hop = self.hop(core);
+        let peer = hop.remote.ip();
+        let uri = Uri::sip(None, host(&self.settings.domain), port(&self.settings.domain));
+        let proxy = self.settings.outbound_proxy.iter().map(|p| NameAddr::new(p.0.clone()));
+        let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
+        let mut request = blank(Method::Register, uri);
+        for route in routes {
+            request.headers.push(Name::Route, route.to_string());
+        }
+        let own = self.address_of_record();
+        let mut from = own.clone();
+        from.set_tag(&self.tag);
+        request.headers.push(Name::From, from.to_string());
+        request.headers.push(Name::To, own.to_string());
+        request.headers.push(Name::CallId, self.call_id.clone());
+        self.number = self.number.saturating_add(1);
+        request.headers.push(Name::CSeq, format!("{} REGISTER", self.number));
+        let seconds = if bind { self.expires.as_secs() } else { 0 };
+        let address = core.address_towards(peer);
+        let contact = if bind { address } else { self.bound.unwrap_or(address) };
+        let user = escape_user(&self.settings.username);
+        let binding = |at: SocketAddr, seconds: u64| format!("<sip:{user}@{at}>;expires={seconds}");
+        request.headers.push(Name::Contact, binding(contact, seconds));
+        if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
+            // Calls must not go to where we were before our address changed.
+            request.headers.push(Name::Contact, binding(old, 0));
+        }
+        request.headers.push(Name::Expires, seconds.to_string());
+        request.headers.push(Name::Allow, ALLOW);
+        request.headers.push(Name::Supported, "path");
+        self.challenger.begin(&mut request, &mut core.seed);
+        self.contact = Some(contact);
+        let before = self.state;
+        self.state = match (bind, before) {
+            (false, _) => State::Unregistering,
+            (true, State::Registered) => State::Registered,
+            (true, _) => State::Registering,
+        };
+        self.transaction = core.request(now, request, hop, User::Registration(self.id));
+        if let Some(id) = self.transaction {
+            self.live.push(id);
+            if bind && before == State::Unregistered {
+                self.tell(core, RegistrationState::Registering);
+            }
+        } else if bind {
+            self.fail(core, now, Cause::local(CauseKind::Overloaded));
+        } else {
+            self.rest(core);
+        }
+    }
+
+    /// A response to one of its REGISTERs.
+    pub(crate) fn on_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+    ) {
+        if self.transaction != Some(id) || response.status < 200 {
+            return;
+        }
+        let retry = matches!(response.status, 401 | 407)
+            .then(|| self.retry(core, now, id, response))
+            .flatten();
+        if let Some(id) = retry {
+            self.live.push(id);
+            self.transaction = retry;
+            return;
+        }
+        self.transaction = None;
+        let unbinding = self.state == State::Unregistering;
+        match response.status {
+            200..=299 if !unbinding => self.registered(core, now, response),
+            423 if !unbinding && self.corrections < limits::REGISTER_CORRECTIONS => {
+                self.corrections += 1;
+                let least = response.headers.seconds(&Name::MinExpires).unwrap_or(0);
+                let least = Duration::from_secs(u64::from(least)).min(limits::EXPIRES_CEILING);
+                if least > self.expires {
+                    self.expires = least;
+                    self.send(core, now, true);
+                } else {
+                    self.fail(core, now, Cause::from_response(response));
+                }
+            }
+            _ if unbinding => self.rest(core),
+            _ => self.fail(core, now, Cause::from_response(response)),
+        }
+        self.follow_wish(core, now);
+    }
+
+    /// The same REGISTER once more, with credentials, and with the address that the challenge
+    /// showed us.
+    fn retry(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+    ) -> Option<TransactionId> {
+        let client = core.table.client(id)?;
+        let (mut request, hop) = (client.request.clone(), client.hop);
+        if !self.challenger.answer(response, &mut request, &mut core.seed) {
+            return None;
+        }
+        self.number = self.number.saturating_add(1);
+        request.headers.set(Name::CSeq, format!("{} REGISTER", self.number));
+        request.headers.remove(&Name::Via);
+        let address = core.address_towards(hop.remote.ip());
+        if self.state != State::Unregistering && self.contact != Some(address) {
+            self.contact = Some(address);
+            let user = escape_user(&self.settings.username);
+            let seconds = self.expires.as_secs();
+            let contact = format!("<sip:{user}@{address}>;expires={seconds}");
+            request.headers.set_first(&Name::Contact, contact);
+        }
+        core.request(now, request, hop, User::Registration(self.id))
+    }
+
+    /// The registrar took our binding.
+    fn registered(&mut self, core: &mut Core, now: Instant, response: &Response) {
+        let Some(contact) = self.contact else { return };
+        self.bound = Some(contact);
+        let seen = core.address_towards(self.hop(core).remote.ip());
+        if seen != contact && self.corrections < limits::REGISTER_CORRECTIONS {
+            // The registrar took a Contact that only our own network can reach.
+            self.corrections += 1;
+            self.send(core, now, true);
+            return;
+        }
+        let granted = granted(response, &self.settings.username, contact);
+        let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
+        if granted.is_zero() {
+            self.bound = None;
+            self.fail(core, now, Cause { originator: crate::Originator::Remote, ..UNGRANTED });
+            return;
+        }
+        self.corrections = 0;
+        self.failures = 0;
+        self.state = State::Registered;
+        self.service_routes = response.headers.addresses(&Name::ServiceRoute);
+        self.service_routes.truncate(limits::FORKS);
+        self.next_at = Some(now + refresh_after(granted, core.seed.below(1000) as u32));
+        self.tell(core, RegistrationState::Registered { until: now + granted, contact });
+    }
+
+    /// It failed; it is tried again after a pause.
+    fn fail(&mut self, core: &mut Core, now: Instant, cause: Cause) {
+        let (first, last) = match cause.kind {
+            CauseKind::AuthenticationFailed
+            | CauseKind::Forbidden
+            | CauseKind::NotFound
+            | CauseKind::Declined => (limits::REFUSED_FIRST, limits::REFUSED_LAST),
+            _ => (limits::RETRY_FIRST, limits::RETRY_LAST),
+        };
+        let longest = (first * 2u32.saturating_pow(self.failures.min(16))).min(last);
+        // Half of it is jitter, so that many accounts do not come back at the same instant
+        // (RFC 5626 4.5).
+        let half = longest / 2;
+        let jitter = core.seed.below(half.as_millis() as u64 + 1);
+        let pause = half + Duration::from_millis(jitter);
+        let pause = pause.max(cause.retry_after.unwrap_or_default().min(limits::RETRY_AFTER));
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Failed;
+        self.next_at = Some(now + pause);
+        self.tell(core, RegistrationState::Failed { cause, retry_after: pause });
+    }
+
+    /// One of its transactions is over.
+    pub(crate) fn on_transaction_over(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        timed_out: bool,
+    ) {
+        self.live.retain(|live| *live != id);
+        if !timed_out || self.transaction != Some(id) {
+            return;
+        }
+        self.transaction = None;
+        if self.state == State::Unregistering {
+            self.rest(core);
+        } else {
+            self.fail(core, now, Cause::timeout());
+        }
+        self.follow_wish(core, now);
+    }
+
+    /// Does what was asked for while a REGISTER was under way.
+    fn follow_wish(&mut self, core: &mut Core, now: Instant) {
+        if self.transaction.is_some() {
+            return;
+        }
+        match self.wanted.take() {
+            Some(true) => self.register(core, now),
+            Some(false) => self.unregister(core, now),
+            None => {}
+        }
+    }
+
+    /// Its deadline came.
+    pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
+        if self.next_at.is_some_and(|at| at <= now) {
+            self.next_at = None;
+            if self.transaction.is_none() {
+                self.corrections = 0;
+                self.send(core, now, true);
+            }
+        }
+    }
+}
+
+/// The end of a REGISTER that was accepted for no time at all.
+const UNGRANTED: Cause = Cause {
+    originator: crate::Originator::Remote,
+    kind: CauseKind::Protocol,
+    status: Some(200),
+    reason: None,
+    retry_after: None,
+};
+
+fn credentials(settings: &Account) -> Credentials {
+    Credentials {
+        username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
+        password: settings.password.clone(),
+    }
+}
+
+/// When to refresh a binding: before the last tenth of its life, or its last five seconds, by up
+/// to another twentieth; never in its second half's beginning nor faster than the floor.
+/// `jitter` is 0 to 999.
+fn refresh_after(granted: Duration, jitter: u32) -> Duration {
+    let margin = (granted / 10).max(Duration::from_secs(5)).min(granted / 2);
+    let early = granted / 20 * jitter / 1000;
+    (granted - margin).saturating_sub(early).max(limits::REFRESH_FLOOR)
+}
+
+/// The lifetime that a 2xx grants our own binding, among those of our other phones (10.2.4).
+fn granted(response: &Response, user: &str, contact: SocketAddr) -> Option<Duration> {
+    let contacts = response.contacts();
+    let own = |candidate: &&NameAddr| {
+        candidate.uri.host == Host::from(contact.ip())
+            && candidate.uri.port.unwrap_or(5060) == contact.port()
+            && candidate.uri.user_text().as_deref() == Some(user)
+    };
+    // A registrar that rewrites Contacts is believed as long as there is no choice.
+    let own = match contacts.iter().find(own) {
+        None if contacts.len() == 1 => contacts.first(),
+        found => found,
+    };
+    let seconds = own.and_then(NameAddr::expires).or_else(|| {
+        response.headers.seconds(&Name::Expires)
+    });
+    seconds.map(|seconds| Duration::from_secs(u64::from(seconds)))
+}
+
+/// The host of a domain that may have a port behind it.
+fn host(domain: &str) -> Host {
+    let text = match domain.rsplit_once(':') {
+        Some((text, digits)) if digits.parse::<u16>().is_ok() && !text.ends_with(':') => text,
+        _ => domain,
+    };
+    Host::parse(text).unwrap_or_else(|| Host::Name("invalid.invalid".to_owned()))
+}
+
+/// The port behind a domain.
+fn port(domain: &str) -> Option<u16> {
+    let (text, digits) = domain.rsplit_once(':')?;
+    (!text.contains(':') || text.ends_with(']')).then(|| digits.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_refresh_leaves_room_for_its_own_retransmissions() {
+        let secs = Duration::from_secs;
+        assert_eq!(refresh_after(secs(300), 0), secs(270));
+        assert_eq!(refresh_after(secs(3600), 0), secs(3240));
+        assert_eq!(refresh_after(secs(60), 0), secs(54));
+        assert_eq!(refresh_after(secs(20), 0), secs(15));
+        assert_eq!(refresh_after(secs(8), 0), secs(4));
+        assert_eq!(refresh_after(secs(1), 0), secs(1));
+        for jitter in 0..1000 {
+            let at = refresh_after(secs(300), jitter);
+            assert!(at <= secs(270) && at >= secs(255), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_may_carry_a_port() {
+        assert_eq!((host("sip.example"), port("sip.example")), (Host::Name("sip.example".into()), None));
+        assert_eq!(port("127.0.0.1:5070"), Some(5070));
+        assert_eq!(host("127.0.0.1:5070"), Host::parse("127.0.0.1").unwrap());
+        assert_eq!((host("[::1]:5070"), port("[::1]:5070")), (Host::parse("[::1]").unwrap(), Some(5070)));
+        assert_eq!((host("[::1]"), port("[::1]")), (Host::parse("[::1]").unwrap(), None));
+    }
+
+    #[test]
+    fn the_granted_time_is_that_of_our_own_contact() {
+        let mut response = Response::new(200, "OK");
+        let contact = "192.0.2.7:5062".parse().unwrap();
+        response.headers.push(Name::Expires, "77");
+        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(77)));
+        response.headers.push(Name::Contact, "<sip:me@192.0.2.9:5062>;expires=1000");
+        response.headers.push(Name::Contact, "<sip:me@192.0.2.7:5062;x=y>;expires=120");
+        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(120)));
+        assert_eq!(granted(&response, "you", contact), Some(Duration::from_secs(77)));
+    }
+}

@@ -1,0 +1,10 @@
+//! The endpoint on a virtual wire under a virtual clock.
+#![allow(clippy::unwrap_used)]
+
+mod answering;
+mod calling;
+mod registering;
+mod registrar;
+mod sweeps;
+mod talking;
+mod wire;

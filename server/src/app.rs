@@ -1,0 +1,231 @@
+//! The program from start to end: open everything, greet, serve, drain.
+
+use crate::config::{self, Config, HostPort, Notice};
+use crate::core::door::{CoreEvent, CoreHandle, Operator};
+use crate::core::metrics::Metrics;
+use crate::core::{Core, Setup};
+use crate::demo::DemoPhone;
+use crate::net::{Sockets, listen_ice_tcp};
+use crate::{http, ws};
+use base::Seed;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, lookup_host};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Look-ups that may wait.
+const LOOKUPS: usize = 64;
+/// A name server that has not answered by then has not answered.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+/// The pages' sockets get this long to say good-bye after the last call.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Where the program listens, once it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// Pages.
+    pub http: SocketAddr,
+    /// Browser media, UDP and TCP.
+    pub webrtc: SocketAddr,
+    /// SIP.
+    pub sip: SocketAddr,
+}
+
+/// Runs until a signal ends it. `file` is what SIGHUP reads again.
+pub fn run(mut config: Config, notices: &[Notice], file: Option<PathBuf>) -> io::Result<()> {
+    let mut seed = os_seed()?;
+    // Kept until the end: dropping it stops its thread.
+    let _phone = if config.demo { Some(start_phone(&mut config, &mut seed)?) } else { None };
+    let store = store::Store::open(config.data.as_deref())
+        .map_err(|error| io::Error::other(format!("[data] path: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(256 * 1024)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(config, notices, file, seed, store))
+}
+
+/// The demo's shop phone, and the account and button that reach it.
+fn start_phone(config: &mut Config, seed: &mut Seed) -> io::Result<DemoPhone> {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    // The phone takes the upper half of the ports, so that the two never race for one.
+    let middle = config.listen.rtp.first + (config.listen.rtp.last - config.listen.rtp.first) / 2;
+    let mut rtp = config.listen.rtp;
+    rtp.first = middle;
+    config.listen.rtp.last = middle - 1;
+    let phone = DemoPhone::start(address, rtp, seed.fork())?;
+    for account in config.accounts.values_mut() {
+        account.registrar =
+            HostPort { host: phone.address.ip().to_string(), port: phone.address.port() };
+    }
+    for button in config.buttons.values_mut() {
+        button.destination = format!("sip:shop@{}", phone.address);
+    }
+    Ok(phone)
+}
+
+async fn serve(
+    config: Config,
+    notices: &[Notice],
+    file: Option<PathBuf>,
+    mut seed: Seed,
+    store: store::Store,
+) -> io::Result<()> {
+    let http_listener = TcpListener::bind(config.listen.http).await.map_err(|error| {
+        let http = config.listen.http;
+        io::Error::new(error.kind(), format!("[listen] http = \"{http}\": {error}"))
+    })?;
+    let config = Arc::new(config);
+    let metrics = Arc::new(Metrics::default());
+    let sockets = Sockets::new()?;
+    let (core, inbox) = CoreHandle::new(sockets.waker());
+    let (outputs, outputs_out) = mpsc::channel(crate::core::door::OUTPUTS);
+    let (lookups, lookups_out) = mpsc::channel(LOOKUPS);
+    let setup = Setup {
+        config: Arc::clone(&config),
+        seed: seed.fork(),
+        sockets,
+        inbox,
+        outputs,
+        lookups,
+        metrics: Arc::clone(&metrics),
+        store,
+    };
+    let (shard, bound) = Core::new(setup)?;
+    let tcp = TcpListener::bind(bound.webrtc).await.map_err(|error| {
+        let webrtc = bound.webrtc;
+        io::Error::new(error.kind(), format!("[listen] webrtc = \"{webrtc}\" (TCP): {error}"))
+    })?;
+    let listening =
+        Listening { http: http_listener.local_addr()?, webrtc: bound.webrtc, sip: bound.sip };
+
+    let (ended, mut end) = oneshot::channel();
+    std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
+        shard.run();
+        // Nobody listens any more when the program is being ended by force.
+        let _ = ended.send(());
+    })?;
+    tokio::spawn(look_up(lookups_out, core.clone()));
+    tokio::spawn(listen_ice_tcp(tcp, core.clone()));
+    let (config_in, config_out) = watch::channel(Arc::clone(&config));
+    let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
+    tokio::spawn(hub.clone().run(outputs_out));
+    let shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    let (stop_http, http_stopped) = watch::channel(false);
+    let server = tokio::spawn(http::serve(http_listener, shared, http_stopped));
+
+    greet(&config, notices, listening);
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            _ = &mut end => break,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                reload(file.as_deref(), &config_in, &core);
+                continue;
+            }
+        }
+        if draining {
+            tracing::warn!("ending at once; live calls are cut");
+            let _ = core.send(CoreEvent::Operator(Operator::Stop));
+            let _ = tokio::time::timeout(CLOSE_WITHIN, &mut end).await;
+            break;
+        }
+        draining = true;
+        hub.drain();
+        tracing::info!("ending: no new calls, live ones may go on for 30 seconds; a second signal ends at once");
+        if core.send(CoreEvent::Operator(Operator::Drain)).is_err() {
+            break;
+        }
+    }
+    let _ = stop_http.send(true);
+    let _ = tokio::time::timeout(CLOSE_WITHIN, server).await;
+    Ok(())
+}
+
+/// SIGHUP: the file is read again; calls and sockets stay as they are.
+fn reload(
+    file: Option<&std::path::Path>,
+    running: &watch::Sender<Arc<Config>>,
+    core: &CoreHandle,
+) {
+    let Some(file) = file else {
+        return tracing::warn!("there is no file to reload: --demo has its configuration built in");
+    };
+    match config::load(file) {
+        Err(problems) => {
+            tracing::error!("the file has mistakes; the running configuration stays\n{problems}");
+        }
+        Ok((mut config, notices)) => {
+            for notice in &notices {
+                tracing::info!("{notice}");
+            }
+            let old = running.borrow().clone();
+            if old.listen != config.listen {
+                tracing::warn!("[listen] has changed: that takes a restart; the rest is in force");
+                config.listen = old.listen.clone();
+            }
+            let config = Arc::new(config);
+            let _ = running.send(Arc::clone(&config));
+            if core.send(CoreEvent::Operator(Operator::Reload(config))).is_err() {
+                tracing::error!("the shard is too busy to reload; send SIGHUP again");
+            }
+        }
+    }
+}
+
+/// Names to addresses, one task a name, so that one slow name delays no other.
+async fn look_up(mut names: mpsc::Receiver<String>, core: CoreHandle) {
+    while let Some(name) = names.recv().await {
+        let core = core.clone();
+        tokio::spawn(async move {
+            let found = tokio::time::timeout(LOOKUP_WITHIN, lookup_host(name.clone())).await;
+            let addresses: Vec<SocketAddr> = match found {
+                Ok(Ok(found)) => found.collect(),
+                Ok(Err(error)) => {
+                    tracing::warn!(%name, %error, "a name cannot be looked up");
+                    Vec::new()
+                }
+                Err(_) => {
+                    tracing::warn!(%name, "the name server does not answer");
+                    Vec::new()
+                }
+            };
+            // Of a machine without IPv6 the IPv4 addresses are the ones that work: they go first.
+            let mut addresses = addresses;
+            addresses.sort_by_key(SocketAddr::is_ipv6);
+            let _ = core.send(CoreEvent::Resolved { name, addresses });
+        });
+    }
+}
+
+/// Three lines: where to click, what to paste, what is off and why.
+#[allow(clippy::print_stdout)] // The greeting is for the person who started the program.
+fn greet(config: &Config, notices: &[Notice], listening: Listening) {
+    let url = config.public_url_at(listening.http);
+    println!("click here:  {url}/");
+    let name = config.buttons.keys().next().map_or("NAME", String::as_str);
+    println!("paste this:  {}", crate::cli::snippet_text(&url, name));
+    let mut off: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    if off.is_empty() {
+        off.push("nothing".to_owned());
+    }
+    println!("off:         {}", off.join("; "));
+    tracing::info!(http = %listening.http, webrtc = %listening.webrtc, sip = %listening.sip, "listening");
+}
+
+fn os_seed() -> io::Result<Seed> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Seed::from_bytes(bytes))
+}

@@ -1,0 +1,236 @@
+//! The calls of one shard, and which of them wants to be woken when.
+
+use crate::legs::trunk::Description;
+use crate::net::{Pair, PortId};
+use base::{AccountId, CallId, LinkId};
+use bridge::Bridge;
+use call::Call;
+use rtp::StreamEnd;
+use signalling::{CallState, QualityReport};
+use sip::InviteId;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Instant;
+use webrtc::PeerId;
+
+use super::rows::Facts;
+
+/// One call with everything that belongs to it on this shard.
+pub struct ActiveCall {
+    /// Its number.
+    pub id: CallId,
+    /// The page that called.
+    pub link: LinkId,
+    /// The page's own number for it.
+    pub page_call: u32,
+    /// Button name, empty for page-supplied accounts.
+    pub button: String,
+    /// The account that calls.
+    pub account: AccountId,
+    /// What decides.
+    pub call: Call,
+    /// The browser's media; none once that leg is closed.
+    pub peer: Option<PeerId>,
+    /// The SIP leg.
+    pub invite: InviteId,
+    /// What we say of our media.
+    pub description: Description,
+    /// Our offer, which the provider's answers refer to.
+    pub offer: sdp::Offer,
+    /// The RTP end towards the provider.
+    pub stream: StreamEnd,
+    /// Its ports.
+    pub pair: Pair,
+    /// What carries the sound.
+    pub bridge: Bridge,
+    /// What was negotiated with the provider.
+    pub negotiated: Option<sdp::Negotiated>,
+    /// Telephone events from the browser.
+    pub digits: rtp::dtmf::Receiver,
+    /// What the browser said of what it hears.
+    pub report: QualityReport,
+    /// When the quality light is looked at again.
+    pub quality_at: Instant,
+    /// What the call log will say.
+    pub facts: Facts,
+    /// The deadline that stands in the heap.
+    armed_at: Option<Instant>,
+}
+
+impl std::fmt::Debug for ActiveCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ActiveCall({:?}, {:?})", self.id, self.call.state())
+    }
+}
+
+/// What a new call brings along.
+pub struct NewCall {
+    /// See [`ActiveCall`].
+    pub link: LinkId,
+    /// See [`ActiveCall`].
+    pub page_call: u32,
+    /// See [`ActiveCall`].
+    pub button: String,
+    /// See [`ActiveCall`].
+    pub account: AccountId,
+    /// See [`ActiveCall`].
+    pub call: Call,
+    /// See [`ActiveCall`].
+    pub description: Description,
+    /// See [`ActiveCall`].
+    pub offer: sdp::Offer,
+    /// See [`ActiveCall`].
+    pub stream: StreamEnd,
+    /// See [`ActiveCall`].
+    pub pair: Pair,
+    /// See [`ActiveCall`].
+    pub bridge: Bridge,
+    /// See [`ActiveCall`].
+    pub quality_at: Instant,
+    /// See [`ActiveCall`].
+    pub facts: Facts,
+}
+
+impl ActiveCall {
+    /// The soonest deadline of any of its machines.
+    fn deadline(&self) -> Instant {
+        let mut soonest = self.quality_at;
+        let others =
+            [self.call.poll_timeout(), self.bridge.poll_timeout(), self.stream.poll_timeout()];
+        for at in others.into_iter().flatten() {
+            soonest = soonest.min(at);
+        }
+        soonest
+    }
+
+    /// Whether the far end should be heard by now.
+    pub fn is_talking(&self) -> bool {
+        self.call.state() == CallState::Active
+    }
+}
+
+/// The calls of one shard.
+#[derive(Debug, Default)]
+pub struct Calls {
+    table: HashMap<CallId, ActiveCall>,
+    by_page: HashMap<(LinkId, u32), CallId>,
+    by_port: HashMap<PortId, CallId>,
+    heap: BinaryHeap<Reverse<(Instant, CallId)>>,
+    next: u64,
+}
+
+impl Calls {
+    /// The number of the next call, which names its peer and its invite too.
+    pub fn next_id(&mut self) -> CallId {
+        self.next += 1;
+        CallId(self.next)
+    }
+
+    /// Adds a call under a number of [`Calls::next_id`].
+    pub fn insert(&mut self, id: CallId, new: NewCall) {
+        self.by_page.insert((new.link, new.page_call), id);
+        self.by_port.insert(new.pair.rtp, id);
+        self.by_port.insert(new.pair.rtcp, id);
+        let active = ActiveCall {
+            id,
+            link: new.link,
+            page_call: new.page_call,
+            button: new.button,
+            account: new.account,
+            call: new.call,
+            peer: None,
+            invite: InviteId(id.0),
+            description: new.description,
+            offer: new.offer,
+            stream: new.stream,
+            pair: new.pair,
+            bridge: new.bridge,
+            negotiated: None,
+            digits: rtp::dtmf::Receiver::new(),
+            report: QualityReport::default(),
+            quality_at: new.quality_at,
+            facts: new.facts,
+            armed_at: None,
+        };
+        self.table.insert(id, active);
+        self.rearm(id);
+    }
+
+    /// Takes a call out.
+    pub fn remove(&mut self, id: CallId) -> Option<ActiveCall> {
+        let active = self.table.remove(&id)?;
+        self.by_page.remove(&(active.link, active.page_call));
+        self.by_port.remove(&active.pair.rtp);
+        self.by_port.remove(&active.pair.rtcp);
+        Some(active)
+    }
+
+    /// One call.
+    pub fn entry(&mut self, id: CallId) -> Option<&mut ActiveCall> {
+        self.table.get_mut(&id)
+    }
+
+    /// The call of a page's number.
+    pub fn by_page(&self, link: LinkId, page_call: u32) -> Option<CallId> {
+        self.by_page.get(&(link, page_call)).copied()
+    }
+
+    /// The call of a port.
+    pub fn by_port(&self, port: PortId) -> Option<CallId> {
+        self.by_port.get(&port).copied()
+    }
+
+    /// The calls of a page.
+    pub fn of_link(&self, link: LinkId) -> Vec<CallId> {
+        let found = self.by_page.iter().filter(|((of, _), _)| *of == link);
+        found.map(|(_, id)| *id).collect()
+    }
+
+    /// All calls.
+    pub fn ids(&self) -> Vec<CallId> {
+        self.table.keys().copied().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Puts a call's soonest deadline into the heap, where it is sooner than what stands there.
+    pub fn rearm(&mut self, id: CallId) {
+        if let Some(active) = self.table.get_mut(&id) {
+            let at = active.deadline();
+            if active.armed_at.is_none_or(|armed| at < armed) {
+                active.armed_at = Some(at);
+                self.heap.push(Reverse((at, id)));
+            }
+        }
+    }
+
+    /// The soonest deadline; it may be one that was moved since, which costs one idle look.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// A call whose deadline has come.
+    pub fn expired(&mut self, now: Instant) -> Option<CallId> {
+        while let Some(Reverse((at, id))) = self.heap.peek().copied() {
+            if at > now {
+                return None;
+            }
+            self.heap.pop();
+            if let Some(active) = self.table.get_mut(&id)
+                && active.armed_at == Some(at)
+            {
+                active.armed_at = None;
+                return Some(id);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,224 @@
+//! The hot path: datagrams to frames to datagrams. Nothing is allocated here per packet beyond what
+//! the WebRTC library does itself.
+
+use super::Core;
+use super::metrics::bump;
+use crate::legs;
+use crate::net::PortId;
+use base::{CallId, Datagram, Protocol};
+use bridge::Side;
+use call::{LegEvent, VisitorEnd};
+use rtp::Received;
+use signalling::ServerMessage;
+use std::time::Instant;
+use webrtc::PeerId;
+
+impl Core {
+    /// A datagram on the browser port.
+    pub(super) fn handle_browser_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
+        self.browsers.handle_datagram(now, datagram);
+        self.drain_browsers(now);
+    }
+
+    /// A datagram on a port towards the provider.
+    pub(super) fn handle_trunk_datagram(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        datagram: &Datagram<'_>,
+    ) {
+        let Some(id) = self.calls.by_port(port) else {
+            self.pool.disturbed(now, port);
+            return;
+        };
+        let Some(active) = self.calls.entry(id) else { return };
+        match active.stream.handle_datagram(now, datagram) {
+            Some(Received::Frame(frame)) => {
+                let passed = active.bridge.handle_frame(now, Side::Trunk, frame);
+                if let (Some((Side::Visitor, frame)), Some(peer)) = (passed, active.peer) {
+                    bump(&self.metrics.frames_relayed_total);
+                    // A browser that is not connected yet hears nothing; that is no error.
+                    let _ = self.browsers.send_frame(now, peer, &frame);
+                    self.send_browser_transmits();
+                } else {
+                    self.calls.rearm(id);
+                }
+            }
+            Some(Received::Digit(digit)) => {
+                let (link, call) = (active.link, active.page_call);
+                self.tell(link, ServerMessage::Digit { call, digit: digit.digit });
+            }
+            // SIP decides whether the call is over, not the source of the sound.
+            Some(Received::Bye) | None => {
+                self.touched.insert(id);
+            }
+        }
+    }
+
+    /// Everything that the browsers' machine has to say.
+    pub(super) fn drain_browsers(&mut self, now: Instant) {
+        self.send_browser_transmits();
+        while let Some(event) = self.browsers.poll_event() {
+            match event {
+                webrtc::Event::Frame(received) => {
+                    let id = CallId(received.peer.0);
+                    let Some(active) = self.calls.entry(id) else { continue };
+                    let frame = received.frame();
+                    active.facts.browser_codec = Some(frame.codec);
+                    let passed = active.bridge.handle_frame(now, Side::Visitor, frame);
+                    match passed {
+                        Some((Side::Trunk, frame)) => {
+                            bump(&self.metrics.frames_relayed_total);
+                            let out = active.stream.send_frame(now, &frame, &mut self.scratch);
+                            if let Some(outgoing) = out {
+                                let sent = self.sockets.send(
+                                    active.pair.rtp,
+                                    active.pair.address,
+                                    outgoing.to,
+                                    &self.scratch,
+                                );
+                                count(&self.metrics, sent);
+                            }
+                        }
+                        _ => self.calls.rearm(id),
+                    }
+                }
+                webrtc::Event::TelephoneEvent(event) => self.handle_page_event(now, &event),
+                webrtc::Event::Connected { peer, after, protocol } => {
+                    tracing::info!(call = peer.0, ms = after.as_millis() as u64, ?protocol, "browser media is up");
+                    self.call_event(now, CallId(peer.0), LegEvent::VisitorConnected);
+                }
+                webrtc::Event::Moved { .. } => {}
+                webrtc::Event::Lost { peer, cause } => {
+                    self.peer_gone(now, peer, legs::browser::lost_end(cause));
+                }
+                webrtc::Event::Closed { peer } => self.peer_gone(now, peer, VisitorEnd::HungUp),
+            }
+            self.send_browser_transmits();
+        }
+    }
+
+    fn peer_gone(&mut self, now: Instant, peer: PeerId, end: VisitorEnd) {
+        let id = CallId(peer.0);
+        if let Some(active) = self.calls.entry(id) {
+            active.peer = None;
+        }
+        self.call_event(now, id, LegEvent::VisitorEnded(end));
+    }
+
+    /// A telephone event inside the browser's RTP becomes a digit on the trunk.
+    fn handle_page_event(&mut self, now: Instant, event: &webrtc::TelephoneEvent) {
+        let id = CallId(event.peer.0);
+        let Some(active) = self.calls.entry(id) else { return };
+        let (payload, rate) = (&event.payload[..], event.clock_rate);
+        if let Some(digit) = active.digits.handle(now, payload, event.timestamp, event.marker, rate) {
+            let mut text = [0; 4];
+            self.send_digits(now, id, digit.digit.encode_utf8(&mut text));
+        }
+    }
+
+    /// Digits towards the phone: as telephone events, or as INFO where the phone takes none.
+    pub(super) fn send_digits(&mut self, now: Instant, id: CallId, digits: &str) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let events = active.negotiated.as_ref().is_some_and(|n| !n.telephone_events.is_empty());
+        if events {
+            if active.stream.send_digits(now, digits).is_err() {
+                tracing::debug!(call = id.0, "too many digits wait; the rest is dropped");
+            }
+        } else {
+            let invite = active.invite;
+            for digit in digits.chars() {
+                self.sip.command(
+                    now,
+                    sip::Command::Info {
+                        invite,
+                        content_type: "application/dtmf-relay".to_owned(),
+                        body: format!("Signal={digit}\r\nDuration=160\r\n").into_bytes(),
+                    },
+                );
+            }
+        }
+        self.touched.insert(id);
+    }
+
+    /// What a call's own timers bring: transcoded frames, digits, RTCP.
+    pub(super) fn pump(&mut self, now: Instant, id: CallId) {
+        let Some(active) = self.calls.entry(id) else { return };
+        while let Some((side, frame)) = active.bridge.poll_frame() {
+            bump(&self.metrics.frames_transcoded_total);
+            match (side, active.peer) {
+                (Side::Visitor, Some(peer)) => {
+                    let _ = self.browsers.send_frame(now, peer, &frame);
+                }
+                (Side::Visitor, None) => {}
+                (Side::Trunk, _) => {
+                    let out = active.stream.send_frame(now, &frame, &mut self.scratch);
+                    if let Some(outgoing) = out {
+                        let (port, local) = (active.pair.rtp, active.pair.address);
+                        let sent = self.sockets.send(port, local, outgoing.to, &self.scratch);
+                        count(&self.metrics, sent);
+                    }
+                }
+            }
+        }
+        while let Some(transmit) = active.stream.poll_transmit(now) {
+            let rtp = transmit.local.port() == active.pair.address.port();
+            let port = if rtp { active.pair.rtp } else { active.pair.rtcp };
+            let local = std::net::SocketAddr::new(active.pair.address.ip(), transmit.local.port());
+            let sent = self.sockets.send(port, local, transmit.remote, &transmit.payload);
+            count(&self.metrics, sent);
+        }
+        while let Some(rtp::Event::Digit(digit)) = active.stream.poll_event(now) {
+            let (link, call) = (active.link, active.page_call);
+            let message = ServerMessage::Digit { call, digit: digit.digit };
+            if self.outputs.try_send(super::door::LinkOutput { link, message }).is_err() {
+                bump(&self.metrics.link_outputs_dropped_total);
+            }
+        }
+        while let Some(event) = active.bridge.poll_event() {
+            if matches!(event, bridge::Event::Silent { .. }) {
+                active.call.handle_event(now, LegEvent::Silent);
+                self.touched.insert(id);
+            }
+        }
+        self.send_browser_transmits();
+    }
+
+    /// Sends what the browsers' machine wants sent.
+    pub(super) fn send_browser_transmits(&mut self) {
+        while let Some(transmit) = self.browsers.poll_transmit() {
+            match transmit.protocol {
+                Protocol::Udp => {
+                    let local = transmit.local;
+                    let sent =
+                        self.sockets.send(self.webrtc_port, local, transmit.remote, &transmit.payload);
+                    count(&self.metrics, sent);
+                }
+                Protocol::Tcp => {
+                    // A connection that is too slow for sound loses frames, as a network would.
+                    let sent = self
+                        .tcp_peers
+                        .get(&transmit.remote)
+                        .is_some_and(|peer| peer.frames.try_send(transmit.payload).is_ok());
+                    count(&self.metrics, sent);
+                }
+            }
+        }
+    }
+
+    /// Sends what the SIP machine wants sent. What the socket refuses is lost like a datagram on
+    /// the wire: the transactions send it again.
+    pub(super) fn send_sip_transmits(&mut self) {
+        while let Some(transmit) = self.sip.poll_transmit() {
+            self.sockets.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
+        }
+    }
+}
+
+fn count(metrics: &super::metrics::Metrics, sent: bool) {
+    if sent {
+        bump(&metrics.media_datagrams_sent_total);
+    } else {
+        bump(&metrics.media_datagrams_refused_total);
+    }
+}

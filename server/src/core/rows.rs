@@ -1,0 +1,112 @@
+//! What the call log is told about a call.
+
+use base::{Codec, Private};
+use signalling::{CallState, EndCause};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Facts gathered while a call lives.
+#[derive(Debug)]
+pub struct Facts {
+    /// Button name, empty for page-supplied accounts.
+    pub button: String,
+    /// The embedding page's origin.
+    pub page: Private<String>,
+    started_at: Instant,
+    started_unix_ms: i64,
+    /// From the page's message to the INVITE on the wire.
+    pub invited_at: Option<Instant>,
+    rung_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    /// SIP status of the end.
+    pub status: u16,
+    /// Last codec from the browser.
+    pub browser_codec: Option<Codec>,
+    /// Codec towards the provider.
+    pub trunk_codec: Option<Codec>,
+    /// The browser's last statistics.
+    pub browser: webrtc::Statistics,
+    /// Packets received from the provider, and lost, at the last look at the quality.
+    pub trunk_before: (u64, u64),
+}
+
+impl Facts {
+    /// A call begins.
+    pub fn new(now: Instant, button: String, page: Private<String>) -> Self {
+        Facts {
+            button,
+            page,
+            started_at: now,
+            started_unix_ms: unix_ms(),
+            invited_at: None,
+            rung_at: None,
+            answered_at: None,
+            status: 0,
+            browser_codec: None,
+            trunk_codec: None,
+            browser: webrtc::Statistics::default(),
+            trunk_before: (0, 0),
+        }
+    }
+
+    /// The call has a new state.
+    pub fn changed(&mut self, now: Instant, change: call::Change) {
+        match change.state {
+            CallState::Ringing | CallState::Early => {
+                self.rung_at.get_or_insert(now);
+            }
+            CallState::Active => {
+                self.answered_at.get_or_insert(now);
+            }
+            CallState::Ended => self.status = change.code,
+            CallState::Calling | CallState::Held => {}
+        }
+    }
+
+    /// The row of a call that is over.
+    pub fn row(
+        &self,
+        now: Instant,
+        cause: EndCause,
+        trunk: &rtp::StreamStatistics,
+        bridge: &bridge::Statistics,
+    ) -> store::Row {
+        let since = |at: Option<Instant>| at.map(|at| millis(self.started_at, at));
+        store::Row {
+            button: self.button.clone(),
+            page: self.page.reveal().clone(),
+            started_at: self.started_unix_ms,
+            answered_at: since(self.answered_at).map(|ms| self.started_unix_ms + ms),
+            ended_at: self.started_unix_ms + millis(self.started_at, now),
+            cause: cause.key(),
+            sip_status: self.status,
+            browser_codec: self.browser_codec.map(|codec| codec.key().to_owned()),
+            trunk_codec: self.trunk_codec.map(|codec| codec.key().to_owned()),
+            transcoded: bridge.transcoded > 0,
+            browser_received: self.browser.received,
+            browser_lost: self.browser.lost,
+            browser_jitter_ms: ms(self.browser.jitter),
+            browser_sent: self.browser.sent,
+            round_trip_ms: self.browser.round_trip.map(ms),
+            trunk_received: trunk.packets_received,
+            trunk_lost: trunk.lost,
+            trunk_jitter_ms: trunk.jitter_ms,
+            trunk_sent: trunk.packets_sent,
+            invite_ms: since(self.invited_at),
+            ringing_ms: since(self.rung_at),
+            answer_ms: since(self.answered_at),
+        }
+    }
+}
+
+fn millis(from: Instant, to: Instant) -> i64 {
+    i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn ms(duration: std::time::Duration) -> f32 {
+    duration.as_secs_f32() * 1000.0
+}

@@ -1,0 +1,278 @@
+//! What is not urgent to the microsecond: SIP's events, the calls' own decisions, and their ends.
+
+use super::Core;
+use super::metrics::bump;
+use crate::legs;
+use base::{AccountId, CallId};
+use bridge::Side;
+use call::{Change, LegCommand, LegEvent};
+use signalling::{CallState, EndCause, ServerMessage};
+use sip::RegistrationState;
+use std::time::Instant;
+
+/// Passes over the machines in one settling: each pass handles what the one before brought about.
+const PASSES: usize = 16;
+
+impl Core {
+    /// Gives one event to one call.
+    pub(super) fn call_event(&mut self, now: Instant, id: CallId, event: LegEvent) {
+        if let Some(active) = self.calls.entry(id) {
+            active.call.handle_event(now, event);
+            self.touched.insert(id);
+        }
+    }
+
+    /// A call's deadline has come.
+    pub(super) fn handle_call_timeout(&mut self, now: Instant, id: CallId) {
+        let Some(active) = self.calls.entry(id) else { return };
+        if active.bridge.poll_timeout().is_some_and(|at| at <= now) {
+            active.bridge.handle_timeout(now);
+        }
+        if active.stream.poll_timeout().is_some_and(|at| at <= now) {
+            active.stream.handle_timeout(now);
+        }
+        if active.call.poll_timeout().is_some_and(|at| at <= now) {
+            active.call.handle_timeout(now);
+        }
+        if active.quality_at <= now {
+            self.look_at_quality(now, id);
+        }
+        self.touched.insert(id);
+    }
+
+    /// Drains every machine until a pass yields nothing.
+    pub(super) fn settle(&mut self, now: Instant) {
+        for (account, settings) in self.accounts.untold() {
+            self.sip.command(now, sip::Command::SetAccount { account, settings });
+        }
+        while let Some(host) = self.accounts.poll_lookup(now) {
+            if self.lookups.try_send(host.to_string()).is_err() {
+                break;
+            }
+        }
+        for _ in 0..PASSES {
+            let mut idle = true;
+            self.send_sip_transmits();
+            while let Some(event) = self.sip.poll_event() {
+                idle = false;
+                self.handle_sip_event(now, event);
+            }
+            self.drain_browsers(now);
+            while let Some(id) = self.touched.pop_first() {
+                idle = false;
+                self.pump(now, id);
+                self.drain_call(now, id);
+                self.calls.rearm(id);
+            }
+            if idle {
+                break;
+            }
+        }
+        self.publish();
+    }
+
+    fn drain_call(&mut self, now: Instant, id: CallId) {
+        while let Some(command) = self.calls.entry(id).and_then(|a| a.call.poll_command()) {
+            let Some(active) = self.calls.entry(id) else { return };
+            match command {
+                LegCommand::EndTrunk(cause) => {
+                    let invite = active.invite;
+                    let cause = legs::trunk::hangup_kind(cause);
+                    self.sip.command(now, sip::Command::Hangup { invite, cause });
+                }
+                LegCommand::EndVisitor => {
+                    if let Some(peer) = active.peer.take() {
+                        self.close_peer(now, id, peer);
+                    }
+                }
+            }
+        }
+        while let Some(active) = self.calls.entry(id) {
+            let Some(change) = active.call.poll_change() else { break };
+            active.facts.changed(now, change);
+            let (link, page_call) = (active.link, active.page_call);
+            self.log_change(id, change);
+            self.tell(link, legs::browser::state_message(page_call, change));
+        }
+        if self.calls.entry(id).is_some_and(|active| active.call.is_over()) {
+            self.finish(now, id);
+        }
+    }
+
+    fn log_change(&self, id: CallId, change: Change) {
+        match change.cause {
+            None => tracing::info!(call = id.0, state = ?change.state, code = change.code, "call"),
+            Some(cause) => {
+                tracing::info!(call = id.0, cause = %cause.key(), code = change.code, "call ended");
+            }
+        }
+        if change.state == CallState::Active {
+            bump(&self.metrics.calls_answered_total);
+        }
+        let failed = matches!(
+            change.cause,
+            Some(
+                EndCause::ProviderFailed
+                    | EndCause::ProviderSilent
+                    | EndCause::Internal
+                    | EndCause::NoMedia
+                    | EndCause::AuthenticationFailed
+                    | EndCause::Forbidden
+            )
+        );
+        if failed {
+            bump(&self.metrics.calls_failed_total);
+        }
+    }
+
+    /// Both legs are over: the row is written, the ports rest.
+    fn finish(&mut self, now: Instant, id: CallId) {
+        let Some(mut active) = self.calls.remove(id) else { return };
+        if let Some(peer) = active.peer.take() {
+            self.browsers.close(now, peer);
+        }
+        active.stream.close();
+        while let Some(transmit) = active.stream.poll_transmit(now) {
+            let (port, local) = (active.pair.rtcp, active.pair.address);
+            let local = std::net::SocketAddr::new(local.ip(), local.port() + 1);
+            self.sockets.send(port, local, transmit.remote, &transmit.payload);
+        }
+        self.policy.leave(&active.button, active.link);
+        self.pool.rest(now, active.pair);
+        let cause = active.call.cause().unwrap_or(EndCause::Internal);
+        let trunk = active.stream.statistics();
+        let row = active.facts.row(now, cause, &trunk, &active.bridge.statistics());
+        if self.store.record(row).is_err() {
+            tracing::warn!(call = id.0, "the call log's queue is full; a row is lost");
+        }
+    }
+
+    fn handle_sip_event(&mut self, now: Instant, event: sip::Event) {
+        match event {
+            sip::Event::RegistrationChanged { account, state } => {
+                self.registration_changed(account, state);
+            }
+            sip::Event::Provisional { invite, status, early_sdp, .. } => {
+                let id = CallId(invite.0);
+                let sound = early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
+                self.call_event(now, id, legs::trunk::provisional(status, sound));
+            }
+            sip::Event::Answered { invite, sdp, .. } => {
+                let id = CallId(invite.0);
+                match self.trunk_described(now, id, &sdp) {
+                    Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
+                    Err(error) => {
+                        tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+                        self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
+                    }
+                }
+            }
+            sip::Event::Reoffered { invite, sdp } => self.reoffered(now, invite, sdp),
+            sip::Event::Ended { invite, cause } => {
+                let code = cause.status.unwrap_or(0);
+                let cause = legs::trunk::end_cause(&cause);
+                self.call_event(now, CallId(invite.0), LegEvent::TrunkEnded { cause, code });
+            }
+            sip::Event::DigitsReceived { invite, digit, .. } => {
+                if let Some(active) = self.calls.entry(CallId(invite.0)) {
+                    let (link, call) = (active.link, active.page_call);
+                    self.tell(link, ServerMessage::Digit { call, digit });
+                }
+            }
+            // We make no offers inside a dialog and take no calls.
+            sip::Event::Reanswered { .. }
+            | sip::Event::Incoming { .. }
+            | sip::Event::Confirmed { .. } => {}
+        }
+    }
+
+    fn registration_changed(&mut self, account: AccountId, state: RegistrationState) {
+        let Some(entry) = self.accounts.entry_mut(account) else { return };
+        entry.state = state.clone();
+        let (registered, code, reason) = match &state {
+            RegistrationState::Registering => return,
+            RegistrationState::Registered { .. } => (true, 200, "Registered".to_owned()),
+            RegistrationState::Unregistered => (false, 0, "Not registered".to_owned()),
+            RegistrationState::Failed { cause, .. } => {
+                let code = cause.status.unwrap_or(0);
+                let end = legs::trunk::end_cause(cause);
+                let reason = match end {
+                    EndCause::AuthenticationFailed => "Wrong user name or password",
+                    EndCause::ProviderSilent => "The registrar does not answer",
+                    EndCause::NotFound => "The registrar does not know this user",
+                    EndCause::Forbidden => "The registrar refuses this user",
+                    _ => "The registrar failed",
+                };
+                (false, code, reason.to_owned())
+            }
+        };
+        let user = base::Private::new(entry.settings.username.clone());
+        match (entry.link, registered) {
+            (Some(link), _) => {
+                self.tell(link, ServerMessage::Registration { registered, code, reason });
+            }
+            (None, true) => tracing::info!(account = account.0, ?user, "registered"),
+            (None, false) => tracing::warn!(account = account.0, code, %reason, "not registered"),
+        }
+    }
+
+    /// The provider has described its media, early or for good.
+    fn trunk_described(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        body: &[u8],
+    ) -> Result<(), sdp::SdpError> {
+        let Some(active) = self.calls.entry(id) else { return Ok(()) };
+        let negotiated = sdp::accept_answer(&active.offer, body)?;
+        let remote = legs::trunk::remote(&negotiated);
+        active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+        let accepted = legs::trunk::accepted(&negotiated);
+        active.facts.trunk_codec = Some(negotiated.codec);
+        let trunk = bridge::PortSettings { send: negotiated.codec, accepts: accepted.into() };
+        let codec = negotiated.codec;
+        active.negotiated = Some(negotiated);
+        let account = active.account;
+        let answered: Vec<_> = match active.peer {
+            Some(peer) => self.browsers.codecs(peer).collect(),
+            None => Vec::new(),
+        };
+        let first = answered.first().copied().unwrap_or(codec);
+        // What the phone sends can go to the browser as it is whenever the browser takes it.
+        let send = if answered.contains(&codec) { codec } else { first };
+        let visitor = bridge::PortSettings { send, accepts: answered.into() };
+        active.bridge.connect(now, visitor, trunk);
+        if let Some(entry) = self.accounts.entry_mut(account) {
+            entry.learnt.trunk_codec = Some(codec);
+        }
+        Ok(())
+    }
+
+    /// The provider makes a new offer inside the call.
+    fn reoffered(&mut self, now: Instant, invite: sip::InviteId, offer: Option<Vec<u8>>) {
+        let id = CallId(invite.0);
+        let Some(active) = self.calls.entry(id) else { return };
+        let answer = match offer {
+            // Without an offer the peer asks for ours: the same as before.
+            None => Ok(active.offer.octets().to_vec()),
+            Some(offer) => match active.description.answer(&offer) {
+                Ok((body, negotiated)) => {
+                    let remote = legs::trunk::remote(&negotiated);
+                    active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+                    let trunk = bridge::PortSettings {
+                        send: negotiated.codec,
+                        accepts: legs::trunk::accepted(&negotiated).into(),
+                    };
+                    active.bridge.update(Side::Trunk, trunk);
+                    active.negotiated = Some(negotiated);
+                    Ok(body)
+                }
+                Err(error) => {
+                    tracing::info!(call = id.0, %error, "a new offer of the phone is refused");
+                    Err(488)
+                }
+            },
+        };
+        self.sip.command(now, sip::Command::AnswerOffer { invite, sdp: answer });
+    }
+}

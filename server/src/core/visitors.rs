@@ -1,0 +1,406 @@
+//! What pages want: links, registrations, calls.
+
+use super::calls::NewCall;
+use super::door::Visitor;
+use super::rows::Facts;
+use super::{Core, Link, quality};
+use crate::config::{self, HostPort};
+use crate::legs;
+use base::{AccountId, CallId, Codec, LinkId, Secret};
+use bridge::Bridge;
+use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers};
+use rtp::StreamEnd;
+use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
+use sip::RegistrationState;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use webrtc::PeerId;
+
+/// Calls of the whole appliance at once.
+const CALLS_IN_ALL: u32 = 1000;
+/// The longest call of a page-supplied account.
+const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
+
+/// What a page asked for with one call.
+struct Wish {
+    call: u32,
+    uri: Option<String>,
+    headers: BTreeMap<String, String>,
+    offer: String,
+}
+
+/// What a call needs, once it is known that it may be made.
+struct Plan {
+    button: String,
+    account: AccountId,
+    destination: sip::message::Uri,
+    target: SocketAddr,
+    limits: Limits,
+    max_duration: Duration,
+}
+
+impl Core {
+    pub(super) fn handle_visitor(&mut self, now: Instant, visitor: Visitor) {
+        match visitor {
+            Visitor::Opened { link, button, page, address: _, local_page } => {
+                self.links.insert(link, Link { button, page, local_page, account: None });
+            }
+            Visitor::Message { link, message } => self.handle_message(now, link, message),
+            Visitor::Closed { link } => {
+                for id in self.calls.of_link(link) {
+                    self.call_event(now, id, LegEvent::VisitorEnded(VisitorEnd::Lost));
+                }
+                let account = self.links.remove(&link).and_then(|known| known.account);
+                if let Some(account) = account {
+                    self.accounts.remove(account);
+                    self.sip.command(now, sip::Command::RemoveAccount { account });
+                }
+            }
+        }
+    }
+
+    fn handle_message(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
+        match message {
+            // The hub answers these itself.
+            ClientMessage::Hello { .. } | ClientMessage::Ping { .. } => {}
+            ClientMessage::Register { registrar, username, password } => {
+                self.register(now, link, &registrar, username, Secret::new(password));
+            }
+            ClientMessage::Unregister => {
+                let account = self.links.get(&link).and_then(|known| known.account);
+                if let Some(account) = account {
+                    self.sip.command(now, sip::Command::Unregister { account });
+                }
+            }
+            ClientMessage::Call { call, uri, video: _, headers, offer } => {
+                let wish = Wish { call, uri, headers, offer };
+                if let Err(message) = self.start_call(now, link, wish) {
+                    self.tell(link, message);
+                }
+            }
+            ClientMessage::Restart { call, offer } => self.restart(now, link, call, &offer),
+            ClientMessage::Hangup { call, reason } => {
+                if let Some(id) = self.calls.by_page(link, call) {
+                    let end = legs::browser::visitor_end(reason);
+                    if let Some(peer) = self.calls.entry(id).and_then(|active| active.peer.take()) {
+                        self.close_peer(now, id, peer);
+                    }
+                    self.call_event(now, id, LegEvent::VisitorEnded(end));
+                }
+            }
+            ClientMessage::Dtmf { call, digits } => {
+                let clean = digits.len() <= limits::DIGITS
+                    && digits.bytes().all(|d| d.is_ascii_digit() || b"*#ABCD".contains(&d));
+                match self.calls.by_page(link, call) {
+                    Some(id) if clean => self.send_digits(now, id, &digits),
+                    Some(_) => self.tell(link, bad(call, "Digits are 0-9, *, #, A-D")),
+                    None => self.tell(link, unknown(call)),
+                }
+            }
+            ClientMessage::Quality { call, report } => {
+                if let Some(active) =
+                    self.calls.by_page(link, call).and_then(|id| self.calls.entry(id))
+                {
+                    active.report = quality::sane(report);
+                }
+            }
+        }
+    }
+
+    /// A page-supplied account: only at a registrar that the file names.
+    fn register(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        registrar: &str,
+        username: String,
+        password: Secret,
+    ) {
+        let Some(known) = self.links.get(&link) else { return };
+        let old = known.account;
+        let named = HostPort::parse(registrar);
+        let allowed = known.button.is_none()
+            && self.config.webphone.as_ref().is_some_and(|webphone| {
+                named.as_ref().is_some_and(|named| webphone.registrars.contains(named))
+            });
+        let Some(registrar) = named.filter(|_| allowed) else {
+            let refused = ServerMessage::Registration {
+                registered: false,
+                code: 403,
+                reason: "This registrar is not allowed here: the operator names the allowed ones \
+                         under registrars in [webphone]"
+                    .to_owned(),
+            };
+            return self.tell(link, refused);
+        };
+        let sound = !username.is_empty()
+            && username.len() <= limits::TEXT_OCTETS
+            && !username.chars().any(char::is_control);
+        if !sound {
+            let refused = ServerMessage::Registration {
+                registered: false,
+                code: 400,
+                reason: "The user name is empty, too long, or has control characters".to_owned(),
+            };
+            return self.tell(link, refused);
+        }
+        if let Some(account) = old {
+            self.accounts.remove(account);
+            self.sip.command(now, sip::Command::RemoveAccount { account });
+        }
+        let settings = config::Account {
+            registrar,
+            username,
+            auth_username: None,
+            password,
+            outbound_proxy: None,
+            register: true,
+            expires: Duration::from_secs(300),
+            codecs: Codec::ALL.to_vec(),
+        };
+        let account = self.accounts.add(settings, link);
+        if let Some(known) = self.links.get_mut(&link) {
+            known.account = Some(account);
+        }
+    }
+
+    /// Decides whether a call may be made, and how.
+    fn plan(&self, link: LinkId, wish: &Wish) -> Result<Plan, ServerMessage> {
+        let call = wish.call;
+        let known = self.links.get(&link).ok_or_else(|| unknown(call))?;
+        let unready = || {
+            legs::browser::error(
+                ErrorCode::Unavailable,
+                Some(call),
+                "The shop's phone line is not ready",
+                "The provider's address is not known yet; try again in a few seconds.",
+            )
+        };
+        if let Some(name) = &known.button {
+            let button = self.config.buttons.get(name).ok_or_else(|| {
+                let hint = "Load the page again.";
+                legs::browser::error(ErrorCode::UnknownButton, Some(call), "No such button", hint)
+            })?;
+            let account = self.accounts.by_name(&button.account).ok_or_else(unready)?;
+            let destination = button.destination.parse().map_err(|_| unready())?;
+            let target =
+                self.accounts.next_hop(account, &button.destination).ok_or_else(unready)?;
+            return Ok(Plan {
+                button: name.clone(),
+                account,
+                destination,
+                target,
+                limits: Limits {
+                    per_button: button.max_calls,
+                    per_link: limits::CALLS_PER_LINK as u32,
+                    in_all: CALLS_IN_ALL,
+                },
+                max_duration: button.max_duration,
+            });
+        }
+        let account = known.account.ok_or_else(|| {
+            let message = "This page has no account yet";
+            let hint = "Call register() first and wait for onRegStateChanged.";
+            legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint)
+        })?;
+        let entry = self.accounts.entry(account).ok_or_else(unready)?;
+        let written = wish.uri.as_deref().unwrap_or_default();
+        let full = if written.starts_with("sip:") {
+            written.to_owned()
+        } else {
+            format!("sip:{written}")
+        };
+        let full =
+            if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
+        let destination: sip::message::Uri = full
+            .parse()
+            .map_err(|_| bad(call, "The uri must look like sip:user@host or be a number"))?;
+        let target = self.accounts.next_hop(account, &full).ok_or_else(unready)?;
+        Ok(Plan {
+            button: String::new(),
+            account,
+            destination,
+            target,
+            limits: Limits {
+                per_button: CALLS_IN_ALL,
+                per_link: limits::CALLS_PER_LINK as u32,
+                in_all: CALLS_IN_ALL,
+            },
+            max_duration: WEBPHONE_DURATION,
+        })
+    }
+
+    /// Starts a call: the INVITE first, since that is what the visitor waits for; then the answer
+    /// to the browser.
+    fn start_call(&mut self, now: Instant, link: LinkId, wish: Wish) -> Result<(), ServerMessage> {
+        if self.calls.by_page(link, wish.call).is_some() {
+            return Err(bad(wish.call, "This call number is in use"));
+        }
+        let plan = self.plan(link, &wish)?;
+        let entered = self.policy.enter(&plan.button, link, plan.limits);
+        entered.map_err(|refusal| legs::browser::refusal(refusal, wish.call))?;
+        let started = self.start_planned(now, link, &wish, &plan);
+        if started.is_err() {
+            self.policy.leave(&plan.button, link);
+        }
+        started
+    }
+
+    fn start_planned(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        wish: &Wish,
+        plan: &Plan,
+    ) -> Result<(), ServerMessage> {
+        let internal = |message: &str| {
+            let hint = "The operator finds more in the log.";
+            legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
+        };
+        let gone = || internal("The account is gone");
+        let (codecs, learnt, seen) = {
+            let entry = self.accounts.entry(plan.account).ok_or_else(gone)?;
+            let seen = match entry.state {
+                RegistrationState::Registered { contact, .. } => Some(contact),
+                _ => None,
+            };
+            (entry.settings.codecs.clone(), entry.learnt, seen)
+        };
+        let pair = self.pool.open(&mut self.sockets).map_err(|error| {
+            tracing::error!(%error, "no RTP ports");
+            internal("No free port for the call")
+        })?;
+        let public = self.config.listen.public_ip;
+        let media =
+            legs::trunk::media_address(pair.address, self.sip_address, seen, public);
+        let description = legs::trunk::Description::new(media, &codecs, &mut self.seed);
+        let offer = description.offer();
+        let stream = StreamEnd::new(
+            rtp::StreamSettings {
+                local_rtp: pair.address,
+                local_rtcp: Some(SocketAddr::new(pair.address.ip(), pair.address.port() + 1)),
+                remote: rtp::Remote {
+                    rtp: unspecified(),
+                    rtcp: unspecified(),
+                    mux: false,
+                },
+                payloads: rtp::PayloadMap::default(),
+                cname: self.seed.token(16),
+            },
+            &mut self.seed,
+        );
+        let known = self.links.get(&link).ok_or_else(gone)?;
+        let (page, local_page) = (known.page.clone(), known.local_page);
+        let id = self.calls.next_id();
+        let bridge = Bridge::new(&mut self.seed);
+        let new = NewCall {
+            link,
+            page_call: wish.call,
+            button: plan.button.clone(),
+            account: plan.account,
+            call: Call::new(now, call::Settings { max_duration: plan.max_duration }),
+            description,
+            offer,
+            stream,
+            pair,
+            bridge,
+            quality_at: now + quality::EVERY,
+            facts: Facts::new(now, plan.button.clone(), page),
+        };
+        let body = new.offer.octets().to_vec();
+        self.calls.insert(id, new);
+        super::metrics::bump(&self.metrics.calls_started_total);
+        self.sip.command(
+            now,
+            sip::Command::Invite {
+                invite: sip::InviteId(id.0),
+                account: plan.account,
+                destination: plan.destination.clone(),
+                target: plan.target,
+                headers: page_headers(&wish.headers),
+                display_name: None,
+                offer: body,
+            },
+        );
+        self.send_sip_transmits();
+        if let Some(active) = self.calls.entry(id) {
+            active.facts.invited_at = Some(Instant::now());
+        }
+        tracing::info!(call = id.0, button = %plan.button, "call started");
+
+        let peer = PeerId(id.0);
+        let order = browser_codecs(&codecs, learnt);
+        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
+        match self.browsers.accept(now, peer, &wish.offer, &settings) {
+            Ok(answer) => {
+                if let Some(active) = self.calls.entry(id) {
+                    active.peer = Some(peer);
+                }
+                self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
+                self.drain_browsers(now);
+            }
+            Err(error) => {
+                tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
+                let message = error.to_string();
+                let hint = "Use a current browser; the operator finds more in the log.";
+                let code = ErrorCode::BadOffer;
+                self.tell(link, legs::browser::error(code, Some(wish.call), &message, hint));
+                self.call_event(now, id, LegEvent::VisitorEnded(VisitorEnd::NoMedia));
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, now: Instant, link: LinkId, call: u32, offer: &str) {
+        let Some(id) = self.calls.by_page(link, call) else {
+            return self.tell(link, unknown(call));
+        };
+        let Some(known) = self.links.get(&link) else { return };
+        let local_page = known.local_page;
+        let Some(active) = self.calls.entry(id) else { return };
+        let (peer, account) = (active.peer, active.account);
+        let Some(peer) = peer else { return self.tell(link, unknown(call)) };
+        let (codecs, learnt) = match self.accounts.entry(account) {
+            Some(entry) => (entry.settings.codecs.clone(), entry.learnt),
+            None => (Codec::ALL.to_vec(), call::Learnt::default()),
+        };
+        let order = browser_codecs(&codecs, learnt);
+        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
+        match self.browsers.restart(now, peer, offer, &settings) {
+            Ok(sdp) => self.tell(link, ServerMessage::Answer { call, sdp }),
+            Err(error) => {
+                let hint = "The call goes on as it was, if it can.";
+                let code = ErrorCode::BadOffer;
+                let message = error.to_string();
+                self.tell(link, legs::browser::error(code, Some(call), &message, hint));
+            }
+        }
+        self.drain_browsers(now);
+    }
+
+    /// Closes a browser's media, after keeping its figures.
+    pub(super) fn close_peer(&mut self, now: Instant, id: CallId, peer: PeerId) {
+        if let (Some(figures), Some(active)) =
+            (self.browsers.statistics(peer), self.calls.entry(id))
+        {
+            active.facts.browser = figures;
+        }
+        self.browsers.close(now, peer);
+        self.drain_browsers(now);
+    }
+}
+
+fn unspecified() -> SocketAddr {
+    SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0)
+}
+
+fn unknown(call: u32) -> ServerMessage {
+    let hint = "It may have ended already.";
+    legs::browser::error(ErrorCode::UnknownCall, Some(call), "No such call", hint)
+}
+
+fn bad(call: u32, message: &str) -> ServerMessage {
+    let hint = "See RTCKit.webPhone's documentation.";
+    legs::browser::error(ErrorCode::BadMessage, Some(call), message, hint)
+}

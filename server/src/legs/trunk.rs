@@ -1,0 +1,183 @@
+//! The SIP leg: `sip` words to `call` words, `sdp` words to `rtp` words, and back.
+
+use base::Codec;
+use call::LegEvent;
+use signalling::EndCause;
+use sip::{Cause, CauseKind, Originator};
+use std::net::SocketAddr;
+
+/// The end of a SIP call in the shared list of causes. Total: every pair has one meaning.
+pub fn end_cause(cause: &Cause) -> EndCause {
+    match (cause.kind, cause.originator) {
+        (CauseKind::Normal, _) => EndCause::ShopHungUp,
+        (CauseKind::Cancelled, _) => EndCause::Cancelled,
+        (CauseKind::Busy, _) => EndCause::Busy,
+        (CauseKind::NoAnswer, Originator::Network) => EndCause::ProviderSilent,
+        (CauseKind::NoAnswer, _) => EndCause::NoAnswer,
+        (CauseKind::Declined, _) => EndCause::Declined,
+        (CauseKind::NotFound | CauseKind::Gone, _) => EndCause::NotFound,
+        (CauseKind::Unavailable, _) => EndCause::Unreachable,
+        (CauseKind::Forbidden, _) => EndCause::Forbidden,
+        (CauseKind::AuthenticationFailed, _) => EndCause::AuthenticationFailed,
+        (CauseKind::NotAcceptable, _) => EndCause::NoCommonCodec,
+        (CauseKind::Redirected, _) => EndCause::Unreachable,
+        (CauseKind::Timeout, _) => EndCause::ProviderSilent,
+        (CauseKind::ServerFailure | CauseKind::Overloaded | CauseKind::Unsupported, _) => {
+            EndCause::ProviderFailed
+        }
+        (CauseKind::Protocol, Originator::Local) => EndCause::Internal,
+        (CauseKind::Protocol, _) => EndCause::ProviderFailed,
+    }
+}
+
+/// How the SIP side is told why a call ends.
+pub fn hangup_kind(cause: EndCause) -> CauseKind {
+    match cause {
+        EndCause::NoCommonCodec => CauseKind::NotAcceptable,
+        EndCause::Cancelled | EndCause::NoMicrophone | EndCause::VisitorLost => {
+            CauseKind::Cancelled
+        }
+        EndCause::Internal => CauseKind::ServerFailure,
+        _ => CauseKind::Normal,
+    }
+}
+
+/// A provisional response as an event of the call.
+pub fn provisional(status: u16, has_sound: bool) -> LegEvent {
+    if has_sound {
+        LegEvent::TrunkEarly { code: status }
+    } else {
+        LegEvent::TrunkRinging { code: status }
+    }
+}
+
+/// What `sdp` negotiated, in the words of `rtp`.
+pub fn remote(negotiated: &sdp::Negotiated) -> rtp::Remote {
+    rtp::Remote {
+        rtp: negotiated.remote_rtp,
+        rtcp: negotiated.remote_rtcp,
+        mux: negotiated.rtcp_mux,
+    }
+}
+
+/// The payload types that `sdp` negotiated, in the words of `rtp`.
+pub fn payloads(negotiated: &sdp::Negotiated) -> rtp::PayloadMap {
+    rtp::PayloadMap {
+        codecs: negotiated.codecs.clone(),
+        telephone_events: negotiated.telephone_events.clone(),
+    }
+}
+
+/// The codecs that a stream end takes from the far side.
+pub fn accepted(negotiated: &sdp::Negotiated) -> Vec<Codec> {
+    negotiated.codecs.iter().map(|(codec, _, _)| *codec).collect()
+}
+
+/// What our side of a session says of itself, offer or answer.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Where the provider reaches us.
+    pub address: SocketAddr,
+    /// The codecs, best first.
+    pub codecs: Vec<Codec>,
+    /// The number for `o=`, the same for the whole dialog.
+    pub session_id: u64,
+    /// The version for `o=` of what was said last.
+    pub version: u64,
+}
+
+/// What we ask for: 20 ms packets, as every phone sends.
+const PTIME: u32 = 20;
+
+impl Description {
+    /// The first of a dialog.
+    pub fn new(address: SocketAddr, codecs: &[Codec], seed: &mut base::Seed) -> Self {
+        // A number that every reader holds, whatever integer type it uses.
+        let session_id = u64::from(seed.u32() >> 1);
+        Description { address, codecs: codecs.to_vec(), session_id, version: session_id }
+    }
+
+    /// An offer of audio.
+    pub fn offer(&self) -> sdp::Offer {
+        sdp::Offer::build(&sdp::OfferSettings {
+            address: self.address.ip(),
+            port: self.address.port(),
+            rtcp_port: None,
+            rtcp_mux: false,
+            codecs: &self.codecs,
+            ptime: PTIME,
+            session_id: self.session_id,
+            version: self.version,
+            direction: sdp::Direction::SendReceive,
+            previous: None,
+        })
+    }
+
+    /// The answer to an offer of the far side; the version goes up where something was said before.
+    pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, sdp::Negotiated), sdp::SdpError> {
+        let result = sdp::answer(
+            offer,
+            &sdp::AnswerSettings {
+                address: self.address.ip(),
+                port: self.address.port(),
+                rtcp_port: None,
+                rtcp_mux: false,
+                codecs: &self.codecs,
+                ptime: PTIME,
+                session_id: self.session_id,
+                version: self.version + 1,
+                direction: sdp::Direction::SendReceive,
+            },
+        );
+        if result.is_ok() {
+            self.version += 1;
+        }
+        result
+    }
+}
+
+/// The address that stands in our SDP: the configured public one, else what the provider sees,
+/// else the socket's own.
+pub fn media_address(
+    bound: SocketAddr,
+    local: SocketAddr,
+    seen: Option<SocketAddr>,
+    public: Option<std::net::IpAddr>,
+) -> SocketAddr {
+    let ip = public
+        .or_else(|| seen.map(|seen| seen.ip()))
+        .unwrap_or_else(|| if bound.ip().is_unspecified() { local.ip() } else { bound.ip() });
+    SocketAddr::new(ip, bound.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_never_answers_is_told_apart_from_a_phone_that_nobody_takes() {
+        let cause = |kind, originator| Cause {
+            originator,
+            kind,
+            status: None,
+            reason: None,
+            retry_after: None,
+        };
+        let silent = cause(CauseKind::Timeout, Originator::Network);
+        let unanswered = cause(CauseKind::NoAnswer, Originator::Remote);
+        assert_eq!(end_cause(&silent), EndCause::ProviderSilent);
+        assert_eq!(end_cause(&unanswered), EndCause::NoAnswer);
+    }
+
+    #[test]
+    fn the_public_address_goes_before_the_learnt_one_and_that_before_the_sockets_own() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("address");
+        let bound = at("0.0.0.0:20000");
+        let local = at("10.0.0.5:5060");
+        let seen = Some(at("198.51.100.4:9"));
+        let public = Some("203.0.113.7".parse().expect("address"));
+        assert_eq!(media_address(bound, local, seen, public), at("203.0.113.7:20000"));
+        assert_eq!(media_address(bound, local, seen, None), at("198.51.100.4:20000"));
+        assert_eq!(media_address(bound, local, None, None), at("10.0.0.5:20000"));
+    }
+}

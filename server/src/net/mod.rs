@@ -1,0 +1,12 @@
+//! Sockets: what owns them, and nothing of what they carry.
+
+mod ice_tcp;
+mod interfaces;
+mod ports;
+mod udp;
+
+pub use ice_tcp::listen as listen_ice_tcp;
+pub use interfaces::{is_local_scope, own_addresses};
+pub use ports::PortPool;
+pub use ports::Pair;
+pub use udp::{Found, PortId, Ready, Sockets};

@@ -1,0 +1,178 @@
+//! The file: how it is opened, and how its tables become what this program knows.
+
+use crate::StoreError;
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::Duration;
+
+/// The steps from an empty file to the tables of today. Step N leads from version N to N + 1; the
+/// file keeps its version in `PRAGMA user_version`. A step that was released never changes.
+pub const STEPS: &[&str] = &["
+    CREATE TABLE calls (
+        id                INTEGER PRIMARY KEY,
+        button            TEXT    NOT NULL,
+        page              TEXT    NOT NULL,
+        started_at        INTEGER NOT NULL,
+        answered_at       INTEGER,
+        ended_at          INTEGER NOT NULL,
+        cause             TEXT    NOT NULL,
+        sip_status        INTEGER NOT NULL,
+        browser_codec     TEXT,
+        trunk_codec       TEXT,
+        transcoded        INTEGER NOT NULL,
+        browser_received  INTEGER NOT NULL,
+        browser_lost      INTEGER NOT NULL,
+        browser_jitter_ms REAL    NOT NULL,
+        browser_sent      INTEGER NOT NULL,
+        round_trip_ms     REAL,
+        trunk_received    INTEGER NOT NULL,
+        trunk_lost        INTEGER NOT NULL,
+        trunk_jitter_ms   REAL    NOT NULL,
+        trunk_sent        INTEGER NOT NULL,
+        invite_ms         INTEGER,
+        ringing_ms        INTEGER,
+        answer_ms         INTEGER
+    ) STRICT;
+    CREATE INDEX calls_by_start ON calls (started_at);
+"];
+
+/// How long another process that writes (a backup, a shell) is waited for.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Opens the file, or a log in memory, with its tables up to date.
+pub fn open(path: Option<&Path>) -> Result<Connection, StoreError> {
+    let words = |words: String| StoreError::Open { path: path.map(Path::to_path_buf), words };
+    let mut connection = match path {
+        None => Connection::open_in_memory(),
+        Some(path) => {
+            create(path).map_err(|error| words(error.to_string()))?;
+            Connection::open(path)
+        }
+    }
+    .map_err(|error| words(error.to_string()))?;
+    set_up(&connection).map_err(|error| words(error.to_string()))?;
+    migrate(&mut connection, STEPS).map_err(|error| match error {
+        Migration::Newer(found) => StoreError::Newer { found, known: STEPS.len() as u32 },
+        Migration::Failed(error) => words(error.to_string()),
+    })?;
+    Ok(connection)
+}
+
+/// Makes the file, readable by its owner alone: it says who called when from which page.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ())
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // A log in memory answers `memory` here, which is as good.
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // Every commit reaches the disk. It costs the writer's time only.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // In KiB by its sign. Rows are written and seldom read: a big cache would only sit there.
+    connection.pragma_update(None, "cache_size", -256)?;
+    Ok(())
+}
+
+/// Why tables did not become what they should be.
+#[derive(Debug)]
+pub enum Migration {
+    /// The file has a version that is not known here.
+    Newer(u32),
+    /// A step failed; the file is as it was before that step.
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Migration {
+    fn from(error: rusqlite::Error) -> Self {
+        Migration::Failed(error)
+    }
+}
+
+/// Takes the steps that the file lacks, each in a transaction of its own together with its
+/// version: a program that is killed in between goes on where it was.
+pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), Migration> {
+    loop {
+        let step = connection.transaction_with_behavior(
+            // Two programs that start at once must not take the same step twice.
+            rusqlite::TransactionBehavior::Immediate,
+        )?;
+        let version: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        match steps.get(version as usize) {
+            Some(sql) => {
+                step.execute_batch(sql)?;
+                step.pragma_update(None, "user_version", version + 1)?;
+                step.commit()?;
+            }
+            None if version as usize == steps.len() => return Ok(()),
+            None => return Err(Migration::Newer(version)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What the file holds, as the statements that would make it.
+    fn shape(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn version(connection: &Connection) -> u32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn every_older_file_becomes_what_a_new_one_is() {
+        let new = open(None).unwrap();
+        assert_eq!(version(&new) as usize, STEPS.len());
+        for older in 0..STEPS.len() {
+            let mut file = Connection::open_in_memory().unwrap();
+            migrate(&mut file, &STEPS[..older]).unwrap();
+            migrate(&mut file, STEPS).unwrap();
+            assert_eq!(shape(&file), shape(&new), "from version {older}");
+            assert_eq!(version(&file) as usize, STEPS.len());
+        }
+    }
+
+    #[test]
+    fn rows_survive_the_steps_between_versions() {
+        let steps = [
+            "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7);",
+            "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 1;",
+            "CREATE TABLE b AS SELECT x + y AS z FROM a; DROP TABLE a;",
+        ];
+        for older in 0..=steps.len() {
+            let mut file = Connection::open_in_memory().unwrap();
+            migrate(&mut file, &steps[..older]).unwrap();
+            migrate(&mut file, &steps).unwrap();
+            let z: i64 = file.query_row("SELECT z FROM b", [], |row| row.get(0)).unwrap();
+            assert_eq!(z, 8, "from version {older}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_at_the_version_before() {
+        let mut file = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE a (x);", "CREATE TABLE b (x); CREATE TABLE a (x);"];
+        assert!(matches!(migrate(&mut file, &steps), Err(Migration::Failed(_))));
+        assert_eq!(version(&file), 1);
+        assert_eq!(shape(&file).len(), 1, "half a step stayed behind");
+    }
+
+    #[test]
+    fn a_file_of_a_newer_program_is_left_alone() {
+        let mut file = Connection::open_in_memory().unwrap();
+        file.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(migrate(&mut file, STEPS), Err(Migration::Newer(99))));
+        assert!(shape(&file).is_empty());
+    }
+}
