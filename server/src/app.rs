@@ -12,7 +12,6 @@ use base::Seed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
@@ -110,27 +109,21 @@ async fn serve(
     let listening =
         Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
 
-    let alive = Arc::new(AtomicBool::new(true));
-    let shard_alive = Arc::clone(&alive);
     let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
         shard.run();
-        shard_alive.store(false, Ordering::Release);
         // Nobody listens any more when the program is being ended by force.
         let _ = ended.send(());
     })?;
     tokio::spawn(look_up(lookups_out, core.clone()));
     tokio::spawn(listen_ice_tcp(tcp, core.clone()));
     let (config_in, config_out) = watch::channel(Arc::clone(&config));
-    let hub = ws::Hub::new(core.clone(), config_out.clone(), Arc::clone(&metrics), seed.fork());
+    let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
     let carrier = hub.clone();
     tokio::spawn(async move { carrier.run(outputs_out).await });
-    let shared = http::Shared::new(config_out, Arc::clone(&metrics), hub.clone(), alive);
-    let (stop_http, http_stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(http::serve(http_listener, shared, async {
-        // Sent or dropped, both mean stop.
-        let _ = http_stopped.await;
-    }));
+    let shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    let (stop_http, http_stopped) = watch::channel(false);
+    let server = tokio::spawn(http::serve(http_listener, shared, http_stopped));
 
     greet(&config, notices, listening);
 
@@ -161,7 +154,7 @@ async fn serve(
             break;
         }
     }
-    let _ = stop_http.send(());
+    let _ = stop_http.send(true);
     let _ = tokio::time::timeout(CLOSE_WITHIN, server).await;
     Ok(())
 }
@@ -226,7 +219,7 @@ async fn look_up(mut names: mpsc::Receiver<String>, core: CoreHandle) {
 fn greet(config: &Config, notices: &[Notice], listening: Listening) {
     println!("click here:  {}/", config.public_url);
     let name = config.buttons.keys().next().map_or("NAME", String::as_str);
-    println!("paste this:  {}", cli::iframe(config, name));
+    println!("paste this:  {}", cli::snippet_text(&config.public_url, name));
     let mut off: Vec<String> = notices.iter().map(ToString::to_string).collect();
     if off.is_empty() {
         off.push("nothing".to_owned());

@@ -33,7 +33,7 @@ impl Crowd {
         if inside.all >= inside.most {
             return None;
         }
-        let from = (!crate::config::values::is_local(address)).then(|| household(address));
+        let from = (!crate::config::origin::is_local(address)).then(|| household(address));
         if let Some(from) = from {
             let most = inside.most_from_one;
             let count = inside.from.entry(from).or_default();

@@ -67,7 +67,6 @@ fn every_codec_of_browsers_reaches_the_demo_phone() {
         visitor.ends();
     }
     appliance.is_quiet();
-    assert_eq!(appliance.metric("frames_transcoded_total"), 0, "the phone takes each as it is");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `click2call init`: a few questions, then a commented file that only its owner can read.
 
 use super::{FAILED, FINE};
-use crate::config::values::{self, Origin};
+use crate::config::origin::Origin;
+use crate::config::values;
 use crate::config::{self, Surroundings};
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -57,10 +58,7 @@ pub fn init(file: &Path, input: &mut dyn BufRead, out: &mut dyn Write) -> std::i
     Ok(FINE)
 }
 
-fn interview(
-    input: &mut dyn BufRead,
-    out: &mut dyn Write,
-) -> std::io::Result<Option<Answers>> {
+fn interview(input: &mut dyn BufRead, out: &mut dyn Write) -> std::io::Result<Option<Answers>> {
     writeln!(out, "Six questions; Enter takes what stands in [brackets].\n")?;
     macro_rules! answer {
         ($question:expr, $check:expr) => {
@@ -152,7 +150,8 @@ fn compose(answers: &Answers) -> String {
         format!("domain = {}  # public name of this machine", quoted(&answers.domain))
     };
     let origins = if answers.origin.is_empty() {
-        "origins = []  # pages that may embed this button: [\"https://www.shop.example\"]".to_owned()
+        "origins = []  # pages that may embed this button: [\"https://www.shop.example\"]"
+            .to_owned()
     } else {
         format!("origins = [{}]  # pages that may embed this button", quoted(&answers.origin))
     };

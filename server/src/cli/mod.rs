@@ -6,7 +6,7 @@ mod init;
 mod snippet;
 
 pub use init::init;
-pub use snippet::{iframe, snippet};
+pub use snippet::{snippet, snippet_text};
 
 use crate::config::{self, Config, Notice, Problems};
 use crate::log::Format;
@@ -229,9 +229,16 @@ mod tests {
 
     #[test]
     fn arguments_that_make_no_sense_end_with_status_2() {
-        for line in ["", "--config", "--demo --config a.toml", "snippet", "check", "--colour",
-            "--log loud", "--demo --listen-http here"]
-        {
+        for line in [
+            "",
+            "--config",
+            "--demo --config a.toml",
+            "snippet",
+            "check",
+            "--colour",
+            "--log loud",
+            "--demo --listen-http here",
+        ] {
             assert_eq!(args(line).unwrap_err().exit_code(), 2, "{line}");
         }
         assert_eq!(args("--help").unwrap_err().exit_code(), 0);

@@ -1,15 +1,13 @@
 //! `click2call snippet`: what to paste in a store page.
 
 use super::{Args, BAD_INPUT, FINE};
-use crate::config::Config;
 use std::io::Write;
 
-/// The iframe of one button.
-pub fn iframe(config: &Config, button: &str) -> String {
+/// The iframe of one button; `url` is where pages are reached, without a slash at its end.
+pub fn snippet_text(url: &str, button: &str) -> String {
     format!(
-        "<iframe src=\"{}/b/{button}\" allow=\"microphone; camera; autoplay\" title=\"Call us\" \
-         style=\"border:0;width:320px;height:200px\"></iframe>",
-        config.public_url
+        "<iframe src=\"{url}/b/{button}\" allow=\"microphone; camera; autoplay\" title=\"Call us\" \
+         style=\"border:0;width:320px;height:200px\"></iframe>"
     )
 }
 
@@ -29,7 +27,9 @@ pub fn snippet(
     };
     let names: Vec<&str> = config.buttons.keys().map(String::as_str).collect();
     match button {
-        Some(name) if names.contains(&name) => writeln!(out, "{}", iframe(&config, name))?,
+        Some(name) if names.contains(&name) => {
+            writeln!(out, "{}", snippet_text(&config.public_url, name))?
+        }
         Some(name) => {
             let known = names.join(", ");
             writeln!(errors, "there is no button \"{name}\"; the file has: {known}")?;
@@ -40,7 +40,7 @@ pub fn snippet(
                 if names.len() > 1 {
                     writeln!(out, "<!-- {name} -->")?;
                 }
-                writeln!(out, "{}", iframe(&config, name))?;
+                writeln!(out, "{}", snippet_text(&config.public_url, name))?;
             }
         }
     }
@@ -54,10 +54,8 @@ mod tests {
 
     #[test]
     fn the_snippet_is_the_contracts_to_the_letter() {
-        let mut config = crate::config::demo();
-        config.public_url = "https://call.shop.example".into();
         assert_eq!(
-            iframe(&config, "sales"),
+            snippet_text("https://call.shop.example", "sales"),
             "<iframe src=\"https://call.shop.example/b/sales\" \
              allow=\"microphone; camera; autoplay\" title=\"Call us\" \
              style=\"border:0;width:320px;height:200px\"></iframe>"
@@ -73,6 +71,10 @@ mod tests {
         assert!(out.is_empty());
         let mut errors = Vec::new();
         assert_eq!(snippet(&args, None, &mut out, &mut errors).unwrap(), FINE);
-        assert!(String::from_utf8(out).unwrap().starts_with("<iframe src=\"http://127.0.0.1:8080/b/demo\""));
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .starts_with("<iframe src=\"http://127.0.0.1:8080/b/demo\"")
+        );
     }
 }

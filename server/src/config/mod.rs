@@ -5,6 +5,7 @@
 //! finds them all. What this file declares is the second half: what the program runs on.
 
 mod meant;
+pub mod origin;
 mod problem;
 mod section;
 pub mod values;
@@ -235,6 +236,16 @@ pub fn demo() -> Config {
 }
 
 impl Config {
+    /// Where pages are reached when HTTP listens at `http`: the public URL, but for the demo and
+    /// tests that let the system choose a port.
+    pub fn public_url_at(&self, http: SocketAddr) -> String {
+        if self.demo || self.listen.http.port() == 0 {
+            format!("http://{http}")
+        } else {
+            self.public_url.clone()
+        }
+    }
+
     /// Says that pages are reached at `address`: the demo and tests listen on any free port, which
     /// is known only once the socket is open. Buttons of the demo may then be embedded from there.
     pub fn set_public_address(&mut self, address: SocketAddr) {

@@ -236,7 +236,10 @@ fn text_that_is_not_toml_is_named_by_its_line_and_the_rest_still_read() {
     let text = SMALLEST.replace("username  = ", "username  ") + "max_calls = 0\n";
     let problems = bad(&text);
     assert!(problems.iter().any(|problem| problem.line == 5), "{problems:#?}");
-    assert!(problems.iter().any(|problem| problem.key == "buttons.sales.max_calls"), "{problems:#?}");
+    assert!(
+        problems.iter().any(|problem| problem.key == "buttons.sales.max_calls"),
+        "{problems:#?}"
+    );
     assert!(problems.iter().all(|problem| problem.what != "missing"), "{problems:#?}");
 }
 

@@ -66,9 +66,7 @@ impl Assets {
     }
 
     /// A table of files, each with its SHA-256; `X.br` and `X.gz` are forms of `X`.
-    pub fn new(
-        files: impl IntoIterator<Item = (String, Cow<'static, [u8]>, [u8; 32])>,
-    ) -> Assets {
+    pub fn new(files: impl IntoIterator<Item = (String, Cow<'static, [u8]>, [u8; 32])>) -> Assets {
         let mut plain = Vec::new();
         let mut compressed = HashMap::new();
         for (path, body, hash) in files {

@@ -12,6 +12,7 @@ pub use assets::Assets;
 pub use reached::{Reached, is_local_page};
 
 use crate::config::Config;
+use crate::core::door::CoreHandle;
 use crate::core::metrics::{Metrics, bump};
 use crate::crowd::Crowd;
 use crate::ws::Hub;
@@ -23,9 +24,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -75,12 +74,12 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 pub struct Shared {
     /// The configuration that holds now.
     pub config: watch::Receiver<Arc<Config>>,
+    /// The door to the shard.
+    pub core: CoreHandle,
     /// The numbers of `/metrics`.
     pub metrics: Arc<Metrics>,
     /// The links of pages.
     pub hub: Hub,
-    /// Whether the call engine's thread runs; it says so itself, and takes it back when it ends.
-    pub core_alive: Arc<AtomicBool>,
     /// The files to serve.
     pub assets: Arc<Assets>,
     /// The server's numbers.
@@ -91,28 +90,27 @@ impl Shared {
     /// Everything in place, with the files of this executable and the usual limits.
     pub fn new(
         config: watch::Receiver<Arc<Config>>,
+        core: CoreHandle,
         metrics: Arc<Metrics>,
         hub: Hub,
-        core_alive: Arc<AtomicBool>,
     ) -> Shared {
         let assets = Arc::new(Assets::embedded());
-        Shared { config, metrics, hub, core_alive, assets, limits: Limits::default() }
+        Shared { config, core, metrics, hub, assets, limits: Limits::default() }
     }
 }
 
-/// Serves until `stop` is ready, then finishes the answers that are under way. WebSockets live
+/// Serves until `stop` holds true or its sender is gone, then finishes the answers that are under way. WebSockets live
 /// on: the hub ends them.
-pub async fn serve(listener: TcpListener, shared: Shared, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, shared: Shared, mut stop: watch::Receiver<bool>) {
     let limits = &shared.limits;
     let crowd = Crowd::new(limits.connections, limits.connections_per_address);
     let crowd = Arc::new(Mutex::new(crowd));
     // Receivers see the end as an error of `changed`: nobody ever sends.
     let (stopping, stopped) = watch::channel(());
     let mut connections = tokio::task::JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            () = &mut stop => break,
+            _ = stop.wait_for(|stop| *stop) => break,
             accepted = listener.accept() => accepted,
             // Ended connections are cleared away as they end.
             Some(_) = connections.join_next() => continue,
@@ -190,4 +188,4 @@ fn answer(
 pub(crate) use route::{not_allowed, text};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

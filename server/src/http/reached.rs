@@ -1,6 +1,6 @@
 //! How a request has reached us: by which address, from whom, through a proxy or not.
 
-use crate::config::values::{self, Origin};
+use crate::config::origin::{Origin, is_local};
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 use hyper::{Uri, Version};
@@ -27,7 +27,7 @@ impl Reached {
         let direct = peer.ip().to_canonical();
         let proxied = PROXY_HEADERS.iter().any(|name| request.headers.contains_key(*name));
         // Only a neighbour's word counts: a proxy stands on this machine or next to it.
-        let forwarded = values::is_local(direct).then(|| forwarded_for(&request.headers)).flatten();
+        let forwarded = is_local(direct).then(|| forwarded_for(&request.headers)).flatten();
         let host = host_of(&request.headers, &request.uri);
         // HTTP/1.0 is what a proxy speaks that was told nothing, with no header to be known by.
         // A loopback `Host` keeps out pages that had their own name resolve to us.
@@ -76,7 +76,7 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Option<Origin> {
 
 /// The last entry of `X-Forwarded-For`: the one that the proxy next to us has written itself.
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get_all("x-forwarded-for").iter().last()?.to_str().ok()?;
+    let value = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     let last = value.rsplit(',').next()?.trim();
     let address = last.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|a| a.ip()));
     address.map(|address: IpAddr| address.to_canonical())
@@ -84,7 +84,7 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 
 /// Whether a page at `origin` was opened on a local network, so that candidates there can work.
 pub fn is_local_page(origin: &Origin) -> bool {
-    origin.is_loopback() || origin.address().is_some_and(values::is_local)
+    origin.is_loopback() || origin.address().is_some_and(is_local)
 }
 
 #[cfg(test)]
@@ -108,9 +108,8 @@ mod tests {
 
     #[test]
     fn somebody_on_this_machine_is_told_from_a_proxy_and_from_a_rebound_name() {
-        let local = |headers: &[_]| {
-            reached("127.0.0.1:8080", "127.0.0.1:9", headers).is_loopback_peer()
-        };
+        let local =
+            |headers: &[_]| reached("127.0.0.1:8080", "127.0.0.1:9", headers).is_loopback_peer();
         assert!(local(&[("host", "127.0.0.1:8080")]));
         assert!(local(&[("host", "localhost:8080")]));
         assert!(!local(&[("host", "evil.example:8080")]));

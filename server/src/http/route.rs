@@ -128,10 +128,7 @@ impl View<'_> {
                 let mut response = self.asset(asset, ASK);
                 let headers = response.headers_mut();
                 // Store pages load the API from their own origin's point of view.
-                headers.insert(
-                    header::ACCESS_CONTROL_ALLOW_ORIGIN,
-                    HeaderValue::from_static("*"),
-                );
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 headers.insert(
                     HeaderName::from_static("cross-origin-resource-policy"),
                     HeaderValue::from_static("cross-origin"),
@@ -176,9 +173,8 @@ impl View<'_> {
     /// The 404 page for people, a line of text for machines.
     fn missing(&self, words: &str) -> Response<Body> {
         let accept = self.request.headers.get(header::ACCEPT);
-        let person = accept.is_some_and(|accept| {
-            accept.to_str().is_ok_and(|accept| accept.contains("text/html"))
-        });
+        let person = accept
+            .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
         match self.shared.assets.get("pages/missing.html") {
             Some(asset) if person => {
                 let form = asset.negotiate(&self.request.headers);
@@ -236,7 +232,7 @@ impl View<'_> {
         let wanted = metrics.accounts_wanted.load(Ordering::Relaxed);
         let registered = metrics.accounts_registered.load(Ordering::Relaxed);
         let not = |words: &str| text(StatusCode::SERVICE_UNAVAILABLE, words);
-        if !self.shared.core_alive.load(Ordering::Acquire) {
+        if !self.shared.hub.is_shard_alive() {
             not("not ready: the call engine does not run\n")
         } else if self.shared.hub.is_draining() {
             not("not ready: about to stop, no new calls\n")

@@ -2,7 +2,7 @@
 
 use super::links::{Hold, Links, Page, Queue, Verdict, error};
 use crate::config::Config;
-use crate::config::values::Origin;
+use crate::config::origin::Origin;
 use crate::core::door::{CoreBusy, CoreHandle, LinkOutput};
 use crate::core::metrics::Metrics;
 use crate::crowd::Crowd;
@@ -34,6 +34,8 @@ struct Inner {
     config: watch::Receiver<Arc<Config>>,
     metrics: Arc<Metrics>,
     draining: AtomicBool,
+    /// The shard has dropped its end of the outputs.
+    shard_gone: AtomicBool,
     /// A link has begun to wait: the next deadline may be sooner.
     changed: Notify,
 }
@@ -49,8 +51,8 @@ pub(super) struct Greeting<'a> {
 impl Hub {
     /// An empty hub in front of a shard. `seed` makes the links' secret names.
     pub fn new(
-        core: CoreHandle,
         config: watch::Receiver<Arc<Config>>,
+        core: CoreHandle,
         metrics: Arc<Metrics>,
         seed: Seed,
     ) -> Hub {
@@ -60,6 +62,7 @@ impl Hub {
             config,
             metrics,
             draining: AtomicBool::new(false),
+            shard_gone: AtomicBool::new(false),
             changed: Notify::new(),
         };
         Hub { inner: Arc::new(inner) }
@@ -67,7 +70,7 @@ impl Hub {
 
     /// Carries what the shard says to the pages, and ends links whose pages stay away, until the
     /// shard is gone. Then every link and socket ends.
-    pub async fn run(&self, mut outputs: mpsc::Receiver<LinkOutput>) {
+    pub async fn run(self, mut outputs: mpsc::Receiver<LinkOutput>) {
         loop {
             let deadline = self.links().deadline(now());
             let expiry = async {
@@ -89,6 +92,7 @@ impl Hub {
             self.count();
         }
         self.drain();
+        self.inner.shard_gone.store(true, Ordering::Release);
         self.links().end_all();
         self.count();
     }
@@ -101,6 +105,11 @@ impl Hub {
     /// Whether new links are refused because the program is about to stop.
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether the shard still runs, as far as its open end of the outputs tells.
+    pub fn is_shard_alive(&self) -> bool {
+        !self.inner.shard_gone.load(Ordering::Acquire)
     }
 
     /// The numbers that sockets count into.
@@ -125,16 +134,14 @@ impl Hub {
             let words = "this page and the server are of different versions";
             return Err(error(ErrorCode::Version, words, "reload the page", None));
         }
-        let now = now();
         if let Some(token) = link {
-            let mut links = self.links();
-            let hold = links.resume(now, &token, button.as_deref(), ack, queue.clone());
+            let hold = self.links().resume(&token, button.as_deref(), ack, queue.clone());
             if let Some(hold) = hold {
                 return Ok(hold);
             }
         }
         let page = self.admit(button, page.as_deref().unwrap_or(""), greeting)?;
-        let hold = self.links().open(now, page, queue).map_err(|CoreBusy| {
+        let hold = self.links().open(now(), page, queue).map_err(|CoreBusy| {
             error(ErrorCode::Limit, "too much is going on", "try again in a moment", None)
         })?;
         self.count();
@@ -213,12 +220,8 @@ impl Hub {
     }
 
     pub(super) fn broken(&self, hold: Hold, words: &str) {
-        self.links().broken(now(), hold, words);
+        self.links().broken(hold, words);
         self.changed();
-    }
-
-    pub(super) fn reassure(&self, hold: Hold) {
-        self.links().reassure(now(), hold);
     }
 
     pub(super) fn left(&self, hold: Hold, goodbye: bool) {

@@ -14,6 +14,7 @@
 //!
 //! A resume while attached takes the link over: the older socket's queue is dropped, which ends it.
 
+use super::allowance::Allowance;
 use super::check;
 use crate::core::door::{CoreBusy, CoreEvent, CoreHandle, Visitor};
 use crate::crowd::Seat;
@@ -86,8 +87,6 @@ struct Link {
     outbox: Outbox<ServerMessage>,
     inbox: Inbox,
     allowance: Allowance,
-    /// When the page has last been told anything, acknowledgements with it.
-    told_at: Instant,
     _seat: Seat,
 }
 
@@ -164,7 +163,6 @@ impl Links {
                 outbox: Outbox::default(),
                 inbox: Inbox::default(),
                 allowance: Allowance::new(now),
-                told_at: now,
                 _seat: page.seat,
             },
         );
@@ -175,7 +173,6 @@ impl Links {
     /// where no such link waits or where it belongs to another button.
     pub fn resume(
         &mut self,
-        now: Instant,
         token: &str,
         button: Option<&str>,
         ack: u64,
@@ -195,14 +192,14 @@ impl Links {
             button: link.info.clone(),
         };
         let ack = link.inbox.last();
-        let again = link.outbox.unacknowledged().map(|(sequence, message)| {
-            text(&Envelope { sequence, ack, message: message.clone() })
-        });
+        let again = link
+            .outbox
+            .unacknowledged()
+            .map(|(sequence, message)| text(&Envelope { sequence, ack, message: message.clone() }));
         for text in std::iter::once(unnumbered(ack, welcome)).chain(again) {
             // A queue holds a full outbox and more.
             let _ = queue.try_send(text);
         }
-        link.told_at = now;
         link.state = State::Attached { socket, queue };
         Some(Hold { link: id, socket })
     }
@@ -214,9 +211,9 @@ impl Links {
 
     /// The link that this socket holds, unless another socket has taken over.
     fn held(&mut self, hold: Hold) -> Option<&mut Link> {
-        self.links.get_mut(&hold.link).filter(|link| {
-            matches!(link.state, State::Attached { socket, .. } if socket == hold.socket)
-        })
+        self.links.get_mut(&hold.link).filter(
+            |link| matches!(link.state, State::Attached { socket, .. } if socket == hold.socket),
+        )
     }
 
     /// Takes what a page has said.
@@ -229,13 +226,13 @@ impl Links {
         let core = self.core.clone();
         let Some(link) = self.held(hold) else { return Verdict::CloseSocket };
         if !link.allowance.take(now) {
-            link.say_once(now, error(ErrorCode::Limit, "too many messages", "slow down", None));
+            link.say_once(error(ErrorCode::Limit, "too many messages", "slow down", None));
             return Verdict::TooFast;
         }
         link.outbox.acknowledged(envelope.ack);
         let Envelope { sequence, message, .. } = envelope;
         if let ClientMessage::Ping { at } = message {
-            link.say_once(now, ServerMessage::Pong { at });
+            link.say_once(ServerMessage::Pong { at });
             return Verdict::Fine;
         }
         let last = link.inbox.last();
@@ -246,7 +243,7 @@ impl Links {
         let gap = sequence > last + 1;
         if gap || matches!(message, ClientMessage::Hello { .. }) {
             let words = if gap { "a message is missing" } else { "a second greeting" };
-            return self.broken(now, hold, words);
+            return self.broken(hold, words);
         }
         if let Err(words) = check::message(&message) {
             link.inbox.accept(sequence);
@@ -267,10 +264,10 @@ impl Links {
     }
 
     /// Ends a link whose page breaks the protocol: on a resume it would only do so again.
-    pub fn broken(&mut self, now: Instant, hold: Hold, words: &str) -> Verdict {
+    pub fn broken(&mut self, hold: Hold, words: &str) -> Verdict {
         if let Some(link) = self.held(hold) {
             let answer = error(ErrorCode::BadMessage, words, "reload the page", None);
-            link.say_once(now, answer);
+            link.say_once(answer);
             self.end(hold.link);
         }
         Verdict::LinkGone
@@ -293,16 +290,6 @@ impl Links {
     /// Notes that a link waits until then.
     fn wake(&mut self, until: Instant) {
         self.wake_at = Some(self.wake_at.map_or(until, |at| at.min(until)));
-    }
-
-    /// Acknowledges to a page that has not been told anything for a while, so that neither its
-    /// outbox fills up nor its silence timer runs out while only the page talks.
-    pub fn reassure(&mut self, now: Instant, hold: Hold) {
-        if let Some(link) = self.held(hold)
-            && now.duration_since(link.told_at) >= limits::HEARTBEAT_EVERY
-        {
-            link.say_once(now, ServerMessage::Pong { at: 0.0 });
-        }
     }
 
     /// A socket is gone; its link waits, after a good-bye only for a moment.
@@ -357,9 +344,8 @@ impl Links {
     /// Tells the shard; what its queue refuses is told later, never lost.
     fn report_ended(&mut self) {
         let core = &self.core;
-        self.ended.retain(|link| {
-            core.send(CoreEvent::Visitor(Visitor::Closed { link: *link })).is_err()
-        });
+        self.ended
+            .retain(|link| core.send(CoreEvent::Visitor(Visitor::Closed { link: *link })).is_err());
     }
 }
 
@@ -367,20 +353,17 @@ impl Link {
     /// Hands a text to the socket, if there is one. A socket whose queue is full reads too slowly
     /// and is let go.
     fn say(&mut self, now: Instant, text: String) {
-        if let State::Attached { queue, .. } = &self.state {
-            match queue.try_send(text) {
-                Ok(()) => self.told_at = now,
-                Err(_) => self.state = State::Waiting { until: now + limits::LINK_RESUME },
-            }
+        if let State::Attached { queue, .. } = &self.state
+            && queue.try_send(text).is_err()
+        {
+            self.state = State::Waiting { until: now + limits::LINK_RESUME };
         }
     }
 
     /// The same for what is not numbered: it is never said again, so a full queue loses it.
-    fn say_once(&mut self, now: Instant, message: ServerMessage) {
-        if let State::Attached { queue, .. } = &self.state
-            && queue.try_send(unnumbered(self.inbox.last(), message)).is_ok()
-        {
-            self.told_at = now;
+    fn say_once(&self, message: ServerMessage) {
+        if let State::Attached { queue, .. } = &self.state {
+            let _ = queue.try_send(unnumbered(self.inbox.last(), message));
         }
     }
 }
@@ -403,32 +386,6 @@ pub(super) fn unnumbered(ack: u64, message: ServerMessage) -> String {
 fn text(envelope: &Envelope<ServerMessage>) -> String {
     // Plain data with text keys always has a JSON form.
     serde_json::to_string(envelope).unwrap_or_default()
-}
-
-/// A token bucket: [`limits::MESSAGES_PER_SECOND`] in the long run, [`limits::MESSAGES_BURST`] at
-/// once. It belongs to the link, so that a new socket brings no new allowance.
-#[derive(Debug)]
-struct Allowance {
-    left: f64,
-    at: Instant,
-}
-
-impl Allowance {
-    fn new(now: Instant) -> Allowance {
-        Allowance { left: f64::from(limits::MESSAGES_BURST), at: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64()
-            * f64::from(limits::MESSAGES_PER_SECOND);
-        self.left = (self.left + gained).min(f64::from(limits::MESSAGES_BURST));
-        self.at = now;
-        let fine = self.left >= 1.0;
-        if fine {
-            self.left -= 1.0;
-        }
-        fine
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! clock or socket. A browser sends `Origin` with every WebSocket and pages can't change it, so it
 //! is what keeps foreign pages out; without one nobody gets in.
 
+mod allowance;
 mod check;
 mod hub;
 mod links;
@@ -11,7 +12,7 @@ mod socket;
 
 pub use hub::{Hub, LINKS, LINKS_PER_ADDRESS};
 
-use crate::config::values::Origin;
+use crate::config::origin::Origin;
 use crate::core::metrics::bump;
 use crate::http::{self, Reached, Shared};
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use super::hub::{GREETING_WITHIN, Greeting, Hub};
 use super::links::{Hold, QUEUE, Verdict, unnumbered};
-use crate::config::values::Origin;
+use crate::config::origin::Origin;
 use crate::core::metrics::bump;
 use crate::http::Reached;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -103,7 +103,6 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut silent_at = Instant::now() + limits::LINK_SILENCE;
-    let mut reassure = tokio::time::interval(limits::HEARTBEAT_EVERY);
     loop {
         tokio::select! {
             text = texts.recv() => match text {
@@ -130,7 +129,6 @@ where
                 }
                 Err(end) => return end,
             },
-            _ = reassure.tick() => hub.reassure(hold),
         }
     }
 }
@@ -157,9 +155,8 @@ where
             Some(Ok(Message::Close(frame))) => {
                 // A page that closes its socket only to open another one gives no code; a browser
                 // that closes the page says "going away".
-                let goodbye = frame.is_some_and(|frame| {
-                    matches!(frame.code, CloseCode::Normal | CloseCode::Away)
-                });
+                let goodbye = frame
+                    .is_some_and(|frame| matches!(frame.code, CloseCode::Normal | CloseCode::Away));
                 return Err(End::Left { goodbye });
             }
             Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {

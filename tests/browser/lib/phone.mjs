@@ -129,7 +129,12 @@ export class ShopPhone {
 
   /** Calls that it has now. */
   get calls() {
-    return this.count('CALL_INCOMING') - this.count('CALL_CLOSED');
+    const ids = new Set();
+    for (const { type, id } of this.events) {
+      if (type === 'CALL_CLOSED') ids.delete(id);
+      else if (type.startsWith('CALL_')) ids.add(id);
+    }
+    return ids.size;
   }
 
   /** Digits that came, in their order. */
@@ -146,7 +151,7 @@ export class ShopPhone {
   }
 
   async idle(within = 20_000) {
-    await until('the phone has no call', () => this.count('CALL_INCOMING') > 0 && this.calls === 0, { within });
+    await until('the phone has no call', () => this.count('CALL_CLOSED') > 0 && this.calls === 0, { within });
   }
 
   pickUp() {
