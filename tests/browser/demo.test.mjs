@@ -16,14 +16,14 @@ const LIMIT = 60 * 1024;
 const demo = await Appliance.demo('demo');
 const browser = await launchChromium('demo');
 
-async function visit(path) {
+async function visit(test, path) {
   const context = await browser.newContext();
-  const page = await openPage(context, `${demo.url}${path}`);
-  return { context, page };
+  test.after(() => context.close());
+  return openPage(context, path && `${demo.url}${path}`);
 }
 
-test('the first page of the demo leads to a talk with the demo phone', { timeout: 120_000 }, async () => {
-  const { context, page } = await visit('/');
+test('the first page of the demo leads to a talk with the demo phone', { timeout: 120_000 }, async (t) => {
+  const page = await visit(t, '/');
   const element = await page.waitForSelector('iframe[src="/b/demo"]');
   const frame = await element.contentFrame();
   const panel = await new Panel(frame).ready();
@@ -51,12 +51,10 @@ test('the first page of the demo leads to a talk with the demo phone', { timeout
   await panel.reaches('ended');
   await demo.idle();
   assert.deepEqual(page.mistakes, []);
-  await context.close();
 });
 
-test('the call page weighs less than 60 KB over the wire and loads nothing from elsewhere', async () => {
-  const context = await browser.newContext();
-  const page = await openPage(context);
+test('the call page weighs less than 60 KB over the wire and loads nothing from elsewhere', async (t) => {
+  const page = await visit(t);
   const { octets, addresses } = await weigh(page, `${demo.url}/b/demo`);
   await new Panel(page).ready();
   const sum = [...octets.values()].reduce((all, one) => all + one, 0);
@@ -66,11 +64,10 @@ test('the call page weighs less than 60 KB over the wire and loads nothing from 
   assert.ok(sum < LIMIT, `${sum} octets\n${table}`);
   for (const address of addresses()) assert.ok(address.startsWith(`${demo.url}/`) || address.startsWith('data:'), address);
   assert.deepEqual(page.mistakes, []);
-  await context.close();
 });
 
-test('a second visit takes everything but the page itself from the browser', async () => {
-  const { context, page } = await visit('/b/demo');
+test('a second visit takes everything but the page itself from the browser', async (t) => {
+  const page = await visit(t, '/b/demo');
   await new Panel(page).ready();
   const asked = [];
   page.on('response', async (response) => {
@@ -85,11 +82,10 @@ test('a second visit takes everything but the page itself from the browser', asy
     .filter(({ name }) => name.includes('/a/')).map(({ name, transferSize }) => ({ name, transferSize })));
   assert.ok(entries.length >= 3, JSON.stringify(entries));
   for (const { name, transferSize } of entries) assert.equal(transferSize, 0, name);
-  await context.close();
 });
 
-test('the demo refuses nothing of a second call right after the first', { timeout: 60_000 }, async () => {
-  const { context, page } = await visit('/b/demo');
+test('the demo refuses nothing of a second call right after the first', { timeout: 60_000 }, async (t) => {
+  const page = await visit(t, '/b/demo');
   const panel = await new Panel(page).ready();
   for (let turn = 0; turn < 2; turn += 1) {
     await panel.press('call');
@@ -99,5 +95,4 @@ test('the demo refuses nothing of a second call right after the first', { timeou
   }
   await demo.idle();
   assert.deepEqual(page.mistakes, []);
-  await context.close();
 });

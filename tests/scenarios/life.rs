@@ -89,7 +89,7 @@ fn sighup_brings_a_new_button_and_leaves_the_call_alone() {
         ..VisitorSettings::with_codecs(&[Codec::Pcmu])
     };
     assert!(Visitor::try_open(appliance.http, more("support")).is_err());
-    let line = format!("destination = \"sip:support@{}\"\n{ORIGINS}", phone.sip);
+    let line = format!("destination = \"sip:sales@{}\"\n{ORIGINS}", phone.sip);
     appliance.reload(&shop.clone().button("support", &line));
     let mut second = harness::until("the new button is there", || {
         Visitor::try_open(appliance.http, more("support")).ok()
@@ -118,7 +118,7 @@ fn a_button_takes_as_many_calls_as_it_may_and_refuses_the_next() {
     let place = Place::new("life-limit");
     let phone = phone(&place);
     let account = format!(
-        "registrar = \"{0}\"\nusername = \"shop\"\npassword = \"\"\nregister = false\n\
+        "registrar = \"{0}\"\nusername = \"shop\"\nregister = false\n\
          codecs = [\"pcmu\"]",
         phone.sip
     );
@@ -148,7 +148,7 @@ fn a_call_has_a_longest_time() {
     let place = Place::new("life-too-long");
     let phone = phone(&place);
     let account = format!(
-        "registrar = \"{0}\"\nusername = \"shop\"\npassword = \"\"\nregister = false",
+        "registrar = \"{0}\"\nusername = \"shop\"\nregister = false",
         phone.sip
     );
     let button =

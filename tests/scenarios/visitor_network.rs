@@ -134,7 +134,7 @@ fn foreign_client_hellos_cost_no_call() {
 
 #[test]
 fn an_ice_restart_keeps_the_call_up() {
-    let Scene { visitor, _place, .. } = talk("network-restart", settings());
+    let Scene { appliance: _appliance, phone: _phone, visitor, _place } = talk("network-restart", settings());
     visitor.restart_ice();
     visitor.until("the restart is answered", |seen| (seen.answers == 2).then_some(()));
     assert!(visitor.packets_come());
@@ -161,7 +161,7 @@ fn a_browser_whose_media_never_comes_ends_the_call() {
 
 #[test]
 fn strangers_on_the_sip_and_media_ports_get_no_answer() {
-    let Scene { appliance, visitor, _place, .. } = talk("network-strangers", settings());
+    let Scene { appliance, phone: _phone, visitor, _place } = talk("network-strangers", settings());
     let log = appliance.log();
     let word = log.split("sip=").nth(1).and_then(|rest| rest.split_whitespace().next());
     let sip: std::net::SocketAddr =

@@ -48,7 +48,7 @@ impl Shop {
     /// A trunk that is known by its address, and a button `sales` that calls there.
     pub fn trunk(peer: SocketAddr, codecs: &[&str]) -> Shop {
         let account = format!(
-            "registrar = \"{peer}\"\nusername = \"shop\"\npassword = \"\"\nregister = false\n\
+            "registrar = \"{peer}\"\nusername = \"shop\"\nregister = false\n\
              codecs = {codecs:?}"
         );
         let button = format!("destination = \"sip:sales@{peer}\"\n{ORIGINS}");

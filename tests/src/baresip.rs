@@ -30,6 +30,8 @@ pub struct Phone {
     pub answers: bool,
     /// More parameters of its account, each with a semicolon before it.
     pub account: String,
+    /// Whether it registers itself, every minute.
+    pub registers: bool,
     /// The domain of its address; none for its own socket.
     pub domain: Option<String>,
 }
@@ -42,6 +44,7 @@ impl Default for Phone {
             codecs: vec!["PCMU/8000".into(), "PCMA/8000".into()],
             answers: true,
             account: String::new(),
+            registers: false,
             domain: None,
         }
     }
@@ -98,9 +101,10 @@ impl Baresip {
         place.write(&format!("{name}/config"), &config);
         let answers = if phone.answers { ";answermode=auto" } else { "" };
         let account = format!(
-            "<sip:{}@{}>;regint=0;audio_codecs={}{answers}{}\n",
+            "<sip:{}@{}>;regint={};audio_codecs={}{answers}{}\n",
             phone.user,
             phone.domain.clone().unwrap_or_else(|| format!("127.0.0.1:{sip}")),
+            if phone.registers { 60 } else { 0 },
             phone.codecs.join(","),
             phone.account
         );

@@ -52,6 +52,8 @@ impl Program {
             if found.is_none()
                 && let Some(status) = self.ended()
             {
+                // Its last words may still be on their way.
+                std::thread::sleep(Duration::from_millis(200));
                 panic!("{} ended ({status}) before it said {text:?}:\n{}", self.name, self.output());
             }
             found

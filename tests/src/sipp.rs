@@ -27,7 +27,13 @@ impl Sipp {
     pub fn start_with(place: &Place, scenario: &str, keys: &[(&str, &str)]) -> Sipp {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/sipp");
         let file = folder.join(format!("{scenario}.xml"));
-        assert!(file.is_file(), "no scenario {}", file.display());
+        let mut text = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        // SIPp itself takes no keyword in a status line.
+        for (key, value) in keys {
+            text = text.replace(&format!("[{key}]"), value);
+        }
+        let file = place.write(&format!("{scenario}.xml"), &text);
         let (port, media) = (place::port(), place::ports(4));
         let messages = place.path(&format!("{scenario}.messages"));
         // A second of 1000 Hz, A-law, for scenarios that play it.
@@ -42,9 +48,6 @@ impl Sipp {
         command.arg("-p").arg(port.to_string()).arg("-mp").arg(media.to_string());
         command.args(["-nostdin", "-trace_msg", "-message_file"]).arg(&messages);
         command.args(["-trace_err", "-error_file"]).arg(place.path(&format!("{scenario}.errors")));
-        for (key, value) in keys {
-            command.args(["-key", key, value]);
-        }
         command.env("TERM", "dumb");
         let mut program =
             Program::start("sipp", &mut command, &place.path(&format!("{scenario}.log")));

@@ -20,16 +20,22 @@ const WORDS = {
   held: 'On hold',
 };
 
+const ASKING = 'Please allow the microphone';
+const ASKING_AFTER = 400;
+
 let phone = null;
 let callId = null;
 let startedAt = 0;
 let muted = false;
 let connected = false;
+// Set while the browser's question stands; not for the moment that a permission already given takes.
+let asking = false;
+let askingTimer = 0;
 
 function show(state, words) {
   const live = state !== 'idle' && state !== 'ended';
   panel.dataset.state = state;
-  status.textContent = words || WORDS[state] || state;
+  status.textContent = words || (live && asking && ASKING) || WORDS[state] || state;
   buttons.call.hidden = live;
   byId('call-text').textContent = state === 'ended' ? 'Call again' : 'Call';
   buttons.hangup.hidden = !live;
@@ -54,6 +60,12 @@ function sheet(id, open) {
   buttons[id === 'keypad' ? 'keys' : 'settings'].setAttribute('aria-expanded', String(open));
 }
 
+/** Closes a sheet from the keyboard: the focus goes back to the button that opened it. */
+function leaveSheet(id) {
+  sheet(id, false);
+  buttons[id === 'keypad' ? 'keys' : 'settings'].focus();
+}
+
 function openPopup() {
   const url = new URL(location.pathname, location.origin);
   return window.open(url, `click2call-${name}`, 'popup,width=340,height=420');
@@ -74,6 +86,8 @@ function call() {
   }
   muted = false;
   buttons.mute.setAttribute('aria-pressed', 'false');
+  timer.hidden = true;
+  timer.textContent = '0:00';
   callId = phone.call({});
   show('calling');
   buttons.hangup.focus();
@@ -126,11 +140,21 @@ function onState({ detail }) {
 }
 
 function onMicrophone({ detail }) {
-  if (detail.state === 'live' || detail.state === 'muted') {
+  clearTimeout(askingTimer);
+  if (detail.state === 'asking') {
+    askingTimer = setTimeout(() => {
+      asking = true;
+      if (callId !== null) show(panel.dataset.state);
+    }, ASKING_AFTER);
+    return;
+  }
+  if (asking) {
+    asking = false;
+    if (callId !== null) show(panel.dataset.state);
+  }
+  if (detail.state === 'live') {
     problem.hidden = true;
     fillDevices();
-  } else if (detail.state === 'asking') {
-    if (panel.dataset.state !== 'active') status.textContent = 'Please allow the microphone';
   } else {
     complain(detail.message, detail.hint, detail.popup && inFrame);
   }
@@ -140,7 +164,8 @@ function onQuality({ detail }) {
   const light = byId('light');
   light.hidden = false;
   light.dataset.level = detail.level;
-  light.textContent = detail.level === 'good' ? 'Good' : detail.message;
+  light.textContent = detail.level === 'good' ? 'Good line' : detail.message;
+  light.title = detail.message;
 }
 
 let drawnAt = 0;
@@ -180,13 +205,15 @@ byId('volume').addEventListener('input', (event) => phone.setVolume(event.target
 byId('microphone').addEventListener('change', (event) => phone.selectDevice({ kind: 'microphone', id: event.target.value }));
 byId('speaker').addEventListener('change', (event) => phone.selectDevice({ kind: 'speaker', id: event.target.value }));
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, select')) return;
-  if (callId === null) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || callId === null) return;
   if (event.key === 'Escape') {
-    if (!byId('keypad').hidden) sheet('keypad', false);
-    else if (!byId('options').hidden) sheet('options', false);
+    if (!byId('keypad').hidden) leaveSheet('keypad');
+    else if (!byId('options').hidden) leaveSheet('options');
     else hangup();
-  } else if (/^[0-9*#]$/.test(event.key)) {
+    return;
+  }
+  if (event.target.matches('input, select')) return;
+  if (/^[0-9*#]$/.test(event.key)) {
     digit(event.key);
   } else if (event.key === 'm' || event.key === 'M') {
     toggleMute();

@@ -9,5 +9,5 @@ mod plan;
 mod policy;
 
 pub use call::{Call, Change, LegCommand, LegEvent, Settings, VisitorEnd};
-pub use plan::{Learnt, browser_codecs, page_headers};
+pub use plan::{Learnt, browser_codecs, page_headers, trunk_codecs};
 pub use policy::{Limits, Policy, Refusal};

@@ -26,6 +26,14 @@ pub fn browser_codecs(account: &[Codec], learnt: Learnt) -> Vec<Codec> {
     order
 }
 
+/// The order of codecs in the INVITE: the account's, but those that the browser has too go first,
+/// since only they can be passed on untouched.
+pub fn trunk_codecs(account: &[Codec], browser: &[Codec]) -> Vec<Codec> {
+    let (shared, others): (Vec<Codec>, Vec<Codec>) =
+        account.iter().partition(|codec| browser.contains(codec));
+    shared.into_iter().chain(others).collect()
+}
+
 /// The page's data that goes into the INVITE: `X-` names of letters, digits and hyphens; values of
 /// printable characters, on one line. What does not fit is left out rather than mended, except that
 /// line ends and other controls become spaces.
@@ -63,6 +71,13 @@ mod tests {
         assert_eq!(order, [Pcmu, Opus, G722, Pcma]);
         let order = browser_codecs(&[Opus], learnt);
         assert_eq!(order[0], Opus);
+    }
+
+    #[test]
+    fn what_the_browser_has_too_is_offered_to_the_provider_first() {
+        let account = [Opus, G722, Pcma, Pcmu];
+        assert_eq!(trunk_codecs(&account, &[Pcmu, G722]), [G722, Pcmu, Opus, Pcma]);
+        assert_eq!(trunk_codecs(&account, &[]), account);
     }
 
     #[test]

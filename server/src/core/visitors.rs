@@ -8,7 +8,7 @@ use crate::config;
 use crate::legs;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
 use bridge::Bridge;
-use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers};
+use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
 use rtp::StreamEnd;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
 use sip::RegistrationState;
@@ -231,8 +231,7 @@ impl Core {
         })
     }
 
-    /// Starts a call: the INVITE first, since that is what the visitor waits for; then the answer
-    /// to the browser.
+    /// Starts a call. Neither the INVITE nor the answer to the browser waits for the other side.
     fn start_call(&mut self, now: Instant, link: LinkId, wish: Wish) -> Result<(), ServerMessage> {
         if self.calls.by_page(link, wish.call).is_some() {
             return Err(bad(wish.call, "This call number is in use"));
@@ -267,8 +266,22 @@ impl Core {
             };
             (entry.settings.codecs.clone(), entry.learnt, seen)
         };
+        let known = self.links.get(&link).ok_or_else(gone)?;
+        let (page, local_page) = (known.page.clone(), known.local_page);
+        let id = self.calls.next_id();
+        let peer = PeerId(id.0);
+        let order = browser_codecs(&codecs, learnt);
+        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
+        let answer = self.browsers.accept(now, peer, &wish.offer, &settings).map_err(|error| {
+            tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
+            let hint = "Use a current browser; the operator finds more in the log.";
+            legs::browser::error(ErrorCode::BadOffer, Some(wish.call), &error.to_string(), hint)
+        })?;
+        let browser: Vec<Codec> = self.browsers.codecs(peer).collect();
+        let codecs = trunk_codecs(&codecs, &browser);
         let pair = self.pool.open(&mut self.sockets).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
+            self.browsers.close(now, peer);
             internal("No free port for the call")
         })?;
         let public = self.config.listen.public_ip;
@@ -290,9 +303,6 @@ impl Core {
             },
             &mut self.seed,
         );
-        let known = self.links.get(&link).ok_or_else(gone)?;
-        let (page, local_page) = (known.page.clone(), known.local_page);
-        let id = self.calls.next_id();
         let bridge = Bridge::new(&mut self.seed);
         let new = NewCall {
             link,
@@ -326,29 +336,12 @@ impl Core {
         self.send_sip_transmits();
         if let Some(active) = self.calls.entry(id) {
             active.facts.invited_at = Some(Instant::now());
+            active.peer = Some(peer);
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 
-        let peer = PeerId(id.0);
-        let order = browser_codecs(&codecs, learnt);
-        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
-        match self.browsers.accept(now, peer, &wish.offer, &settings) {
-            Ok(answer) => {
-                if let Some(active) = self.calls.entry(id) {
-                    active.peer = Some(peer);
-                }
-                self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
-                self.drain_browsers(now);
-            }
-            Err(error) => {
-                tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
-                let message = error.to_string();
-                let hint = "Use a current browser; the operator finds more in the log.";
-                let code = ErrorCode::BadOffer;
-                self.tell(link, legs::browser::error(code, Some(wish.call), &message, hint));
-                self.call_event(now, id, LegEvent::VisitorEnded(VisitorEnd::NoMedia));
-            }
-        }
+        self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
+        self.drain_browsers(now);
         Ok(())
     }
 

@@ -47,7 +47,7 @@ export class Appliance {
   static async start(name, { accounts = {}, buttons = {}, webphone, webrtc = '127.0.0.1', publicUrl } = {}) {
     const folder = freshFolder('browser', name, 'appliance');
     const ports = { http: port(), webrtc: port(), sip: port() };
-    const url = publicUrl ?? `http://127.0.0.1:${ports.http}`;
+    const url = typeof publicUrl === 'function' ? publicUrl(ports) : publicUrl ?? `http://127.0.0.1:${ports.http}`;
     const text = [
       `public_url = ${quoted(url)}\n`,
       section('listen', {

@@ -162,14 +162,14 @@ export class ShopPhone {
     this.command('hangup');
   }
 
-  /** What it heard in its last call, in slices of 200 ms. Complete once the call is over. */
+  /** What it has heard in its last call, in slices of 200 ms. The recording grows as the call goes. */
   heard(hertz) {
     const files = readdirSync(this.#recordings).filter((file) => file.endsWith('dec.wav')).sort();
     if (!files.length) return [];
     return slices(path.join(this.#recordings, files.at(-1)), hertz);
   }
 
-  /** Fails unless the tone was clearly there for `seconds` of the last call. */
+  /** Waits until the tone was clearly there for `seconds` of the last call. */
   async heardTone(hertz, seconds) {
     await until(`${hertz} Hz of ${seconds} s are in the phone's recording`, () => {
       const all = this.heard(hertz);

@@ -3,7 +3,8 @@
 import { connect, createServer } from 'node:net';
 import { closeLater } from './closing.mjs';
 
-export async function openWire(port) {
+/** A wire whose other end is the port `wire.to`, which may be plugged in later. */
+export async function openWire() {
   const pairs = new Set();
   let cut = false;
   const server = createServer((near) => {
@@ -11,7 +12,7 @@ export async function openWire(port) {
       near.destroy();
       return;
     }
-    const far = connect(port, '127.0.0.1');
+    const far = connect(wire.to, '127.0.0.1');
     const pair = { near, far, socket: false };
     pairs.add(pair);
     near.once('data', (first) => { pair.socket = first.toString('latin1').startsWith('GET /ws'); });
@@ -34,7 +35,8 @@ export async function openWire(port) {
     }
     server.close();
   });
-  return {
+  const wire = {
+    to: 0,
     port: server.address().port,
     /** WebSockets that are open now. */
     get sockets() {
@@ -54,4 +56,5 @@ export async function openWire(port) {
       cut = false;
     },
   };
+  return wire;
 }

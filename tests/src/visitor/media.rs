@@ -21,6 +21,8 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 const FRAME: Duration = Duration::from_millis(20);
+/// How long the browser's own handshake waits after a foreign one.
+const HELD_FOR: Duration = Duration::from_millis(150);
 /// How loud the visitor is.
 const LEVEL: f32 = -10.0;
 
@@ -51,6 +53,8 @@ pub struct Media {
     listens: bool,
     decoders: HashMap<u8, Option<Decoder>>,
     foreign_hello: bool,
+    /// The browser's own DTLS, while a foreign one goes first.
+    held: Option<(Instant, Vec<(Protocol, SocketAddr, Vec<u8>)>)>,
     events: Vec<MediaEvent>,
     /// Packets of sound sent.
     pub sent: u64,
@@ -133,6 +137,7 @@ impl Media {
             listens: settings.listens,
             decoders: HashMap::new(),
             foreign_hello: settings.foreign_hello,
+            held: None,
             events: Vec::new(),
             sent: 0,
         };
@@ -188,15 +193,21 @@ impl Media {
 
     /// When [`Media::handle_timeout`] wants to be called.
     pub fn wake_at(&self) -> Instant {
-        match &self.speaker {
+        let wake_at = match &self.speaker {
             Some(speaker) if self.connected => self.wake_at.min(speaker.next_at),
             _ => self.wake_at,
-        }
+        };
+        self.held.as_ref().map_or(wake_at, |(until, _)| wake_at.min(*until))
     }
 
     /// Timers, and the next piece of sound.
     pub fn handle_timeout(&mut self) {
         let now = Instant::now();
+        if let Some((_, packets)) = self.held.take_if(|(until, _)| *until <= now) {
+            for (protocol, to, octets) in packets {
+                self.transmit(protocol, to, octets);
+            }
+        }
         // str0m fails where the far end broke the protocol; the scenario sees a call without sound.
         let _ = self.rtc.handle_input(Input::Timeout(now));
         self.drain();
@@ -213,6 +224,10 @@ impl Media {
             (Some(own), _) => (Protocol::Udp, own.local_addr().unwrap()),
             _ => return,
         };
+        // As in browsers, DTLS that comes before the own ClientHello is dropped.
+        if self.held.is_some() && is_dtls(octets) {
+            return;
+        }
         let Ok(packet) = Receive::new(protocol, from, to, octets) else { return };
         let input = Input::Receive(Instant::now(), packet);
         if self.rtc.accepts(&input) {
@@ -306,9 +321,14 @@ impl Media {
     }
 
     fn transmit(&mut self, protocol: Protocol, to: SocketAddr, octets: Vec<u8>) {
-        if self.foreign_hello && matches!(octets.first(), Some(20..=63)) {
-            self.foreign_hello = false;
-            self.transmit(protocol, to, foreign::client_hello());
+        if is_dtls(&octets) {
+            if std::mem::take(&mut self.foreign_hello) {
+                self.transmit(protocol, to, foreign::client_hello());
+                self.held = Some((Instant::now() + HELD_FOR, Vec::new()));
+            }
+            if let Some((_, packets)) = &mut self.held {
+                return packets.push((protocol, to, octets));
+            }
         }
         match (protocol, &self.sender, &mut self.tcp) {
             // A full or refusing socket loses the packet, as networks do.
@@ -317,6 +337,11 @@ impl Media {
             _ => {}
         }
     }
+}
+
+/// DTLS by its first octet (RFC 7983).
+fn is_dtls(octets: &[u8]) -> bool {
+    matches!(octets.first(), Some(20..=63))
 }
 
 fn generator(frequency: f32) -> ToneGenerator {
