@@ -106,8 +106,7 @@ async fn serve(
         let webrtc = bound.webrtc;
         io::Error::new(error.kind(), format!("[listen] webrtc = \"{webrtc}\" (TCP): {error}"))
     })?;
-    let listening =
-        Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
+    let listening = Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
 
     let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
@@ -149,7 +148,9 @@ async fn serve(
         }
         draining = true;
         hub.drain();
-        tracing::info!("ending: no new calls, live ones may go on for 30 seconds; a second signal ends at once");
+        tracing::info!(
+            "ending: no new calls, live ones may go on for 30 seconds; a second signal ends at once"
+        );
         if core.send(CoreEvent::Operator(Operator::Drain)).is_err() {
             break;
         }

@@ -82,7 +82,12 @@ impl Core {
                 }
                 webrtc::Event::TelephoneEvent(event) => self.handle_page_event(now, &event),
                 webrtc::Event::Connected { peer, after, protocol } => {
-                    tracing::info!(call = peer.0, ms = after.as_millis() as u64, ?protocol, "browser media is up");
+                    tracing::info!(
+                        call = peer.0,
+                        ms = after.as_millis() as u64,
+                        ?protocol,
+                        "browser media is up"
+                    );
                     self.call_event(now, CallId(peer.0), LegEvent::VisitorConnected);
                 }
                 webrtc::Event::Moved { .. } => {}
@@ -194,8 +199,12 @@ impl Core {
             match transmit.protocol {
                 Protocol::Udp => {
                     let local = transmit.local;
-                    let sent =
-                        self.sockets.send(self.webrtc_port, local, transmit.remote, &transmit.payload);
+                    let sent = self.sockets.send(
+                        self.webrtc_port,
+                        local,
+                        transmit.remote,
+                        &transmit.payload,
+                    );
                     count(&self.metrics, sent);
                 }
                 Protocol::Tcp => {

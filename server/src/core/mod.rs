@@ -133,8 +133,8 @@ impl Core {
         let bound = Bound { webrtc: local(webrtc_port)?, sip: local(sip_port)? };
 
         let candidates = candidates(&config, bound.webrtc);
-        let certificate = webrtc::Certificate::generate()
-            .map_err(|error| io::Error::other(error.to_string()))?;
+        let certificate =
+            webrtc::Certificate::generate().map_err(|error| io::Error::other(error.to_string()))?;
         let settings = webrtc::Settings::new(candidates, certificate);
         let browsers = webrtc::Endpoint::new(settings, seed.fork())
             .map_err(|error| io::Error::other(error.to_string()))?;
@@ -391,9 +391,10 @@ fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate>
 /// The address that Via and Contact begin with: the configured public one, else the one from which
 /// this machine reaches its first provider.
 fn sip_address(config: &Config, bound: SocketAddr) -> SocketAddr {
-    let ip = config.listen.public_ip.unwrap_or_else(|| {
-        if bound.ip().is_unspecified() { route_address() } else { bound.ip() }
-    });
+    let ip = config
+        .listen
+        .public_ip
+        .unwrap_or_else(|| if bound.ip().is_unspecified() { route_address() } else { bound.ip() });
     SocketAddr::new(ip, bound.port())
 }
 

@@ -28,11 +28,7 @@ pub struct Measured {
 /// The light and its reason: the worst trouble wins.
 pub fn judge(measured: Measured) -> (QualityLevel, QualityReason) {
     let grade = |value: f32, fair: f32, poor: f32| {
-        if value >= poor {
-            2
-        } else {
-            u8::from(value >= fair)
-        }
+        if value >= poor { 2 } else { u8::from(value >= fair) }
     };
     let troubles = [
         (if measured.visitor_silent { 2 } else { 0 }, QualityReason::VisitorSilent),
@@ -58,7 +54,8 @@ pub fn judge(measured: Measured) -> (QualityLevel, QualityReason) {
 
 /// A page's report with impossible numbers taken out.
 pub fn sane(report: QualityReport) -> QualityReport {
-    let clamp = |value: f32, most: f32| if value.is_finite() { value.clamp(0.0, most) } else { 0.0 };
+    let clamp =
+        |value: f32, most: f32| if value.is_finite() { value.clamp(0.0, most) } else { 0.0 };
     QualityReport {
         loss: clamp(report.loss, 100.0),
         jitter: clamp(report.jitter, 60_000.0),

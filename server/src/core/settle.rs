@@ -154,7 +154,8 @@ impl Core {
             }
             sip::Event::Provisional { invite, status, early_sdp, .. } => {
                 let id = CallId(invite.0);
-                let sound = early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
+                let sound =
+                    early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
                 self.call_event(now, id, legs::trunk::provisional(status, sound));
             }
             sip::Event::Answered { invite, sdp, .. } => {

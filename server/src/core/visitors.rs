@@ -206,11 +206,8 @@ impl Core {
         })?;
         let entry = self.accounts.entry(account).ok_or_else(unready)?;
         let written = wish.uri.as_deref().unwrap_or_default();
-        let full = if written.starts_with("sip:") {
-            written.to_owned()
-        } else {
-            format!("sip:{written}")
-        };
+        let full =
+            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
         let full =
             if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
         let destination: sip::message::Uri = full
@@ -285,19 +282,14 @@ impl Core {
             internal("No free port for the call")
         })?;
         let public = self.config.listen.public_ip;
-        let media =
-            legs::trunk::media_address(pair.address, self.sip_address, seen, public);
+        let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
         let description = legs::trunk::Description::new(media, &codecs, &mut self.seed);
         let offer = description.offer();
         let stream = StreamEnd::new(
             rtp::StreamSettings {
                 local_rtp: pair.address,
                 local_rtcp: Some(SocketAddr::new(pair.address.ip(), pair.address.port() + 1)),
-                remote: rtp::Remote {
-                    rtp: unspecified(),
-                    rtcp: unspecified(),
-                    mux: false,
-                },
+                remote: rtp::Remote { rtp: unspecified(), rtcp: unspecified(), mux: false },
                 payloads: rtp::PayloadMap::default(),
                 cname: self.seed.token(16),
             },

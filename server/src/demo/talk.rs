@@ -169,7 +169,7 @@ impl Talk {
         self.timestamp = self.timestamp.wrapping_add(self.codec.clock_rate() / 50);
         if let Some(outgoing) = self.stream.send_frame(now, &frame, scratch) {
             let packet = &scratch[..outgoing.length];
-                    sockets.send(self.pair.rtp, self.pair.address, outgoing.to, packet);
+            sockets.send(self.pair.rtp, self.pair.address, outgoing.to, packet);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The browser leg: `webrtc` and page words to `call` words, and back.
 
 use call::VisitorEnd;
-use std::time::Instant;
 use signalling::{Direction, ErrorCode, HangupReason, ServerMessage};
+use std::time::Instant;
 
 /// Keypad digits inside a browser's RTP. Browsers send them at the clock of the codec or at 8000 Hz,
 /// and the two count time apart, so each has a receiver of its own.

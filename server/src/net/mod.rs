@@ -7,6 +7,6 @@ mod udp;
 
 pub use ice_tcp::listen as listen_ice_tcp;
 pub use interfaces::{is_local_scope, own_addresses};
-pub use ports::PortPool;
 pub use ports::Pair;
+pub use ports::PortPool;
 pub use udp::{Found, PortId, Ready, Sockets};
