@@ -4,7 +4,7 @@ use crate::cli::{self, Args};
 use crate::config::{Config, HostPort, Notice};
 use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
-use crate::core::{Core, Setup};
+use crate::core::{Core, Setup, named};
 use crate::demo::DemoPhone;
 use crate::net::{Sockets, listen_ice_tcp};
 use crate::{http, ws};
@@ -76,10 +76,8 @@ async fn serve(
     mut seed: Seed,
     store: store::Store,
 ) -> io::Result<()> {
-    let http_listener = TcpListener::bind(config.listen.http).await.map_err(|error| {
-        let http = config.listen.http;
-        io::Error::new(error.kind(), format!("[listen] http = \"{http}\": {error}"))
-    })?;
+    let http = config.listen.http;
+    let http_listener = named(TcpListener::bind(http).await, "http", http)?;
     let http_address = http_listener.local_addr()?;
     if config.listen.http.port() == 0 {
         // Any free port was asked for, so only now is it known where pages are reached.
@@ -102,10 +100,7 @@ async fn serve(
         store,
     };
     let (shard, bound) = Core::new(setup)?;
-    let tcp = TcpListener::bind(bound.webrtc).await.map_err(|error| {
-        let webrtc = bound.webrtc;
-        io::Error::new(error.kind(), format!("[listen] webrtc = \"{webrtc}\" (TCP): {error}"))
-    })?;
+    let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;
     let listening = Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
 
     let (ended, mut end) = oneshot::channel();

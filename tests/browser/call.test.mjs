@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Appliance } from './lib/appliance.mjs';
 import { launchChromium, openPage } from './lib/chromium.mjs';
-import { hearsNothing, hearsTone } from './lib/ear.mjs';
+import { hear, hearsNothing, hearsTone } from './lib/ear.mjs';
 import { Panel } from './lib/panel.mjs';
 import { ShopPhone } from './lib/phone.mjs';
 import { openWire } from './lib/proxy.mjs';
@@ -65,6 +65,11 @@ test('visitor and shop hear each other, and the keys arrive in their order', LIM
   await until('a key of the keyboard is at the phone', () => phone.digits === '1*9#07');
   await hearsTone(page, 660);
   await phone.heardTone(440, 1.5);
+  // Each hears the other and not itself.
+  const [own] = (await hear(page, 440)).tones;
+  assert.ok(own.share < 0.05, `the visitor hears himself: ${JSON.stringify(own)}`);
+  const back = phone.heard(660).filter(({ share, tone }) => share > 0.05 && tone > -45).length;
+  assert.equal(back, 0, 'the shop hears itself');
   await panel.press('hangup');
   await panel.reaches('ended');
   await phone.idle();

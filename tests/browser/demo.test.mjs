@@ -11,7 +11,7 @@ import { hearsNothing, hearsSound, hearsTone } from './lib/ear.mjs';
 import { Panel } from './lib/panel.mjs';
 import { until } from './lib/wait.mjs';
 
-const LIMIT = 60 * 1024;
+const LIMIT = 60_000;
 
 const demo = await Appliance.demo('demo');
 const browser = await launchChromium('demo');

@@ -5,10 +5,13 @@ import { ownNetwork } from './lib/network.mjs';
 await ownNetwork(import.meta.url);
 
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
 import { Appliance } from './lib/appliance.mjs';
 import { launchChromium, openPage } from './lib/chromium.mjs';
 import { hearsTone } from './lib/ear.mjs';
+import { SCREENS } from './lib/folder.mjs';
 import { Panel } from './lib/panel.mjs';
 import { ShopPhone } from './lib/phone.mjs';
 import { openShop, storePage } from './lib/shop.mjs';
@@ -42,6 +45,12 @@ async function visit(t, url, { from = browser, before, permissions } = {}) {
   const context = await from.newContext({ permissions });
   t.after(() => context.close());
   return openPage(context, url, { before });
+}
+
+/** What a complaint looks like, for people to judge. */
+async function picture(page, name) {
+  mkdirSync(SCREENS, { recursive: true });
+  await page.screenshot({ path: path.join(SCREENS, `problem-${name}.png`) });
 }
 
 async function panelIn(page) {
@@ -86,6 +95,10 @@ test('where no window may open, the words name allow and a button offers the win
   await panel.press('call');
   const problem = await panel.complains(/does not pass the microphone/i);
   assert.match(problem.hint, /allow="microphone/);
+  const place = await panel.page.evaluate(() => document.getElementById('popup').getBoundingClientRect().bottom);
+  const line = await panel.page.evaluate(() => document.getElementById('problem').getBoundingClientRect().bottom);
+  assert.ok(place <= line, `the button for the window is out of sight: ${place} of ${line}`);
+  await picture(page, 'no-allow');
   assert.equal(problem.popup, true);
   await appliance.idle();
 });
@@ -134,6 +147,8 @@ test('a refused microphone says what to do and cancels the ringing phone at once
   await page.evaluate(() => window.decide());
   const problem = await panel.complains(/was not allowed/i);
   assert.match(problem.hint, /address bar/);
+  await page.setViewportSize({ width: 320, height: 200 });
+  await picture(page, 'refused');
   assert.equal(problem.popup, false);
   await quiet.idle(3_000);
   await panel.reaches('ended');
@@ -148,6 +163,8 @@ test('a machine without a microphone is told to plug one in', LIMIT, async (t) =
   await panel.press('call');
   const problem = await panel.complains(/no microphone was found/i);
   assert.match(problem.hint, /plug/i);
+  await page.setViewportSize({ width: 217, height: 140 });
+  await picture(page, 'none');
   await panel.reaches('ended');
   await appliance.idle();
 });

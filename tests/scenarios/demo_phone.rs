@@ -92,7 +92,7 @@ fn what_is_embedded_elsewhere_is_refused_with_words() {
     let place = Place::new("demo-refusals");
     let appliance = Appliance::demo(&place);
     let refused = |settings: VisitorSettings| {
-        Visitor::try_open(appliance.http, settings).err().expect("a refusal")
+        Visitor::try_open(appliance.http, settings).expect_err("a refusal")
     };
     let foreign = VisitorSettings {
         origin: Some("http://evil.example".into()),

@@ -84,7 +84,7 @@ pub fn ports(count: u16) -> u16 {
         let offset = NEXT.fetch_add(count, Ordering::Relaxed);
         let span = LAST - FIRST - count;
         // Even, as RTP wants its ports.
-        let first = FIRST + (start.wrapping_add(offset) % span & !1);
+        let first = FIRST + ((start.wrapping_add(offset) % span) & !1);
         if (first..first + count).all(is_free) {
             return first;
         }

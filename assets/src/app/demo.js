@@ -31,13 +31,17 @@ webPhone.onError = (info) => {
   byId('state').textContent = `${info.message} ${info.hint || ''}`;
 };
 
+function chosen() {
+  byId('register').hidden = byId('button').value !== '';
+}
+
+byId('button').addEventListener('change', chosen);
 byId('connect').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!embedded) {
     const button = byId('button').value;
     webPhone.embed(button ? { container: 'phone', button } : { container: 'phone' });
     byId('button').disabled = true;
-    byId('register').hidden = button !== '';
     embedded = true;
   }
   webPhone.connect();
@@ -66,5 +70,11 @@ if (answer.ok) {
   const site = await answer.json();
   for (const button of site.buttons) byId('button').append(new Option(`Button ${button.name}`, button.name));
   byId('registrars').append(...site.registrars.map((registrar) => new Option(registrar, registrar)));
-  if (!site.webphone && site.buttons.length) byId('button').value = site.buttons[0].name;
+  if (!site.webphone) {
+    // Nothing may register from a page here, so the choice would only lead to a refusal.
+    byId('button').options[0].disabled = true;
+    byId('button').options[0].textContent += ' (needs [webphone] in the file)';
+    if (site.buttons.length) byId('button').value = site.buttons[0].name;
+    chosen();
+  }
 }

@@ -354,7 +354,8 @@ impl Core {
     }
 }
 
-fn named<T>(result: io::Result<T>, key: &str, address: SocketAddr) -> io::Result<T> {
+/// An error of opening a socket, with the key that asks for it and what to do.
+pub fn named<T>(result: io::Result<T>, key: &str, address: SocketAddr) -> io::Result<T> {
     result.map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "another program has this port: stop it, or change the key",

@@ -54,11 +54,13 @@ pub struct Media {
     decoders: HashMap<u8, Option<Decoder>>,
     foreign_hello: bool,
     /// The browser's own DTLS, while a foreign one goes first.
-    held: Option<(Instant, Vec<(Protocol, SocketAddr, Vec<u8>)>)>,
+    held: Option<(Instant, Vec<Outgoing>)>,
     events: Vec<MediaEvent>,
     /// Packets of sound sent.
     pub sent: u64,
 }
+
+type Outgoing = (Protocol, SocketAddr, Vec<u8>);
 
 struct Speaker {
     payload_type: u8,
