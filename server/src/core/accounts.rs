@@ -46,12 +46,17 @@ pub struct Accounts {
     next: u64,
     lookups: HashMap<HostPort, Lookup>,
     wanted: HashSet<HostPort>,
+    /// Something changed that the SIP machine or the resolver may have to be told.
+    unsettled: bool,
+    /// When a name must be looked up again.
+    look_up_at: Option<Instant>,
 }
 
 impl Accounts {
     /// Takes over the accounts of a (new) configuration; returns those that are gone. An account
     /// whose settings changed is told anew at the next [`Accounts::untold`].
     pub fn configure(&mut self, config: &config::Config) -> Vec<AccountId> {
+        self.unsettled = true;
         let mut gone = Vec::new();
         self.names.retain(|name, id| {
             let keep = config.accounts.contains_key(name);
@@ -102,6 +107,7 @@ impl Accounts {
     }
 
     fn insert(&mut self, settings: config::Account, link: Option<LinkId>) -> AccountId {
+        self.unsettled = true;
         self.next += 1;
         let id = AccountId(self.next);
         let state = RegistrationState::Unregistered;
@@ -152,6 +158,20 @@ impl Accounts {
         }
     }
 
+    /// Whether there may be something to look up or to tell; asked in every round, so it costs
+    /// nothing where there is not.
+    pub fn is_unsettled(&self, now: Instant) -> bool {
+        self.unsettled || self.look_up_at.is_some_and(|at| at <= now)
+    }
+
+    /// Everything that could be told is told.
+    pub fn settled(&mut self) {
+        self.unsettled = false;
+        let wanted = self.wanted.iter().filter(|host| literal(host).is_none());
+        let again = wanted.filter_map(|host| self.lookups.get(host)).map(|l| l.again_at);
+        self.look_up_at = again.min();
+    }
+
     /// Names to look up now.
     pub fn poll_lookup(&mut self, now: Instant) -> Option<HostPort> {
         let due = self.wanted.iter().find(|host| {
@@ -172,6 +192,7 @@ impl Accounts {
 
     /// A name's addresses have come. Old ones stay in use where the new look-up found none.
     pub fn resolved(&mut self, now: Instant, name: &str, addresses: Vec<SocketAddr>) {
+        self.unsettled = true;
         let found = self.lookups.iter_mut().find(|(host, _)| host.to_string() == name);
         if let Some((_, lookup)) = found {
             if addresses.is_empty() {
@@ -223,8 +244,7 @@ impl Accounts {
 
     /// When a name must be looked up again.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let wanted = self.wanted.iter().filter(|host| literal(host).is_none());
-        wanted.filter_map(|host| self.lookups.get(host)).map(|lookup| lookup.again_at).min()
+        self.look_up_at
     }
 
     /// How many accounts of the file should be registered, and how many are.

@@ -8,8 +8,10 @@ use bridge::Side;
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
 use sip::RegistrationState;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// How often the numbers that others read are written.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// Passes over the machines in one settling: each pass handles what the one before brought about.
 const PASSES: usize = 16;
 
@@ -42,13 +44,8 @@ impl Core {
 
     /// Drains every machine until a pass yields nothing.
     pub(super) fn settle(&mut self, now: Instant) {
-        for (account, settings) in self.accounts.untold() {
-            self.sip.command(now, sip::Command::SetAccount { account, settings });
-        }
-        while let Some(host) = self.accounts.poll_lookup(now) {
-            if self.lookups.try_send(host.to_string()).is_err() {
-                break;
-            }
+        if self.accounts.is_unsettled(now) {
+            self.settle_accounts(now);
         }
         for _ in 0..PASSES {
             let mut idle = true;
@@ -68,7 +65,23 @@ impl Core {
                 break;
             }
         }
-        self.publish();
+        if now.saturating_duration_since(self.published_at) >= PUBLISH_EVERY {
+            self.published_at = now;
+            self.publish();
+        }
+    }
+
+    fn settle_accounts(&mut self, now: Instant) {
+        for (account, settings) in self.accounts.untold() {
+            self.sip.command(now, sip::Command::SetAccount { account, settings });
+        }
+        while let Some(host) = self.accounts.poll_lookup(now) {
+            // A full queue of look-ups is asked again when this one is due again.
+            if self.lookups.try_send(host.to_string()).is_err() {
+                break;
+            }
+        }
+        self.accounts.settled();
     }
 
     fn drain_call(&mut self, now: Instant, id: CallId) {
