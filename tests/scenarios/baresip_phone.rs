@@ -45,7 +45,8 @@ fn both_hear_each_other(
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     phone.tells("CALL_CLOSED");
     let heard = sound::has_tone(&phone.heard(), VISITOR, 1.0);
-    let level = heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
+    let level =
+        heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
     assert!((-13.0..-7.0).contains(&level), "the visitor's tone comes at {level} dBFS");
     appliance.is_quiet();
     let row = appliance.rows(1).remove(0);
@@ -109,7 +110,8 @@ fn opus_is_transcoded_for_a_phone_that_has_only_g722() {
 fn keys_arrive_at_the_phone_as_telephone_events() {
     for (name, codec) in [("baresip-keys-8000", Codec::Pcmu), ("baresip-keys-48000", Codec::Opus)] {
         let phone = Phone::with_codecs(&["PCMU/8000"]);
-        let Talk { appliance: _appliance, phone, visitor, _place } = talk(name, &phone, &["pcmu"], &[codec]);
+        let Talk { appliance: _appliance, phone, visitor, _place } =
+            talk(name, &phone, &["pcmu"], &[codec]);
         visitor.hears(PHONE);
         visitor.press("159#");
         harness::until("the phone hears the keys", || (phone.digits() == "159#").then_some(()));

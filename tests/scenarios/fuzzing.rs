@@ -21,8 +21,16 @@ fn fuzz(name: &str) {
 #[test]
 fn every_target_has_a_test() {
     let tested = [
-        "sip-message", "sip-endpoint", "sdp", "rtp", "rtp-stream", "webrtc", "bridge", "audio",
-        "signalling", "config",
+        "sip-message",
+        "sip-endpoint",
+        "sdp",
+        "rtp",
+        "rtp-stream",
+        "webrtc",
+        "bridge",
+        "audio",
+        "signalling",
+        "config",
     ];
     assert!(TARGETS.iter().map(|target| target.name).eq(tested));
 }

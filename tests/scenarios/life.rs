@@ -11,8 +11,7 @@ fn phone(place: &Place) -> Baresip {
 }
 
 fn talking(appliance: &Appliance) -> Visitor {
-    let mut visitor =
-        Visitor::open(appliance, VisitorSettings::with_codecs(&[Codec::Pcmu]));
+    let mut visitor = Visitor::open(appliance, VisitorSettings::with_codecs(&[Codec::Pcmu]));
     visitor.call();
     visitor.talks();
     visitor.hears(660.0);
@@ -29,9 +28,8 @@ fn a_first_sigterm_takes_no_new_calls_and_lets_the_live_one_end() {
     appliance.terminate();
     harness::until("it says that it ends", || appliance.log().contains("ending").then_some(()));
     late.call();
-    let code = late.until("the new call is refused", |seen| {
-        seen.errors.first().map(|(code, _)| *code)
-    });
+    let code =
+        late.until("the new call is refused", |seen| seen.errors.first().map(|(code, _)| *code));
     assert_eq!(code, ErrorCode::Draining);
     let refused = Visitor::try_open(appliance.http, VisitorSettings::default());
     assert!(refused.is_err(), "a new page is refused");
@@ -147,10 +145,7 @@ fn a_button_takes_as_many_calls_as_it_may_and_refuses_the_next() {
 fn a_call_has_a_longest_time() {
     let place = Place::new("life-too-long");
     let phone = phone(&place);
-    let account = format!(
-        "registrar = \"{0}\"\nusername = \"shop\"\nregister = false",
-        phone.sip
-    );
+    let account = format!("registrar = \"{0}\"\nusername = \"shop\"\nregister = false", phone.sip);
     let button =
         format!("destination = \"sip:sales@{}\"\n{ORIGINS}\nmax_duration = \"4s\"", phone.sip);
     let shop = Shop::new().account("main", &account).button("sales", &button);

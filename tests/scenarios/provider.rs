@@ -12,11 +12,8 @@ fn shop(provider: &Kamailio, password: &str) -> Shop {
          codecs = [\"pcma\", \"pcmu\"]",
         provider.sip
     );
-    let button = format!(
-        "destination = \"sip:phone@{}\"\n{}",
-        provider.sip,
-        harness::appliance::ORIGINS
-    );
+    let button =
+        format!("destination = \"sip:phone@{}\"\n{}", provider.sip, harness::appliance::ORIGINS);
     Shop::new().account("main", &account).button("sales", &button)
 }
 
@@ -66,10 +63,7 @@ fn a_phone_that_has_registered_itself_is_called_by_its_name() {
         user: "bob".into(),
         domain: Some(REALM.into()),
         registers: true,
-        account: format!(
-            ";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}",
-            provider.sip
-        ),
+        account: format!(";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}", provider.sip),
         ..Phone::with_codecs(&["PCMU/8000"])
     };
     let phone = Baresip::start(&place, "phone", &phone);
@@ -138,8 +132,7 @@ fn a_registrar_that_comes_up_later_is_found() {
     let account = format!(
         "registrar = \"{port}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\nexpires = 60"
     );
-    let button =
-        format!("destination = \"sip:phone@{port}\"\n{}", harness::appliance::ORIGINS);
+    let button = format!("destination = \"sip:phone@{port}\"\n{}", harness::appliance::ORIGINS);
     let shop = Shop::new().account("main", &account).button("sales", &button);
     let appliance = Appliance::start(&place, &shop);
     let words = appliance.readiness_becomes(503);

@@ -120,9 +120,7 @@ fn foreign_client_hellos_cost_no_call() {
         let target = format!("{}:{}", words[4], words[5]);
         stranger.send_to(&foreign::client_hello(), &target).unwrap();
         visitor.talks();
-        visitor.until(&format!("call {number} is heard"), |seen| {
-            (seen.packets > 20).then_some(())
-        });
+        visitor.until(&format!("call {number} is heard"), |seen| (seen.packets > 20).then_some(()));
         stranger.send_to(&foreign::client_hello(), &target).unwrap();
         assert!(visitor.packets_come());
         visitor.hang_up();
@@ -134,7 +132,8 @@ fn foreign_client_hellos_cost_no_call() {
 
 #[test]
 fn an_ice_restart_keeps_the_call_up() {
-    let Scene { appliance: _appliance, phone: _phone, visitor, _place } = talk("network-restart", settings());
+    let Scene { appliance: _appliance, phone: _phone, visitor, _place } =
+        talk("network-restart", settings());
     visitor.restart_ice();
     visitor.until("the restart is answered", |seen| (seen.answers == 2).then_some(()));
     assert!(visitor.packets_come());
@@ -152,8 +151,8 @@ fn a_browser_whose_media_never_comes_ends_the_call() {
     let settings = VisitorSettings { udp: false, tcp: false, ..settings() };
     let mut visitor = Visitor::open(&appliance, settings);
     visitor.call();
-    let ended = visitor
-        .within(Duration::from_secs(60), |seen| seen.state(1).and_then(|step| step.cause));
+    let ended =
+        visitor.within(Duration::from_secs(60), |seen| seen.state(1).and_then(|step| step.cause));
     assert_eq!(ended, Some(EndCause::NoMedia));
     phone.tells("CALL_CLOSED");
     appliance.is_quiet();

@@ -91,9 +91,10 @@ impl Appliance {
         let own = std::env::current_exe().unwrap();
         let beside = own.ancestors().skip(1).take(3).map(|folder| folder.join("click2call"));
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/click2call");
-        beside.chain([built]).find(|path| path.is_file()).unwrap_or_else(|| {
-            panic!("the executable is not built: run cargo build -p click2call")
-        })
+        beside
+            .chain([built])
+            .find(|path| path.is_file())
+            .unwrap_or_else(|| panic!("the executable is not built: run cargo build -p click2call"))
     }
 
     /// `click2call --demo` on free ports.

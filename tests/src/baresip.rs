@@ -76,7 +76,13 @@ impl Baresip {
         // The sound card of a wide-band phone runs at its codec's rate.
         let wide = phone.codecs.first().is_some_and(|codec| codec.starts_with("G722"));
         let full = phone.codecs.first().is_some_and(|codec| codec.starts_with("opus"));
-        let rate = if full { Rate::Full } else if wide { Rate::Wide } else { Rate::Narrow };
+        let rate = if full {
+            Rate::Full
+        } else if wide {
+            Rate::Wide
+        } else {
+            Rate::Narrow
+        };
         let (folder, records) = (place.path(name), place.path(&format!("{name}/records")));
         std::fs::create_dir_all(&records).unwrap();
         let tone = place.path(&format!("{name}/tone.wav"));

@@ -54,8 +54,20 @@ impl Kamailio {
         let found = modules.into_iter().find(|path| std::path::Path::new(path).is_dir());
         let modules = found.expect("Kamailio's modules; cargo xtask test installs what is needed");
         let loaded: String = [
-            "kex", "corex", "tm", "tmx", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar",
-            "textops", "siputils", "xlog", "auth",
+            "kex",
+            "corex",
+            "tm",
+            "tmx",
+            "sl",
+            "rr",
+            "pv",
+            "maxfwd",
+            "usrloc",
+            "registrar",
+            "textops",
+            "siputils",
+            "xlog",
+            "auth",
         ]
         .map(|name| format!("loadmodule \"{name}.so\"\n"))
         .concat();

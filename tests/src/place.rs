@@ -20,8 +20,8 @@ impl Place {
     pub fn new(name: &str) -> Place {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir()
-            .join(format!("click2call-{}-{count}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("click2call-{}-{count}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         // What an earlier run left would be taken for this one's.
         let _ = std::fs::remove_dir_all(kept(name));
@@ -81,11 +81,11 @@ pub fn ports(count: u16) -> u16 {
     // Two test processes at a time start at different places.
     let start = (std::process::id() % 11) as u16 * 997;
     for _ in 0..200 {
-        let offset = NEXT.fetch_add(count, Ordering::Relaxed);
-        let span = LAST - FIRST - count;
+        let offset =
+            start.wrapping_add(NEXT.fetch_add(count.next_multiple_of(2), Ordering::Relaxed));
         // Even, as RTP wants its ports.
-        let first = FIRST + ((start.wrapping_add(offset) % span) & !1);
-        if (first..first + count).all(is_free) {
+        let first = FIRST + ((offset % (LAST - FIRST)) & !1);
+        if first + count <= LAST && (first..first + count).all(is_free) {
             return first;
         }
     }

@@ -54,7 +54,11 @@ impl Program {
             {
                 // Its last words may still be on their way.
                 std::thread::sleep(Duration::from_millis(200));
-                panic!("{} ended ({status}) before it said {text:?}:\n{}", self.name, self.output());
+                panic!(
+                    "{} ended ({status}) before it said {text:?}:\n{}",
+                    self.name,
+                    self.output()
+                );
             }
             found
         })

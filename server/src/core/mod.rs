@@ -106,7 +106,8 @@ pub struct Core {
     tcp_peers: HashMap<SocketAddr, TcpPeer>,
     drain_until: Option<Instant>,
     stop_at: Option<Instant>,
-    published_at: Instant,
+    /// When the numbers were written last; none where something changed that others wait for.
+    published_at: Option<Instant>,
     /// Where RTP packets are written.
     scratch: Vec<u8>,
 }
@@ -181,9 +182,11 @@ impl Core {
             tcp_peers: HashMap::new(),
             drain_until: None,
             stop_at: None,
-            published_at: Instant::now(),
+            published_at: None,
             scratch: vec![0; 2048],
         };
+        // Before anybody can ask: /readyz must not take accounts that nobody counted for ready.
+        core.publish();
         Ok((core, bound))
     }
 
@@ -337,6 +340,7 @@ impl Core {
 
     /// New calls follow the new file; calls that are up keep what they have.
     fn reload(&mut self, config: Arc<Config>) {
+        self.published_at = None;
         for account in self.accounts.configure(&config) {
             self.sip.command(Instant::now(), sip::Command::RemoveAccount { account });
         }

@@ -65,8 +65,9 @@ impl Core {
                 break;
             }
         }
-        if now.saturating_duration_since(self.published_at) >= PUBLISH_EVERY {
-            self.published_at = now;
+        let due = self.published_at.is_none_or(|at| at + PUBLISH_EVERY <= now);
+        if due {
+            self.published_at = Some(now);
             self.publish();
         }
     }
@@ -141,6 +142,7 @@ impl Core {
     /// Both legs are over: the row is written, the ports rest.
     fn finish(&mut self, now: Instant, id: CallId) {
         let Some(mut active) = self.calls.remove(id) else { return };
+        self.published_at = None;
         if let Some(peer) = active.peer.take() {
             self.browsers.close(now, peer);
         }
@@ -201,6 +203,7 @@ impl Core {
     }
 
     fn registration_changed(&mut self, account: AccountId, state: RegistrationState) {
+        self.published_at = None;
         let Some(entry) = self.accounts.entry_mut(account) else { return };
         entry.state = state.clone();
         let (registered, code, reason) = match &state {

@@ -312,6 +312,7 @@ impl Core {
         };
         let body = new.offer.octets().to_vec();
         self.calls.insert(id, new);
+        self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
         self.sip.command(
             now,

@@ -92,7 +92,8 @@ impl Media {
         incoming: mpsc::UnboundedSender<(SocketAddr, Vec<u8>)>,
     ) -> (Media, String) {
         let now = Instant::now();
-        let mut config = Rtc::builder().clear_codecs().enable_comfort_noise(true).set_rtp_mode(true);
+        let mut config =
+            Rtc::builder().clear_codecs().enable_comfort_noise(true).set_rtp_mode(true);
         for codec in &settings.codecs {
             config = match codec {
                 Codec::Opus => config.enable_opus(true, true),

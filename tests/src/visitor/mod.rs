@@ -4,7 +4,7 @@
 //!   scenario --orders--> [ task: WebSocket + media ] --what is seen--> Seen <-- scenario waits
 //! ```
 
-mod media;
+pub mod media;
 mod task;
 
 use crate::appliance::{Appliance, STORE};
@@ -186,7 +186,8 @@ impl Visitor {
         let task = runtime().spawn(running).abort_handle();
         let visitor = Visitor { orders, shared, task, calls: 0 };
         let greeted = visitor.within(PATIENCE, |seen| {
-            let refused = seen.errors.first().map(|(code, words)| Err(format!("{code:?}: {words}")));
+            let refused =
+                seen.errors.first().map(|(code, words)| Err(format!("{code:?}: {words}")));
             seen.link.as_ref().map(|_| Ok(())).or(refused)
         });
         greeted.unwrap_or_else(|| Err("the greeting is not answered".into()))?;

@@ -1,0 +1,72 @@
+//! `cargo xtask bench`: what calls cost, as medians of interleaved runs.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod rows;
+
+use harness::measure::median;
+use rows::{Bench, ROWS};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Prints a table: medians of interleaved runs, CPU as the sum over the process's threads, beside
+rtpengine (userspace) where it is installed. Build the appliance with --release before, and let
+the machine be quiet.
+
+Usage: bench [--runs N] [--calls N] [--seconds N]
+
+  --runs N      runs of every row (5)
+  --calls N     calls at once where sound flows (20)
+  --seconds N   how long sound flows in one run (8)";
+
+fn main() -> ExitCode {
+    let mut bench = Bench { calls: 20, seconds: 8 };
+    let mut runs = 5;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let number = arguments.next().and_then(|text| text.parse::<u32>().ok());
+        match (argument.as_str(), number) {
+            ("--runs", Some(number @ 1..)) => runs = number,
+            ("--calls", Some(number @ 1..=100)) => bench.calls = number,
+            ("--seconds", Some(number @ 1..)) => bench.seconds = number,
+            ("--help" | "-h", _) => {
+                println!("{HELP}");
+                return ExitCode::SUCCESS;
+            }
+            _ => {
+                println!("\"{argument}\" is not understood\n\n{HELP}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let mut figures: Vec<(&'static str, Vec<f64>)> = Vec::new();
+    for run in 1..=runs {
+        eprintln!("run {run} of {runs}");
+        for measured in rows::all(&bench) {
+            match figures.iter_mut().find(|(key, _)| *key == measured.0) {
+                Some((_, values)) => values.push(measured.1),
+                None => figures.push((measured.0, vec![measured.1])),
+            }
+        }
+    }
+    let figure = |key: &str| {
+        let values = figures.iter().find(|(name, _)| *name == key);
+        values.map(|(_, values)| (median(values.clone()), values.clone()))
+    };
+    println!("{:<58} {:>10} {:>22} {:>10}", "", "median", "least - most", "goal");
+    for row in ROWS {
+        let Some((middle, values)) = figure(row.key) else { continue };
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let range = format!("{least:.2} - {most:.2}");
+        let verdict = match row.goal {
+            Some(goal) if middle <= goal => format!("{goal} met"),
+            Some(goal) => format!("{goal} MISSED"),
+            None => String::new(),
+        };
+        println!("{:<58} {middle:>10.2} {range:>22} {verdict:>10}", row.words);
+    }
+    if let (Some((ours, _)), Some((theirs, _))) = (figure("relay"), figure("rtpengine-relay")) {
+        println!("\nrelay against rtpengine on this machine: {:.2} of its CPU", ours / theirs);
+    }
+    ExitCode::SUCCESS
+}

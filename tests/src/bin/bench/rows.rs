@@ -1,0 +1,244 @@
+//! The rows of the table.
+
+use base::Codec;
+use harness::appliance::ORIGINS;
+use harness::lines::{Line, Lines};
+use harness::measure::{cpu, median, memory};
+use harness::peer::Peer;
+use harness::rtpengine::Rtpengine;
+use harness::{Appliance, Place, Shop, Visitor, VisitorSettings, wait, web};
+use signalling::CallState;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How much of everything.
+pub struct Bench {
+    pub calls: u32,
+    pub seconds: u32,
+}
+
+/// A row: its key, what is printed, and what is wanted of it.
+pub struct Row {
+    pub key: &'static str,
+    pub words: &'static str,
+    pub goal: Option<f64>,
+}
+
+const fn row(key: &'static str, words: &'static str, goal: Option<f64>) -> Row {
+    Row { key, words, goal }
+}
+
+/// All rows, as they are printed.
+pub const ROWS: &[Row] = &[
+    row("relay", "WebRTC PCMU <-> RTP PCMU, ms CPU a second of call", Some(0.8)),
+    row("rtpengine-relay", "  the same in rtpengine (userspace)", None),
+    row("transcode", "WebRTC Opus <-> RTP PCMU, ms CPU a second of call", Some(7.0)),
+    row("setup", "a whole call without talk, ms CPU", None),
+    row("ice-dtls", "  of it ICE and DTLS, ms CPU", Some(0.7)),
+    row("sip", "  of it signalling and SIP leg, ms CPU", Some(0.3)),
+    row("relay-memory", "memory of a relayed call, KB", Some(40.0)),
+    row("transcode-memory", "memory of a transcoded call, KB", Some(120.0)),
+    row("invite", "click to INVITE at the phone, ms", Some(50.0)),
+    row("ringing", "click to ringing at the page, ms", Some(400.0)),
+    row("page", "call page by one kept connection, us CPU a request", Some(10.0)),
+    row("start", "start to first page, ms", Some(100.0)),
+    row("idle", "memory when idle, MB", Some(15.0)),
+    row("binary", "executable, MB", Some(20.0)),
+];
+
+/// One run of every row.
+pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
+    let mut figures = Vec::new();
+    figures.extend(start());
+    figures.extend(sound(bench, Codec::Pcmu, bench.calls, ["relay", "relay-memory"]));
+    figures.extend(rtpengine(bench));
+    // Transcoding keeps visitors' own codecs busy too: fewer calls, so that the machine is not.
+    let few = (bench.calls / 2).max(1);
+    figures.extend(sound(bench, Codec::Opus, few, ["transcode", "transcode-memory"]));
+    figures.extend(setup());
+    figures.extend(page());
+    figures
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+fn shop(phone: SocketAddr) -> Shop {
+    let account = format!(
+        "registrar = \"{phone}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"pcmu\"]"
+    );
+    let button = format!("destination = \"sip:sales@{phone}\"\n{ORIGINS}\nmax_calls = 500");
+    Shop::new().account("main", &account).button("sales", &button).rtp_ports(400)
+}
+
+fn quiet(codec: Codec) -> VisitorSettings {
+    VisitorSettings { listens: false, ..VisitorSettings::with_codecs(&[codec]) }
+}
+
+fn start() -> Vec<(&'static str, f64)> {
+    let place = Place::new("bench-start");
+    let phone = Lines::start();
+    let begun = Instant::now();
+    let appliance = Appliance::start(&place, &shop(phone.sip));
+    assert_eq!(web::get(appliance.http, "/b/sales").unwrap().status, 200);
+    let took = begun.elapsed();
+    std::thread::sleep(Duration::from_secs(1));
+    let idle = memory(appliance.pid()) as f64 / 1_024.0;
+    let size = std::fs::metadata(Appliance::executable()).unwrap().len() as f64 / 1_048_576.0;
+    vec![("start", milliseconds(took)), ("idle", idle), ("binary", size)]
+}
+
+/// Sound both ways for a while: CPU and memory a call.
+fn sound(
+    bench: &Bench,
+    codec: Codec,
+    calls: u32,
+    keys: [&'static str; 2],
+) -> Vec<(&'static str, f64)> {
+    let place = Place::new("bench-sound");
+    let phone = Lines::start();
+    let appliance = Appliance::start(&place, &shop(phone.sip));
+    // A first call brings what every further one shares.
+    let mut first = Visitor::open(&appliance, quiet(codec));
+    first.call();
+    first.talks();
+    std::thread::sleep(Duration::from_millis(500));
+    let before = memory(appliance.pid());
+    let talkers: Vec<Visitor> = (0..calls)
+        .map(|_| {
+            let mut visitor = Visitor::open(&appliance, quiet(codec));
+            visitor.call();
+            visitor.talks();
+            visitor
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    let (begun, used) = (Instant::now(), cpu(appliance.pid()));
+    std::thread::sleep(Duration::from_secs(u64::from(bench.seconds)));
+    let (time, used) = (begun.elapsed(), cpu(appliance.pid()) - used);
+    let after = memory(appliance.pid());
+    let calls = f64::from(calls);
+    for talker in &talkers {
+        let packets = talker.look(|seen| seen.packets);
+        assert!(packets > u64::from(bench.seconds) * 40, "sound flows: {packets} packets");
+    }
+    let busy = milliseconds(used) / time.as_secs_f64() / (calls + 1.0);
+    vec![(keys[0], busy), (keys[1], after.saturating_sub(before) as f64 / calls)]
+}
+
+fn rtpengine(bench: &Bench) -> Option<(&'static str, f64)> {
+    let place = Place::new("bench-rtpengine");
+    let mut engine = Rtpengine::start(&place)?;
+    let mut talkers = Vec::new();
+    for number in 0..bench.calls {
+        let call = format!("call-{number}");
+        let mut peer = Peer::new(quiet(Codec::Pcmu));
+        let offer = engine.offer(&call, &peer.offer)?;
+        let line = Line::talk(&offer)?;
+        let mid = peer.offer.lines().find_map(|line| line.strip_prefix("a=mid:"))?;
+        let answer = engine.answer(&call, &line.sdp(), mid)?;
+        peer.answer(&answer);
+        talkers.push((peer, line));
+    }
+    let connected = wait::within(Duration::from_secs(15), || {
+        talkers.iter().all(|(peer, _)| peer.is_connected()).then_some(())
+    });
+    connected?;
+    std::thread::sleep(Duration::from_secs(1));
+    let before: u64 = talkers.iter().map(|(peer, _)| peer.packets()).sum();
+    let (begun, used) = (Instant::now(), cpu(engine.pid()));
+    std::thread::sleep(Duration::from_secs(u64::from(bench.seconds)));
+    let (time, used) = (begun.elapsed(), cpu(engine.pid()) - used);
+    let after: u64 = talkers.iter().map(|(peer, _)| peer.packets()).sum();
+    let wanted = u64::from(bench.calls * bench.seconds) * 40;
+    if after - before < wanted {
+        eprintln!("rtpengine passed {} packets of {wanted}; it is left out", after - before);
+        return None;
+    }
+    let busy = milliseconds(used) / time.as_secs_f64() / f64::from(bench.calls);
+    Some(("rtpengine-relay", busy))
+}
+
+/// Calls that are hung up as soon as they are up, with and without media.
+fn setup() -> Vec<(&'static str, f64)> {
+    // A page may send so many messages at once, and each call takes two of them.
+    const CALLS_PER_PAGE: usize = signalling::limits::MESSAGES_BURST as usize / 4;
+    const PAGES: usize = 3;
+    let place = Place::new("bench-setup");
+    let phone = Lines::start();
+    let appliance = Appliance::start(&place, &shop(phone.sip));
+    let (mut invites, mut ringing) = (Vec::new(), Vec::new());
+    let mut cost = |settings: VisitorSettings| {
+        let pages = (0..PAGES).map(|_| Visitor::open(&appliance, settings.clone()));
+        let mut pages: Vec<Visitor> = pages.collect();
+        let mut one = |visitor: &mut Visitor| {
+            let known = phone.invites().len();
+            visitor.call();
+            visitor.reaches(CallState::Active);
+            if settings.udp {
+                visitor.until("its media is connected", |seen| seen.connected_at);
+            }
+            let called = visitor.look(|seen| seen.called_at).unwrap();
+            let rang = visitor.reaches(CallState::Ringing).at;
+            invites.push(milliseconds(phone.invites()[known] - called));
+            ringing.push(milliseconds(rang - called));
+            visitor.hang_up();
+            visitor.ends();
+        };
+        one(&mut pages[0]);
+        let used = cpu(appliance.pid());
+        for page in &mut pages {
+            (0..CALLS_PER_PAGE).for_each(|_| one(page));
+        }
+        milliseconds(cpu(appliance.pid()) - used) / (PAGES * CALLS_PER_PAGE) as f64
+    };
+    let whole = cost(quiet(Codec::Pcmu));
+    let without = cost(VisitorSettings { udp: false, ..quiet(Codec::Pcmu) });
+    vec![
+        ("setup", whole),
+        ("ice-dtls", whole - without),
+        ("sip", without),
+        ("invite", median(invites)),
+        ("ringing", median(ringing)),
+    ]
+}
+
+fn page() -> Option<(&'static str, f64)> {
+    const REQUESTS: u32 = 2_000;
+    let place = Place::new("bench-page");
+    let phone = Lines::start();
+    let appliance = Appliance::start(&place, &shop(phone.sip));
+    let mut stream = TcpStream::connect(appliance.http).ok()?;
+    stream.set_nodelay(true).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    for _ in 0..100 {
+        get(&mut stream, appliance.http)?;
+    }
+    let used = cpu(appliance.pid());
+    for _ in 0..REQUESTS {
+        get(&mut stream, appliance.http)?;
+    }
+    let used = cpu(appliance.pid()) - used;
+    Some(("page", used.as_secs_f64() * 1e6 / f64::from(REQUESTS)))
+}
+
+/// One request on a connection that stays open.
+fn get(stream: &mut TcpStream, host: SocketAddr) -> Option<()> {
+    let request =
+        format!("GET /b/sales HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: br, gzip\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut octets = Vec::new();
+    let mut buffer = [0; 32_768];
+    loop {
+        let length = stream.read(&mut buffer).ok().filter(|length| *length > 0)?;
+        octets.extend_from_slice(&buffer[..length]);
+        let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&octets[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"))?;
+        if octets.len() >= end + 4 + length.trim().parse::<usize>().ok()? {
+            return Some(());
+        }
+    }
+}
