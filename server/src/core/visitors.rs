@@ -206,6 +206,11 @@ impl Core {
         })?;
         let entry = self.accounts.entry(account).ok_or_else(unready)?;
         let written = wish.uri.as_deref().unwrap_or_default();
+        if written.is_empty() || written.len() > limits::TEXT_OCTETS {
+            return Err(bad(call, "Say whom to call: call({uri: 'sip:user@host'})"));
+        }
+        // A telephone link's number is a user at the account's own provider.
+        let written = written.strip_prefix("tel:").unwrap_or(written);
         let full =
             if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
         let full =
