@@ -46,7 +46,7 @@ const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// From so many calls on a shard gathers packets.
 const BUSY_CALLS: usize = 8;
 /// How long it gathers: far below what an ear or a jitter buffer notices.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(2);
 /// The thread wakes at least this often, so that counters are fresh.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 

@@ -151,7 +151,7 @@ impl Sockets {
     ) -> bool {
         found.clear();
         let Some(Some(port)) = self.ports.get_mut(port.0) else { return false };
-        if turn >= BATCHES_A_TURN {
+        if turn >= BATCHES_A_TURN || !port.readable {
             return false;
         }
         let mut slices = buffer.chunks_exact_mut(ROOM).map(IoSliceMut::new);
@@ -160,6 +160,9 @@ impl Sockets {
         let mut metas = [RecvMeta::default(); BATCH];
         match port.state.recv(UdpSockRef::from(&port.socket), &mut slices, &mut metas) {
             Ok(count) => {
+                // Fewer than asked for means that the socket was read empty; what comes later is
+                // a new edge for the poll.
+                port.readable = count >= BATCH.min(quinn_udp::BATCH_SIZE);
                 for (index, meta) in metas.iter().take(count).enumerate() {
                     let mut local = port.local;
                     if let Some(ip) = meta.dst_ip {
