@@ -7,6 +7,7 @@
 //! - [`packet`] and [`rtcp`] read and write single datagrams.
 //! - [`receiver`] judges what arrives from one source, [`sender`] numbers what leaves.
 //! - [`dtmf`] turns telephone events into digits and back; it stands alone for the browser leg.
+//! - [`reports`] keeps the RTCP of one stream; it stands alone for the browser leg.
 //! - [`stream`] joins them into one [`StreamEnd`] towards a SIP peer.
 
 pub mod dtmf;
@@ -14,6 +15,7 @@ mod fuzz;
 pub mod numbers;
 pub mod packet;
 pub mod receiver;
+pub mod reports;
 pub mod rtcp;
 pub mod sender;
 pub mod stream;

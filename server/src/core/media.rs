@@ -79,8 +79,12 @@ impl Core {
                         }
                         _ => self.calls.rearm(id),
                     }
+                    self.browsers.recycle(received.payload);
                 }
-                webrtc::Event::TelephoneEvent(event) => self.handle_page_event(now, &event),
+                webrtc::Event::TelephoneEvent(event) => {
+                    self.handle_page_event(now, &event);
+                    self.browsers.recycle(event.payload);
+                }
                 webrtc::Event::Connected { peer, after, protocol } => {
                     tracing::info!(
                         call = peer.0,
@@ -206,6 +210,7 @@ impl Core {
                         &transmit.payload,
                     );
                     count(&self.metrics, sent);
+                    self.browsers.recycle(transmit.payload);
                 }
                 Protocol::Tcp => {
                     // A connection that is too slow for sound loses frames, as a network would.

@@ -278,9 +278,13 @@ impl Endpoint {
         frame: &Frame<'_>,
     ) -> Result<(), SendError> {
         let known = self.peers.get_mut(&peer).ok_or(SendError::UnknownPeer)?;
-        let fate = known.send_frame(now, frame, &mut self.out)?;
-        self.settle(now, peer, fate);
-        Ok(())
+        known.send_frame(now, frame, &mut self.out)
+    }
+
+    /// Takes back the payload of a transmit or a frame that has been dealt with, for the next one:
+    /// with it, packets of sound allocate nothing.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.out.recycle(buffer);
     }
 
     /// Ends a peer: RTCP BYE and DTLS close_notify go out, and no event follows.

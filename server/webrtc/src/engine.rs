@@ -1,33 +1,22 @@
-//! One DTLS-SRTP connection: the only file that drives a str0m `Rtc`.
+//! One DTLS-SRTP connection: the only file that drives DTLS.
 //!
-//! To the `Rtc` inside the network is one pair of addresses that never changes. It is nominated
-//! once, by a check that this file makes itself; afterwards no check ever reaches it. Where
-//! datagrams really come from and go to is decided outside, by [`crate::ice`].
+//! The library's whole peer connection is not used: one call has one stream each way, and its
+//! general session (NACK, pacing, bandwidth estimation, an ICE agent per call) costs several times
+//! the processor time and memory of what an audio call needs. DTLS, the SRTP ciphers and STUN are
+//! the library's.
 
 use crate::error::SetupError;
-use crate::negotiation::{Content, Negotiated};
-use base::Codec;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use crate::srtp::Srtp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::config::DtlsCert;
-use str0m::crypto::{CryptoProvider, Fingerprint, from_feature_flags};
-use str0m::format::{Codec as RtcCodec, FormatParams};
-use str0m::ice::{IceCreds, StunMessage, TransId};
-use str0m::media::{Frequency, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionMap, RtpPacket, RtpWrite};
-use str0m::stats::MediaEgressStats;
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::crypto::dtls::{DtlsInstance, DtlsOutput, DtlsVersion};
+use str0m::crypto::{CryptoProvider, from_feature_flags};
 
-/// How often sent quality is reported; as often as browsers send receiver reports.
-const REPORTS_EVERY: Duration = Duration::from_secs(5);
-/// The addresses and credentials of the pair inside. Nothing from a socket is ever compared with
-/// them: checks do not come in here.
-const INNER_LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1);
-const INNER_REMOTE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 1);
-const INNER_NAME: &str = "inner:outer";
-const INNER_PASSWORD: &str = "notasecretnothingchecksit";
+/// Room for one DTLS datagram; a flight is cut to less than the usual MTU.
+const DATAGRAM: usize = 2_048;
+/// More than this no record has (RFC 6347 4.1.1).
+const DATAGRAM_MAX: usize = 1 << 16;
 
 /// The DTLS certificate, made once and shared by all peers and shards.
 #[derive(Clone)]
@@ -65,175 +54,174 @@ impl Shared {
 }
 
 /// What a connection gives.
-#[allow(clippy::large_enum_variant)]
 pub(crate) enum Given {
-    /// DTLS, SRTP or SRTCP for the browser.
+    /// DTLS for the browser.
     Datagram(Vec<u8>),
     /// The handshake is complete and the certificate is that of the offer.
     Connected,
     /// The browser closed the connection.
     Closed,
-    /// By value: boxing it would be an allocation for each packet.
-    Packet(RtpPacket),
-    Report(Box<MediaEgressStats>),
 }
 
 /// The connection cannot go on: a handshake that failed or had the wrong certificate.
 pub(crate) struct Broken;
 
+/// The most datagrams of the last flight; it is one in practice.
+const FINAL_MAX: usize = 4;
+/// How often the last flight is repeated: whoever asks more often is not the browser.
+const REPEATS_MAX: u8 = 16;
+/// The first repetition that nobody asked for; the next come at doubled distances.
+const REPEAT_AFTER: Duration = Duration::from_millis(300);
+
 /// One connection.
 pub(crate) struct Engine {
-    /// Boxed: it is 10 KB.
-    rtc: Box<Rtc>,
-    ssrc: u32,
+    dtls: Box<dyn DtlsInstance>,
+    crypto: Arc<CryptoProvider>,
+    /// SHA-256 of the certificate that the offer names.
+    fingerprint: [u8; 32],
+    verified: bool,
+    finished: bool,
+    connected: bool,
+    /// Present from the moment when DTLS has agreed on keys.
+    srtp: Option<Box<Srtp>>,
+    /// Our last flight, kept until the browser is known to have it.
+    last_flight: Vec<Vec<u8>>,
+    repeats: u8,
+    repeat_at: Option<Instant>,
+    /// The latest time that was heard of.
+    now: Instant,
     wake_at: Instant,
 }
 
 impl Engine {
-    /// A connection that waits for the browser's ClientHello.
+    /// A connection that waits for the ClientHello of the browser with this certificate.
     pub(crate) fn new(
         now: Instant,
         shared: &Shared,
-        negotiated: &Negotiated,
-        ssrc: u32,
+        fingerprint: &[u8; 32],
     ) -> Result<Engine, Broken> {
-        let mut config = RtcConfig::new()
-            .clear_codecs()
-            .set_crypto_provider(shared.crypto.clone())
-            .set_dtls_cert(shared.certificate.0.clone())
-            .set_local_ice_credentials(inner_credentials("inner"))
-            .set_ice_lite(true)
-            .set_rtp_mode(true)
-            .set_stats_interval(Some(REPORTS_EVERY));
-        let mut extensions = ExtensionMap::empty();
-        if let Some(id) = negotiated.mid_extension {
-            extensions.set(id, Extension::RtpMid);
-        }
-        config = config.set_extension_map(extensions);
-        for payload in &negotiated.payloads {
-            let (codec, rate, channels) = match payload.content {
-                Content::Sound(Codec::Opus) => {
-                    (RtcCodec::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2))
-                }
-                Content::Sound(Codec::G722) => (RtcCodec::G722, Frequency::SIXTEEN_KHZ, None),
-                Content::Sound(Codec::Pcma) => (RtcCodec::PCMA, Frequency::EIGHT_KHZ, None),
-                Content::Sound(Codec::Pcmu) => (RtcCodec::PCMU, Frequency::EIGHT_KHZ, None),
-                Content::Event(48_000) => (RtcCodec::Tele, Frequency::FORTY_EIGHT_KHZ, None),
-                Content::Event(_) => (RtcCodec::Tele, Frequency::EIGHT_KHZ, None),
-            };
-            let payload_type = Pt::from(payload.payload_type);
-            let format = FormatParams::default();
-            config.codec_config().add_config(payload_type, None, codec, rate, channels, format);
-        }
-
-        let mut rtc = Box::new(config.build(now));
-        let candidate = Candidate::host(INNER_LOCAL, "udp").map_err(|_| Broken)?;
-        rtc.add_local_candidate(candidate);
-        let mid = Mid::from(negotiated.mid.as_str());
-        let mut api = rtc.direct_api();
-        api.set_ice_controlling(false);
-        api.set_remote_ice_credentials(inner_credentials("outer"));
-        api.set_remote_fingerprint(Fingerprint {
-            hash_func: "sha-256".to_owned(),
-            bytes: negotiated.fingerprint.to_vec(),
-        });
-        api.declare_media(mid, MediaKind::Audio);
-        api.declare_stream_tx(ssrc.into(), None, mid, None);
-        for ssrc in &negotiated.ssrcs {
-            api.expect_stream_rx((*ssrc).into(), None, mid, None);
-        }
-        api.start_dtls(false).map_err(|_| Broken)?;
-
-        let mut engine = Engine { rtc, ssrc, wake_at: now };
-        engine.nominate(now, shared)?;
-        Ok(engine)
+        let provider = shared.crypto.dtls_provider;
+        let certificate = &shared.certificate.0;
+        let dtls = provider.new_dtls(certificate, now, DtlsVersion::Dtls12, None);
+        let mut dtls = dtls.map_err(|_| Broken)?;
+        dtls.set_active(false);
+        dtls.handle_timeout(now).map_err(|_| Broken)?;
+        Ok(Engine {
+            dtls,
+            crypto: shared.crypto.clone(),
+            fingerprint: *fingerprint,
+            verified: false,
+            finished: false,
+            connected: false,
+            srtp: None,
+            last_flight: Vec::new(),
+            repeats: 0,
+            repeat_at: None,
+            now,
+            wake_at: now,
+        })
     }
 
-    /// Tells the `Rtc` about its one pair; without a nominated pair it sends nothing.
-    fn nominate(&mut self, now: Instant, shared: &Shared) -> Result<(), Broken> {
-        let check = StunMessage::binding_request(INNER_NAME, TransId::new(), true, 1, 1, true);
-        let hmac = |k: &[u8], parts: &[&[u8]]| shared.crypto.sha1_hmac_provider.sha1_hmac(k, parts);
-        let mut buffer = [0; 256];
-        let key = Some(INNER_PASSWORD.as_bytes());
-        let length = check.to_bytes(key, &mut buffer, hmac).map_err(|_| Broken)?;
-        self.receive(now, buffer.get(..length).unwrap_or_default())
-    }
-
-    /// A packet from a validated path. An unparsable or unexpected one is no error.
+    /// A DTLS packet from a validated path.
     pub(crate) fn receive(&mut self, now: Instant, packet: &[u8]) -> Result<(), Broken> {
-        let Ok(packet) = Receive::new(Protocol::Udp, INNER_REMOTE, INNER_LOCAL, packet) else {
-            return Ok(());
-        };
-        self.rtc.handle_input(Input::Receive(now, packet)).map_err(|_| Broken)
+        self.handle_timeout(now)?;
+        self.dtls.handle_packet(packet).map_err(|_| Broken)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Broken> {
-        self.rtc.handle_input(Input::Timeout(now)).map_err(|_| Broken)
+        self.now = now;
+        self.dtls.handle_timeout(now).map_err(|_| Broken)
     }
 
     /// When to call [`Engine::handle_timeout`]; valid after [`Engine::poll`] gave `None`.
     pub(crate) fn wake_at(&self) -> Instant {
-        self.wake_at
+        self.repeat_at.map_or(self.wake_at, |at| at.min(self.wake_at))
     }
 
-    /// Whether the connection can still carry anything.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.rtc.is_alive()
+    /// The keys of the media, once the browser is known to be the one of the offer.
+    pub(crate) fn srtp(&mut self) -> Option<&mut Srtp> {
+        self.srtp.as_deref_mut().filter(|_| self.verified)
     }
 
-    /// Sends one RTP packet. The payload is copied once, into the buffer that str0m shares with
-    /// its send queue.
-    pub(crate) fn write(
-        &mut self,
-        now: Instant,
-        payload_type: u8,
-        sequence: u64,
-        timestamp: u32,
-        marker: bool,
-        payload: &[u8],
-    ) -> Result<(), Broken> {
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx(&self.ssrc.into()).ok_or(Broken)?;
-        let packet = RtpWrite::new(payload_type.into(), sequence.into(), timestamp, now, payload);
-        stream.write_rtp(packet.marker(marker));
-        // The queue is looked at when time is seen to pass, so let it.
-        self.handle_timeout(now)
+    /// What repeats our last flight: the same datagrams once more, when the browser repeats its
+    /// own (RFC 6347 4.2.4) and after a while without a sign of it. The library repeats more
+    /// slowly than the patience of a browser lasts under heavy loss.
+    pub(crate) fn repeat(&mut self, now: Instant) -> &[Vec<u8>] {
+        if self.last_flight.is_empty() || self.repeats >= REPEATS_MAX {
+            self.repeat_at = None;
+            return &[];
+        }
+        self.repeat_at = Some(now + REPEAT_AFTER * (1 << self.repeats.min(6)));
+        self.repeats += 1;
+        &self.last_flight
     }
 
-    /// Accepts another source of the browser that its offer did not name.
-    pub(crate) fn expect(&mut self, ssrc: u32, mid: &str) {
-        self.rtc.direct_api().expect_stream_rx(ssrc.into(), None, Mid::from(mid), None);
+    /// The flight is due to be repeated without being asked for.
+    pub(crate) fn repeats(&self, now: Instant) -> bool {
+        self.repeat_at.is_some_and(|at| at <= now)
     }
 
-    /// Says goodbye: RTCP BYE and DTLS close_notify come out of the next polls.
+    /// The browser has shown that it has the keys, so it has the last flight.
+    pub(crate) fn confirmed(&mut self) {
+        if self.repeat_at.is_some() {
+            self.repeat_at = None;
+            self.repeats = REPEATS_MAX;
+            self.last_flight = Vec::new();
+        }
+    }
+
+    /// Says goodbye: close_notify comes out of the next polls.
     pub(crate) fn close(&mut self) {
         // What cannot be closed properly is dropped just the same.
-        let _ = self.rtc.close();
+        let _ = self.dtls.close();
     }
 
     /// What the connection gives next; `None` when it waits.
     pub(crate) fn poll(&mut self) -> Result<Option<Given>, Broken> {
+        let mut buffer = [0; DATAGRAM];
+        let mut larger = Vec::new();
         loop {
-            match self.rtc.poll_output().map_err(|_| Broken)? {
-                Output::Timeout(at) => {
+            if self.verified && self.finished && self.srtp.is_some() && !self.connected {
+                self.connected = true;
+                return Ok(Some(Given::Connected));
+            }
+            let had = DATAGRAM.max(larger.len());
+            let room = if larger.is_empty() { &mut buffer[..] } else { &mut larger[..] };
+            match self.dtls.poll_output(room) {
+                DtlsOutput::Timeout(at) => {
                     self.wake_at = at;
                     return Ok(None);
                 }
-                // The answer to the check made in `nominate` stays inside.
-                Output::Transmit(t) if t.contents.first().is_none_or(|octet| *octet < 20) => {}
-                Output::Transmit(t) => return Ok(Some(Given::Datagram(t.contents.into()))),
-                Output::Event(Event::Connected) => return Ok(Some(Given::Connected)),
-                Output::Event(Event::Closed) => return Ok(Some(Given::Closed)),
-                Output::Event(Event::RtpPacket(packet)) => return Ok(Some(Given::Packet(packet))),
-                Output::Event(Event::MediaEgressStats(report)) => {
-                    return Ok(Some(Given::Report(Box::new(report))));
+                DtlsOutput::Packet(packet) => {
+                    let keeps = self.connected && self.repeats == 0;
+                    if keeps && self.last_flight.len() < FINAL_MAX {
+                        self.last_flight.push(packet.to_vec());
+                        self.repeat_at = Some(self.now + REPEAT_AFTER);
+                    }
+                    return Ok(Some(Given::Datagram(packet.to_vec())));
                 }
-                Output::Event(_) => {}
+                DtlsOutput::BufferTooSmall { needed }
+                    if (had + 1..=DATAGRAM_MAX).contains(&needed) =>
+                {
+                    larger.resize(needed, 0);
+                }
+                DtlsOutput::PeerCert(certificate) => {
+                    let digest = self.crypto.sha256_provider.sha256(certificate);
+                    self.verified = digest == self.fingerprint;
+                    if !self.verified {
+                        return Err(Broken);
+                    }
+                }
+                DtlsOutput::KeyingMaterial(material, profile) => {
+                    let srtp = Srtp::new(&self.crypto, profile, &material).ok_or(Broken)?;
+                    self.srtp = Some(Box::new(srtp));
+                }
+                DtlsOutput::Connected => self.finished = true,
+                DtlsOutput::CloseNotify => return Ok(Some(Given::Closed)),
+                // Data channels were not agreed on.
+                DtlsOutput::ApplicationData(_) => {}
+                _ => return Err(Broken),
             }
         }
     }
-}
-
-fn inner_credentials(fragment: &str) -> IceCreds {
-    IceCreds { ufrag: fragment.to_owned(), pass: INNER_PASSWORD.to_owned() }
 }

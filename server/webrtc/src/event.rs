@@ -1,7 +1,6 @@
 //! What the endpoint reports.
 
 use base::{Codec, Frame, Protocol};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Names one browser peer; the caller chooses it.
@@ -58,7 +57,8 @@ pub enum LostCause {
     Silent,
 }
 
-/// One encoded stretch of sound, owned: the payload is the buffer that decryption made.
+/// One encoded stretch of sound, owned: the payload is the buffer that decryption made. Given back
+/// by [`crate::Endpoint::recycle`], it serves the next packet.
 #[derive(Clone)]
 pub struct ReceivedFrame {
     /// From whom.
@@ -66,7 +66,7 @@ pub struct ReceivedFrame {
     /// How the payload is encoded.
     pub codec: Codec,
     /// The payload alone.
-    pub payload: Arc<[u8]>,
+    pub payload: Vec<u8>,
     /// Extended sequence number, continuous over a change of SSRC.
     pub sequence: u64,
     /// RTP timestamp in units of [`Codec::clock_rate`].
@@ -106,7 +106,7 @@ pub struct TelephoneEvent {
     /// The clock of timestamp and duration in Hz: 8000 or 48000.
     pub clock_rate: u32,
     /// Event, end bit, volume, duration.
-    pub payload: Arc<[u8]>,
+    pub payload: Vec<u8>,
     /// Extended sequence number, in one numbering with the frames.
     pub sequence: u64,
     /// When the event began, in units of `clock_rate`.

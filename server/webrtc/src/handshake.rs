@@ -37,6 +37,8 @@ pub(crate) enum Record {
     Hello([u8; 32]),
     /// A later fragment of a ClientHello.
     HelloFragment,
+    /// Another handshake message in the clear: the client's second flight.
+    ClearFlight,
     /// An alert that nobody signed.
     ClearAlert,
     Other,
@@ -58,6 +60,7 @@ impl Record {
                     _ => Record::HelloFragment,
                 }
             }
+            (Some(&HANDSHAKE), Some(_)) if clear => Record::ClearFlight,
             _ => Record::Other,
         }
     }
@@ -141,7 +144,7 @@ impl Handshake {
                     self.early.push(packet.to_vec());
                 }
             }
-            Record::HelloFragment | Record::Other => {
+            Record::HelloFragment | Record::ClearFlight | Record::Other => {
                 let held = self.held.as_ref().map(|held| held.random);
                 if let (Some(random), Record::HelloFragment) = (held, Record::of(packet)) {
                     self.hold(now, random, packet);

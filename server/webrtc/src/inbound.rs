@@ -3,19 +3,16 @@
 use crate::event::{Event, PeerId, ReceivedFrame, TelephoneEvent};
 use crate::negotiation::{Content, Negotiated};
 use crate::peer::Outbox;
+use crate::srtp::Header;
 use crate::statistics::Statistics;
 use base::Codec;
+use rtp::rtcp::ReportBlock;
 use std::time::{Duration, Instant};
-use str0m::rtp::RtpPacket;
-
-/// The most sources learnt from packets when neither offer nor packets name them.
-const LEARNT_MAX: usize = 4;
 
 /// The receiving side of one peer.
 #[derive(Default)]
 pub(crate) struct Inbound {
     reception: Reception,
-    learnt: Vec<u32>,
 }
 
 impl Inbound {
@@ -25,19 +22,20 @@ impl Inbound {
         now: Instant,
         peer: PeerId,
         negotiated: &Negotiated,
-        packet: RtpPacket,
+        header: &Header,
+        payload: Vec<u8>,
         out: &mut Outbox,
     ) {
-        let Some(content) = negotiated.content(*packet.header.payload_type) else {
+        let Some(content) = negotiated.content(header.payload_type) else {
             out.counters.dropped += 1;
+            out.recycle(payload);
             return;
         };
-        let sequence = self.reception.received(*packet.header.ssrc, *packet.seq_no);
-        let (timestamp, marker) = (packet.header.timestamp, packet.header.marker);
-        let (payload, received_at) = (packet.payload, packet.timestamp);
+        let sequence = self.reception.received(header.ssrc, header.index);
+        let (timestamp, marker, received_at) = (header.timestamp, header.marker, now);
         match content {
             // Padding keeps a path open and carries no sound.
-            Content::Sound(_) if payload.is_empty() => {}
+            Content::Sound(_) if payload.is_empty() => out.recycle(payload),
             Content::Sound(codec) => {
                 self.reception.arrived(now, codec, timestamp);
                 out.sound(Event::Frame(ReceivedFrame {
@@ -62,20 +60,14 @@ impl Inbound {
         }
     }
 
-    /// The source of a packet when nothing but the packet itself can name it, the first time: the
-    /// offer had neither `a=ssrc` nor the mid extension.
-    pub(crate) fn unnamed_source(&mut self, negotiated: &Negotiated, packet: &[u8]) -> Option<u32> {
-        let named = !negotiated.ssrcs.is_empty() || negotiated.mid_extension.is_some();
-        if named || self.learnt.len() >= LEARNT_MAX {
-            return None;
-        }
-        negotiated.content(packet.get(1)? & 0x7f)?;
-        let ssrc = u32::from_be_bytes(packet.get(8..12)?.try_into().ok()?);
-        if ssrc == 0 || self.learnt.contains(&ssrc) {
-            return None;
-        }
-        self.learnt.push(ssrc);
-        Some(ssrc)
+    /// The source that is followed now.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.reception.first.map(|_| self.reception.ssrc)
+    }
+
+    /// What to report on the current source (RFC 3550 6.4.1).
+    pub(crate) fn report(&mut self, last_sr: u32, delay_since_last_sr: u32) -> Option<ReportBlock> {
+        self.reception.report(last_sr, delay_since_last_sr)
     }
 
     pub(crate) fn write(&self, statistics: &mut Statistics) {
@@ -91,9 +83,12 @@ struct Reception {
     offset: u64,
     first: Option<u64>,
     highest: u64,
-    /// Packets expected of earlier sources.
+    /// Packets expected and received of earlier sources.
     expected_before: u64,
+    received_before: u64,
     received: u64,
+    /// Packets expected and received of the current source at the last report.
+    reported: (u64, u64),
     transit: Option<i64>,
     transit_base: Option<Instant>,
     transit_clock: u32,
@@ -106,6 +101,8 @@ impl Reception {
     fn received(&mut self, ssrc: u32, sequence: u64) -> u64 {
         if self.first.is_some() && self.ssrc != ssrc {
             self.expected_before = self.expected();
+            self.received_before = self.received;
+            self.reported = (0, 0);
             let next = self.highest + 1;
             self.offset = next.wrapping_sub(sequence);
             self.first = None;
@@ -121,6 +118,27 @@ impl Reception {
 
     fn expected(&self) -> u64 {
         self.expected_before + self.first.map_or(0, |first| self.highest - first + 1)
+    }
+
+    /// A report block on the current source, counted from the one before (RFC 3550 A.3).
+    fn report(&mut self, last_sr: u32, delay_since_last_sr: u32) -> Option<ReportBlock> {
+        self.first?;
+        let expected = self.expected() - self.expected_before;
+        let received = self.received - self.received_before;
+        let (expected_then, received_then) =
+            std::mem::replace(&mut self.reported, (expected, received));
+        let due = expected.saturating_sub(expected_then);
+        let lost = due.saturating_sub(received.saturating_sub(received_then));
+        let fraction = (lost << 8).checked_div(due).unwrap_or(0).min(255);
+        Some(ReportBlock {
+            ssrc: self.ssrc,
+            fraction_lost: fraction as u8,
+            cumulative_lost: expected.saturating_sub(received).min(0x7f_ffff) as i32,
+            highest_sequence: self.highest.wrapping_sub(self.offset) as u32,
+            jitter: (self.jitter >> 4) as u32,
+            last_sr,
+            delay_since_last_sr,
+        })
     }
 
     /// Updates the jitter with a frame of sound (RFC 3550 A.8).

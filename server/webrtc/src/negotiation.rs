@@ -40,7 +40,6 @@ pub(crate) struct Negotiated {
     pub(crate) remote: Credentials,
     /// SHA-256 of the browser's certificate.
     pub(crate) fingerprint: [u8; 32],
-    pub(crate) ssrcs: Vec<u32>,
     pub(crate) direction: Direction,
     /// Every payload type that we could speak. All stay receivable: the browser may use any of
     /// them again after a later offer.
@@ -102,7 +101,6 @@ impl Negotiated {
             mid_extension: section.mid_extension,
             remote,
             fingerprint,
-            ssrcs: section.ssrcs.iter().copied().take(8).collect(),
             direction: section.direction,
             payloads,
             answered,

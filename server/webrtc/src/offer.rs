@@ -72,7 +72,6 @@ pub(crate) struct Section<'a> {
     pub(crate) direction: Direction,
     pub(crate) transport: Transport<'a>,
     pub(crate) maps: Vec<PayloadMap<'a>>,
-    pub(crate) ssrcs: Vec<u32>,
     /// The number of the `sdes:mid` header extension (RFC 9143 14), 1 to 14.
     pub(crate) mid_extension: Option<u8>,
     pub(crate) multiplexed: bool,
@@ -184,15 +183,6 @@ impl<'a> Section<'a> {
             "rtcp-mux" => self.multiplexed = true,
             "bundle-only" => self.bundle_only = true,
             "rtpmap" if self.maps.len() < ENTRIES_MAX => self.maps.extend(rtpmap(value)),
-            "ssrc" if self.ssrcs.len() < ENTRIES_MAX => {
-                let ssrc = value.split(' ').next().unwrap_or_default().parse();
-                if let Ok(ssrc) = ssrc
-                    && ssrc != 0
-                    && !self.ssrcs.contains(&ssrc)
-                {
-                    self.ssrcs.push(ssrc);
-                }
-            }
             "extmap" => {
                 if let Some((id, "urn:ietf:params:rtp-hdrext:sdes:mid")) = value.split_once(' ') {
                     let id = id.split('/').next().unwrap_or_default().parse().ok();

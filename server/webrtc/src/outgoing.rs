@@ -49,6 +49,14 @@ impl Outgoing {
         }
     }
 
+    /// The stream's time at `now`; `None` where nothing has left yet.
+    pub(crate) fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        let latest = self.latest.as_ref()?;
+        let passed = now.saturating_duration_since(latest.sent_at);
+        let units = passed.as_micros() * u128::from(latest.codec.clock_rate()) / 1_000_000;
+        Some(latest.timestamp_out.wrapping_add(units as u32))
+    }
+
     /// Number, time and marker for a frame; `None` when it has left before.
     pub(crate) fn map(&mut self, now: Instant, frame: &Frame<'_>) -> Option<Mapped> {
         let Some(latest) = &mut self.latest else {

@@ -6,10 +6,14 @@ use crate::event::{Event, LostCause, PeerId};
 use crate::handshake::{Handshake, Record};
 use crate::ice::IceLite;
 use crate::inbound::Inbound;
-use crate::negotiation::{Content, Negotiated};
+use crate::negotiation::Negotiated;
 use crate::outgoing::Outgoing;
+use crate::srtp::Header;
 use crate::statistics::{Counters, Statistics};
 use base::{Frame, Protocol, Seed, Transmit};
+use rtp::packet::is_rtcp;
+use rtp::reports::Reports;
+use rtp::rtcp::Compound;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,12 +22,19 @@ const TRANSMITS_MAX: usize = 8_192;
 /// The most frames that wait for the driver.
 const FRAMES_MAX: usize = 8_192;
 
+/// The octets of a buffer: more than any frame of sound, so that it never grows.
+const BUFFER: usize = 1_536;
+/// The most buffers that wait to serve again.
+const BUFFERS_MAX: usize = 64;
+
 /// What leaves the endpoint.
 #[derive(Default)]
 pub(crate) struct Outbox {
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Buffers that have served and may serve again.
+    buffers: Vec<Vec<u8>>,
 }
 
 impl Outbox {
@@ -32,6 +43,19 @@ impl Outbox {
             self.transmits.push_back(transmit);
         } else {
             self.counters.overflowed += 1;
+        }
+    }
+
+    /// An empty buffer for a packet.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER))
+    }
+
+    /// Keeps a buffer that has served. One that was made for something small or large goes.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.buffers.len() < BUFFERS_MAX && buffer.capacity() == BUFFER {
+            buffer.clear();
+            self.buffers.push(buffer);
         }
     }
 
@@ -86,7 +110,10 @@ pub(crate) struct Peer {
     accepted_at: Instant,
     outgoing: Outgoing,
     inbound: Inbound,
+    reports: Reports,
     statistics: Statistics,
+    /// Payload octets sent.
+    octets: u64,
 }
 
 impl Peer {
@@ -97,12 +124,14 @@ impl Peer {
         ice: IceLite,
         negotiated: Negotiated,
     ) -> Peer {
+        let cname = seed.token(16);
         Peer {
+            reports: Reports::new(seed.fork(), cname.clone()),
             id,
             negotiated,
             ice,
             ssrc: seed.u32() | 1,
-            cname: seed.token(16),
+            cname,
             // Firefox reads the session id as a signed number and dislikes the top bits.
             session: seed.u64() >> 2,
             version: 1,
@@ -112,6 +141,7 @@ impl Peer {
             outgoing: Outgoing::new(seed),
             inbound: Inbound::default(),
             statistics: Statistics::default(),
+            octets: 0,
         }
     }
 
@@ -126,26 +156,28 @@ impl Peer {
         let dtls = packet.first().is_some_and(|octet| *octet < 64);
         match &mut self.state {
             State::Connecting(handshake) if dtls => {
-                let (negotiated, ssrc) = (&self.negotiated, self.ssrc);
-                let make = || Engine::new(now, shared, negotiated, ssrc);
+                let fingerprint = &self.negotiated.fingerprint;
+                let make = || Engine::new(now, shared, fingerprint);
                 self.statistics.handshakes_dropped += handshake.handle_packet(now, packet, &make);
                 self.drain_connecting(now, out)
+            }
+            State::Connected(_) if !dtls => {
+                self.handle_media(now, packet, out);
+                Fate::Stays
             }
             State::Connected(engine) => {
                 // The handshake is over; what is not signed now was not sent by the browser, but
                 // for a repeated flight whose answer was lost.
-                let record = if dtls { Record::of(packet) } else { Record::Other };
-                if matches!(record, Record::ClearAlert | Record::Hello(_) | Record::HelloFragment) {
-                    out.counters.dropped += 1;
-                    return Fate::Stays;
+                match Record::of(packet) {
+                    Record::ClearFlight => {
+                        for datagram in engine.repeat(now) {
+                            transmit(&self.ice, datagram.clone(), out);
+                        }
+                    }
+                    Record::Other if engine.receive(now, packet).is_ok() => {}
+                    _ => out.counters.dropped += 1,
                 }
-                if !dtls && let Some(ssrc) = self.inbound.unnamed_source(&self.negotiated, packet) {
-                    engine.expect(ssrc, &self.negotiated.mid);
-                }
-                if engine.receive(now, packet).is_err() {
-                    out.counters.dropped += 1;
-                }
-                self.drain_connected(now, out)
+                self.drain_connected(out)
             }
             State::Connecting(_) => {
                 out.counters.dropped += 1;
@@ -171,16 +203,25 @@ impl Peer {
         }
         match &mut self.state {
             State::Connecting(handshake) => {
-                let (negotiated, ssrc) = (&self.negotiated, self.ssrc);
-                let make = || Engine::new(now, shared, negotiated, ssrc);
+                let fingerprint = &self.negotiated.fingerprint;
+                let make = || Engine::new(now, shared, fingerprint);
                 self.statistics.handshakes_dropped += handshake.handle_timeout(now, &make);
                 self.drain_connecting(now, out)
             }
             State::Connected(engine) => {
                 if engine.wake_at() <= now && engine.handle_timeout(now).is_err() {
-                    out.counters.dropped += 1;
+                    return self.lost(LostCause::Silent, out);
                 }
-                self.drain_connected(now, out)
+                if engine.repeats(now) {
+                    for datagram in engine.repeat(now) {
+                        transmit(&self.ice, datagram.clone(), out);
+                    }
+                }
+                if self.reports.next_at().is_some_and(|at| at <= now) {
+                    self.report(now, false, out);
+                    self.reports.schedule(now);
+                }
+                self.drain_connected(out)
             }
         }
     }
@@ -189,7 +230,9 @@ impl Peer {
     pub(crate) fn deadline(&self, patience: Patience) -> Instant {
         let wake_at = match &self.state {
             State::Connecting(handshake) => handshake.wake_at(),
-            State::Connected(engine) => Some(engine.wake_at()),
+            State::Connected(engine) => {
+                Some(self.reports.next_at().map_or(engine.wake_at(), |at| at.min(engine.wake_at())))
+            }
         };
         let gives_up_at = self.gives_up_at(patience);
         wake_at.map_or(gives_up_at, |wake_at| wake_at.min(gives_up_at))
@@ -224,28 +267,90 @@ impl Peer {
         now: Instant,
         frame: &Frame<'_>,
         out: &mut Outbox,
-    ) -> Result<Fate, SendError> {
+    ) -> Result<(), SendError> {
         let State::Connected(engine) = &mut self.state else {
             return Err(SendError::NotConnected);
         };
         let payload_type = self.negotiated.payload_type(frame.codec);
         let payload_type = payload_type.ok_or(SendError::NotNegotiated)?;
+        let srtp = engine.srtp().ok_or(SendError::NotConnected)?;
         let mapped = self.outgoing.map(now, frame).ok_or(SendError::Late)?;
-        let (sequence, timestamp) = (mapped.sequence, mapped.timestamp);
-        let sent =
-            engine.write(now, payload_type, sequence, timestamp, mapped.marker, frame.payload);
-        match sent {
-            Ok(()) => self.statistics.sent += 1,
-            Err(Broken) => out.counters.dropped += 1,
+        let Some(path) = self.ice.selected() else { return Err(SendError::NotConnected) };
+        let header = Header {
+            payload_type,
+            marker: mapped.marker,
+            index: mapped.sequence,
+            timestamp: mapped.timestamp,
+            ssrc: self.ssrc,
+        };
+        let mut payload = out.buffer();
+        if srtp.protect(&header, frame.payload, &mut payload) {
+            self.statistics.sent += 1;
+            self.octets += frame.payload.len() as u64;
+            let (protocol, local, remote) = (path.protocol, path.local, path.remote);
+            out.send(Transmit { protocol, local, remote, payload });
+        } else {
+            out.counters.dropped += 1;
+            out.recycle(payload);
         }
-        Ok(self.drain_connected(now, out))
+        Ok(())
+    }
+
+    /// RTP or RTCP of a connected browser.
+    fn handle_media(&mut self, now: Instant, packet: &[u8], out: &mut Outbox) {
+        let State::Connected(engine) = &mut self.state else { return };
+        let Some(srtp) = engine.srtp() else { return };
+        if is_rtcp(packet) {
+            let Some(compound) = srtp.unprotect_rtcp(packet) else {
+                out.counters.dropped += 1;
+                return;
+            };
+            engine.confirmed();
+            // A compound without a report in front is reduced-size feedback (RFC 5506): there is
+            // nothing in it for sound.
+            if let Ok(compound) = Compound::parse(&compound) {
+                // Whether the browser leaves is said by DTLS and by its page, not by BYE: a track
+                // that is replaced says BYE too.
+                let _ = self.reports.read(now, compound, self.ssrc, self.inbound.ssrc());
+                let codec = self.negotiated.answered.first().and_then(|payload| payload.codec());
+                let clock_rate = codec.map_or(8_000, |codec| codec.clock_rate());
+                self.statistics.report(self.reports.remote(), clock_rate);
+            }
+            return;
+        }
+        let mut payload = out.buffer();
+        match srtp.unprotect(packet, &mut payload) {
+            Some(header) => {
+                engine.confirmed();
+                self.inbound.received(now, self.id, &self.negotiated, &header, payload, out);
+            }
+            None => {
+                out.counters.dropped += 1;
+                out.recycle(payload);
+            }
+        }
+    }
+
+    /// Sends a report on both directions, with a goodbye where asked for.
+    fn report(&mut self, now: Instant, bye: bool, out: &mut Outbox) {
+        let State::Connected(engine) = &mut self.state else { return };
+        let Some(srtp) = engine.srtp() else { return };
+        let (last_sr, delay) = self.reports.answer_times(now);
+        let block = self.inbound.report(last_sr, delay);
+        let timestamp = self.outgoing.timestamp_at(now);
+        let sent = (self.statistics.sent, self.octets);
+        let compound = self.reports.write(now, self.ssrc, sent, timestamp, block.as_ref(), bye);
+        if let Some(packet) = srtp.protect_rtcp(&compound) {
+            transmit(&self.ice, packet, out);
+        }
     }
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant, out: &mut Outbox) {
+        self.report(now, true, out);
         if let State::Connected(engine) = &mut self.state {
             engine.close();
-            self.drain_connected(now, out);
+            self.drain_connected(out);
         }
     }
 
@@ -277,7 +382,6 @@ impl Peer {
                     }
                     Ok(Some(Given::Connected)) => break None,
                     Ok(Some(Given::Closed)) | Err(Broken) => break Some(true),
-                    Ok(Some(_)) => {}
                     Ok(None) => break Some(false),
                 }
             };
@@ -293,7 +397,8 @@ impl Peer {
                         after: now.saturating_duration_since(self.accepted_at),
                         protocol: self.protocol().unwrap_or(Protocol::Udp),
                     });
-                    return self.drain_connected(now, out);
+                    self.reports.start(now);
+                    return self.drain_connected(out);
                 }
                 Some(true) => {
                     handshake.attempts.remove(index);
@@ -305,26 +410,16 @@ impl Peer {
         Fate::Stays
     }
 
-    fn drain_connected(&mut self, now: Instant, out: &mut Outbox) -> Fate {
+    fn drain_connected(&mut self, out: &mut Outbox) -> Fate {
         loop {
             let State::Connected(engine) = &mut self.state else { return Fate::Stays };
             match engine.poll() {
                 Ok(None) => return Fate::Stays,
                 Ok(Some(Given::Datagram(payload))) => transmit(&self.ice, payload, out),
-                Ok(Some(Given::Packet(packet))) => {
-                    self.inbound.received(now, self.id, &self.negotiated, packet, out);
-                }
-                Ok(Some(Given::Report(report))) => {
-                    let clock = self.negotiated.answered.first().map(|payload| payload.content);
-                    let clock_rate = match clock {
-                        Some(Content::Sound(codec)) => codec.clock_rate(),
-                        _ => 8_000,
-                    };
-                    self.statistics.report(&report, clock_rate);
-                }
                 Ok(Some(Given::Connected)) => {}
                 Ok(Some(Given::Closed)) => {
                     // The answering close_notify still goes.
+                    engine.close();
                     while let Ok(Some(given)) = engine.poll() {
                         if let Given::Datagram(payload) = given {
                             transmit(&self.ice, payload, out);
@@ -332,10 +427,6 @@ impl Peer {
                     }
                     out.events.push_back(Event::Closed { peer: self.id });
                     return Fate::Goes;
-                }
-                Err(Broken) if engine.is_alive() => {
-                    out.counters.dropped += 1;
-                    return Fate::Stays;
                 }
                 Err(Broken) => return self.lost(LostCause::Silent, out),
             }

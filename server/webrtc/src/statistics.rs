@@ -1,7 +1,7 @@
 //! Figures of one peer and of the endpoint.
 
+use rtp::reports::RemoteView;
 use std::time::Duration;
-use str0m::stats::MediaEgressStats;
 
 /// Figures of one peer, since it connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,14 +57,12 @@ pub struct Counters {
 
 impl Statistics {
     /// Takes over what the browser reports about what we send.
-    pub(crate) fn report(&mut self, report: &MediaEgressStats, clock_rate: u32) {
-        if report.rtt.is_some() {
-            self.round_trip = report.rtt;
+    pub(crate) fn report(&mut self, remote: RemoteView, clock_rate: u32) {
+        if remote.round_trip.is_some() {
+            self.round_trip = remote.round_trip;
         }
-        if let Some(remote) = &report.remote {
-            self.remote_lost = Some(remote.packets_lost);
-            let micros = u64::from(remote.jitter) * 1_000_000 / u64::from(clock_rate.max(1));
-            self.remote_jitter = Some(Duration::from_micros(micros));
-        }
+        self.remote_lost = Some(u64::try_from(remote.lost).unwrap_or(0));
+        let micros = u64::from(remote.jitter) * 1_000_000 / u64::from(clock_rate.max(1));
+        self.remote_jitter = Some(Duration::from_micros(micros));
     }
 }

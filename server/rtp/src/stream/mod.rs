@@ -6,7 +6,6 @@
 
 mod latch;
 mod payloads;
-mod reports;
 mod types;
 
 pub use payloads::PayloadMap;
@@ -16,12 +15,12 @@ use crate::dtmf::{self, DigitsError};
 use crate::numbers::HEADER_LENGTH;
 use crate::packet::{Packet, is_rtcp};
 use crate::receiver::{Arrival, Content, Receiver};
+use crate::reports::{Heard, Reports};
 use crate::rtcp::Compound;
 use crate::sender::Mapper;
 use base::{Codec, Datagram, Frame, Protocol, Seed, Transmit};
 use latch::{Latch, Verdict, same_host};
 use payloads::Incoming;
-use reports::{Heard, Reports};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -273,7 +272,7 @@ impl StreamEnd {
         }
         if self.closing {
             self.closed = true;
-            self.reports.next_at = None;
+            self.reports.stop();
             return self.report(now, true);
         }
         if let Some(transmit) = self.digit_packet(now) {
@@ -296,14 +295,14 @@ impl StreamEnd {
             return None;
         }
         let deadlines =
-            [self.digits_out.poll_timeout(), self.digits_in.poll_timeout(), self.reports.next_at];
+            [self.digits_out.poll_timeout(), self.digits_in.poll_timeout(), self.reports.next_at()];
         deadlines.into_iter().flatten().min()
     }
 
     /// Time has come to a deadline; drain transmits and events afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reports.start(now);
-        if self.reports.next_at.is_some_and(|at| at <= now) && !self.closed {
+        if self.reports.next_at().is_some_and(|at| at <= now) && !self.closed {
             self.report_due = true;
             self.reports.schedule(now);
         }
@@ -312,7 +311,7 @@ impl StreamEnd {
     /// A snapshot of the counters.
     pub fn statistics(&self) -> StreamStatistics {
         let reception = self.receiver.statistics();
-        let remote = self.reports.remote;
+        let remote = self.reports.remote();
         StreamStatistics {
             packets_sent: self.packets_sent,
             octets_sent: self.octets_sent,
@@ -387,7 +386,7 @@ impl StreamEnd {
         let block = self.receiver.report(last_sr, delay);
         let timestamp = self.mapper.peek_timestamp(now);
         let sent = (self.packets_sent, self.octets_sent);
-        let payload = self.reports.write(now, self.ssrc, sent, timestamp, block, bye);
+        let payload = self.reports.write(now, self.ssrc, sent, timestamp, block.as_ref(), bye);
         Some(Transmit { protocol: Protocol::Udp, local, remote, payload })
     }
 

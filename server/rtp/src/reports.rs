@@ -5,40 +5,50 @@ use crate::rtcp::{Compound, ReportBlock, Rtcp, SenderInfo, Writer};
 use base::Seed;
 use std::time::{Duration, Instant};
 
+/// The second since 1900 in which every stream's NTP clock starts. What it says means nothing, but
+/// there are receivers that take a time before 1970 for no time.
+const NTP_START: u64 = 0xee00_0000;
+
 /// The peer's view of what we send, out of its newest report.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct RemoteView {
-    pub(super) lost: i32,
-    pub(super) fraction_lost: u8,
+pub struct RemoteView {
+    /// Packets of ours that it missed; negative where duplicates outnumber losses.
+    pub lost: i32,
+    /// Loss since the report before, in 1/256.
+    pub fraction_lost: u8,
     /// In units of our RTP clock.
-    pub(super) jitter: u32,
-    pub(super) round_trip: Option<Duration>,
+    pub jitter: u32,
+    /// By the times in its report, if it had heard one of ours.
+    pub round_trip: Option<Duration>,
 }
 
 /// What an incoming compound means for the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
+    /// Reports, or nothing of interest.
     Reports,
+    /// The source that is followed leaves.
     Bye,
 }
 
-/// The RTCP half of a stream end.
+/// The RTCP half of a stream: when reports leave, and what they say of time.
 #[derive(Debug)]
-pub(super) struct Reports {
+pub struct Reports {
     seed: Seed,
     cname: String,
     /// Our NTP clock counts from here: a stream needs no time of day (RFC 3550 section 6.4.1).
     epoch: Option<Instant>,
-    pub(super) next_at: Option<Instant>,
+    next_at: Option<Instant>,
     /// The peer's last sender report: middle of its NTP time, and when it came.
     last_sr: Option<(u32, Instant)>,
     /// Sound packets counted at the last report; more since then make a sender report.
     sent_before: u64,
-    pub(super) remote: RemoteView,
+    remote: RemoteView,
 }
 
 impl Reports {
-    pub(super) fn new(seed: Seed, cname: String) -> Reports {
+    /// Reports under this canonical name; nothing is due before [`Reports::start`].
+    pub fn new(seed: Seed, cname: String) -> Reports {
         Reports {
             seed,
             cname,
@@ -51,7 +61,7 @@ impl Reports {
     }
 
     /// Begins the schedule; the first report comes after half of the usual time.
-    pub(super) fn start(&mut self, now: Instant) {
+    pub fn start(&mut self, now: Instant) {
         if self.epoch.is_none() {
             self.epoch = Some(now);
             self.next_at = Some(now + self.interval() / 2);
@@ -59,8 +69,23 @@ impl Reports {
     }
 
     /// Sets the time of the next report, half to one and a half of the mean (RFC 3550 6.3.1).
-    pub(super) fn schedule(&mut self, now: Instant) {
+    pub fn schedule(&mut self, now: Instant) {
         self.next_at = Some(now + self.interval());
+    }
+
+    /// When the next report is due; none before the start and after the stop.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.next_at
+    }
+
+    /// No further report is due.
+    pub fn stop(&mut self) {
+        self.next_at = None;
+    }
+
+    /// What the peer's newest report says.
+    pub fn remote(&self) -> RemoteView {
+        self.remote
     }
 
     fn interval(&mut self) -> Duration {
@@ -72,25 +97,25 @@ impl Reports {
     fn ntp(&self, now: Instant) -> u64 {
         let passed = now.saturating_duration_since(self.epoch.unwrap_or(now));
         let fraction = (u64::from(passed.subsec_nanos()) << 32) / 1_000_000_000;
-        ((passed.as_secs() + 1) << 32) | fraction
+        ((passed.as_secs() + NTP_START) << 32) | fraction
     }
 
     /// `last_sr` and `delay_since_last_sr` of the next report block.
-    pub(super) fn answer_times(&self, now: Instant) -> (u32, u32) {
+    pub fn answer_times(&self, now: Instant) -> (u32, u32) {
         self.last_sr.map_or((0, 0), |(middle, at)| {
             (middle, units(now.saturating_duration_since(at), 1 << 16))
         })
     }
 
-    /// Writes one compound: report, name, and a goodbye where asked for. `timestamp` is our RTP
-    /// time of now, or `None` as long as nothing was sent.
-    pub(super) fn write(
+    /// Writes one compound: report, name, and a goodbye where asked for. `sent` is packets and
+    /// octets so far, `timestamp` our RTP time of now, or `None` as long as nothing was sent.
+    pub fn write(
         &mut self,
         now: Instant,
         ssrc: u32,
         sent: (u64, u64),
         timestamp: Option<u32>,
-        block: Option<ReportBlock>,
+        block: Option<&ReportBlock>,
         bye: bool,
     ) -> Vec<u8> {
         let (packets, octets) = sent;
@@ -102,7 +127,7 @@ impl Reports {
         });
         self.sent_before = packets;
         let mut writer = Writer::new();
-        writer.report(ssrc, info.as_ref(), block.as_slice());
+        writer.report(ssrc, info.as_ref(), block.map(std::slice::from_ref).unwrap_or_default());
         writer.cname(ssrc, &self.cname);
         if bye {
             writer.bye(ssrc);
@@ -111,7 +136,7 @@ impl Reports {
     }
 
     /// Reads the peer's compound. `own` is our SSRC, `peer` the one that is followed.
-    pub(super) fn read(
+    pub fn read(
         &mut self,
         now: Instant,
         compound: Compound<'_>,
