@@ -7,10 +7,9 @@
 
 use crate::error::SetupError;
 use crate::srtp::Srtp;
+use dimpl::{Config, Dtls, DtlsCertificate, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::config::DtlsCert;
-use str0m::crypto::dtls::{DtlsInstance, DtlsOutput, DtlsVersion};
 use str0m::crypto::{CryptoProvider, from_feature_flags};
 
 /// Room for one DTLS datagram; a flight is cut to less than the usual MTU.
@@ -20,13 +19,23 @@ const DATAGRAM_MAX: usize = 1 << 16;
 
 /// The DTLS certificate, made once and shared by all peers and shards.
 #[derive(Clone)]
-pub struct Certificate(DtlsCert);
+pub struct Certificate {
+    own: DtlsCertificate,
+    /// Made once too: the library tests every cipher, key exchange and signature while making it,
+    /// which costs more than a handshake.
+    config: Arc<Config>,
+}
 
 impl Certificate {
     /// A new self-signed one (ECDSA P-256).
     pub fn generate() -> Result<Certificate, SetupError> {
-        let certificate = from_feature_flags().dtls_provider.generate_certificate();
-        certificate.map(Certificate).ok_or(SetupError::Certificate)
+        let own = dimpl::certificate::generate_self_signed_certificate();
+        let own = own.map_err(|_| SetupError::Certificate)?;
+        // A check has shown that the browser receives at its address before the first handshake
+        // packet is taken, so a cookie would only cost a round trip (RFC 6347 4.2.1).
+        let config = Config::builder().use_server_cookie(false).build();
+        let config = Arc::new(config.map_err(|_| SetupError::Cryptography)?);
+        Ok(Certificate { own, config })
     }
 }
 
@@ -47,7 +56,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(certificate: Certificate) -> Shared {
         let crypto = Arc::new(from_feature_flags());
-        let digest = crypto.sha256_provider.sha256(&certificate.0.certificate);
+        let digest = crypto.sha256_provider.sha256(&certificate.own.certificate);
         let fingerprint: Vec<_> = digest.iter().map(|octet| format!("{octet:02X}")).collect();
         Shared { crypto, certificate, fingerprint: fingerprint.join(":") }
     }
@@ -75,7 +84,7 @@ const REPEAT_AFTER: Duration = Duration::from_millis(300);
 
 /// One connection.
 pub(crate) struct Engine {
-    dtls: Box<dyn DtlsInstance>,
+    dtls: Box<Dtls>,
     crypto: Arc<CryptoProvider>,
     /// SHA-256 of the certificate that the offer names.
     fingerprint: [u8; 32],
@@ -100,10 +109,8 @@ impl Engine {
         shared: &Shared,
         fingerprint: &[u8; 32],
     ) -> Result<Engine, Broken> {
-        let provider = shared.crypto.dtls_provider;
-        let certificate = &shared.certificate.0;
-        let dtls = provider.new_dtls(certificate, now, DtlsVersion::Dtls12, None);
-        let mut dtls = dtls.map_err(|_| Broken)?;
+        let Certificate { own, config } = shared.certificate.clone();
+        let mut dtls = Box::new(Dtls::new_12(config, own, now));
         dtls.set_active(false);
         dtls.handle_timeout(now).map_err(|_| Broken)?;
         Ok(Engine {
@@ -188,11 +195,11 @@ impl Engine {
             let had = DATAGRAM.max(larger.len());
             let room = if larger.is_empty() { &mut buffer[..] } else { &mut larger[..] };
             match self.dtls.poll_output(room) {
-                DtlsOutput::Timeout(at) => {
+                Output::Timeout(at) => {
                     self.wake_at = at;
                     return Ok(None);
                 }
-                DtlsOutput::Packet(packet) => {
+                Output::Packet(packet) => {
                     let keeps = self.connected && self.repeats == 0;
                     if keeps && self.last_flight.len() < FINAL_MAX {
                         self.last_flight.push(packet.to_vec());
@@ -200,26 +207,26 @@ impl Engine {
                     }
                     return Ok(Some(Given::Datagram(packet.to_vec())));
                 }
-                DtlsOutput::BufferTooSmall { needed }
+                Output::BufferTooSmall { needed }
                     if (had + 1..=DATAGRAM_MAX).contains(&needed) =>
                 {
                     larger.resize(needed, 0);
                 }
-                DtlsOutput::PeerCert(certificate) => {
+                Output::PeerCert(certificate) => {
                     let digest = self.crypto.sha256_provider.sha256(certificate);
                     self.verified = digest == self.fingerprint;
                     if !self.verified {
                         return Err(Broken);
                     }
                 }
-                DtlsOutput::KeyingMaterial(material, profile) => {
+                Output::KeyingMaterial(material, profile) => {
                     let srtp = Srtp::new(&self.crypto, profile, &material).ok_or(Broken)?;
                     self.srtp = Some(Box::new(srtp));
                 }
-                DtlsOutput::Connected => self.finished = true,
-                DtlsOutput::CloseNotify => return Ok(Some(Given::Closed)),
+                Output::Connected => self.finished = true,
+                Output::CloseNotify => return Ok(Some(Given::Closed)),
                 // Data channels were not agreed on.
-                DtlsOutput::ApplicationData(_) => {}
+                Output::ApplicationData(_) => {}
                 _ => return Err(Broken),
             }
         }

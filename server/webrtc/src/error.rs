@@ -76,6 +76,8 @@ pub enum SetupError {
     CandidateCount,
     /// The certificate could not be made.
     Certificate,
+    /// The cipher library failed its own test.
+    Cryptography,
 }
 
 impl fmt::Display for SetupError {
@@ -85,6 +87,7 @@ impl fmt::Display for SetupError {
                 "a local address is unspecified, multicast or without port"
             }
             SetupError::CandidateCount => "between 1 and 32 local addresses are needed",
+            SetupError::Cryptography => "the cipher library failed its own test",
             SetupError::Certificate => "the DTLS certificate could not be made",
         })
     }
