@@ -137,3 +137,26 @@ fn a_shell_that_wakes_up_late_gets_a_few_frames_and_not_hundreds() {
     assert!(world.bridge.poll_timeout().unwrap() > late);
     assert!(world.bridge.poll_timeout().unwrap() <= late + Duration::from_millis(20));
 }
+
+#[test]
+fn a_relayed_frame_allocates_nothing() {
+    let now = Instant::now();
+    let mut bridge = Bridge::new(&mut base::Seed::from_number(2));
+    let both = PortSettings::only(Codec::Pcmu);
+    bridge.connect(now, both, both);
+    let mut relay = |sequence: u64| {
+        let at = now + Duration::from_millis(20) * sequence as u32;
+        for side in [Side::Visitor, Side::Trunk] {
+            assert!(
+                bridge
+                    .handle_frame(at, side, frame(Codec::Pcmu, &[7; 160], sequence, at))
+                    .is_some()
+            );
+        }
+        while bridge.poll_event().is_some() {}
+        bridge.poll_timeout();
+    };
+    relay(1);
+    let cost = allocation_counter::measure(|| (2..500).for_each(&mut relay));
+    assert_eq!(cost.count_total, 0, "{cost:?}");
+}

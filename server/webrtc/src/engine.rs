@@ -207,9 +207,7 @@ impl Engine {
                     }
                     return Ok(Some(Given::Datagram(packet.to_vec())));
                 }
-                Output::BufferTooSmall { needed }
-                    if (had + 1..=DATAGRAM_MAX).contains(&needed) =>
-                {
+                Output::BufferTooSmall { needed } if (had + 1..=DATAGRAM_MAX).contains(&needed) => {
                     larger.resize(needed, 0);
                 }
                 Output::PeerCert(certificate) => {

@@ -1,7 +1,10 @@
 //! Frames both ways.
 
 use crate::world::{PEER, World};
-use base::{Codec, Frame};
+use allocation_counter::measure;
+use base::{Codec, Datagram, Frame, Protocol};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use webrtc::{Event, SendError};
 
@@ -113,4 +116,47 @@ fn frames_need_a_connected_peer_and_a_negotiated_codec() {
     world.connect();
     assert_eq!(send(&mut world, PEER), Ok(()));
     assert_eq!(send(&mut world, PEER), Err(SendError::Late), "no number leaves twice");
+}
+
+#[test]
+fn a_packet_of_sound_allocates_nothing_in_either_direction() {
+    let mut world = World::new(26);
+    world.connect();
+    let taken = Rc::new(RefCell::new(Vec::new()));
+    let keep = taken.clone();
+    world.tap = Box::new(move |packet| {
+        let media = packet.to_server && packet.payload[0] >= 128;
+        let report = (192..224).contains(&packet.payload[1]);
+        if media && !report {
+            let path = (packet.server, packet.browser);
+            keep.borrow_mut().push((path, packet.payload.clone()));
+        }
+        !media
+    });
+    for _ in 0..200 {
+        world.browser.send(world.now, 0, 160, &[0x55; 160]);
+        world.run_for(Duration::from_millis(20));
+    }
+    let packets = taken.take();
+    let now = world.now;
+    let mut heard = 0;
+    let mut exchange = |world: &mut World, n: usize| {
+        let ((local, remote), payload) = &packets[n];
+        let (local, remote) = (*local, *remote);
+        let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload };
+        world.endpoint.handle_datagram(now, &datagram);
+        while let Some(event) = world.endpoint.poll_event() {
+            let Event::Frame(frame) = event else { continue };
+            heard += 1;
+            world.endpoint.recycle(frame.payload);
+        }
+        let frame = frame(world, Codec::Pcmu, n as u64, &[0xd5; 160]);
+        world.endpoint.send_frame(now, PEER, &frame).unwrap();
+        let sent = world.endpoint.poll_transmit().unwrap();
+        world.endpoint.recycle(sent.payload);
+    };
+    (0..10).for_each(|n| exchange(&mut world, n));
+    let cost = measure(|| (10..200).for_each(|n| exchange(&mut world, n)));
+    assert!(heard >= 190, "{heard} frames");
+    assert_eq!(cost.count_total, 0, "{cost:?}");
 }
