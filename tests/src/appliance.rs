@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// RTP ports of one appliance: fifteen calls, and ports that rest after one.
 const RTP_PORTS: u16 = 60;
+/// What the log says in scenarios.
+const TALKATIVE: &str = "info,click2call=debug,sip=debug";
 
 /// What a configuration says besides where to listen.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Shop {
     buttons: Vec<String>,
     /// RTP ports to have; 0 for the usual number.
     rtp_ports: u16,
+    /// Whether it logs no more than for a shop.
+    terse: bool,
 }
 
 impl Shop {
@@ -42,6 +46,12 @@ impl Shop {
     /// More or fewer ports towards the provider.
     pub fn rtp_ports(mut self, count: u16) -> Shop {
         self.rtp_ports = count;
+        self
+    }
+
+    /// With the log of a shop instead of one for finding faults.
+    pub fn terse(mut self) -> Shop {
+        self.terse = true;
         self
     }
 
@@ -102,6 +112,7 @@ impl Appliance {
         let first = place::ports(RTP_PORTS);
         let mut command = Command::new(Appliance::executable());
         command.args(["--demo", "--listen-http", "127.0.0.1:0"]);
+        command.env("CLICK2CALL_LOG", TALKATIVE);
         command.arg("--listen-webrtc").arg(format!("127.0.0.1:{}", place::port()));
         command.arg("--listen-rtp").arg(format!("127.0.0.1:{first}-{}", first + RTP_PORTS - 1));
         Appliance::greeted(place, "appliance", command, None, String::new())
@@ -125,6 +136,9 @@ impl Appliance {
         let config = place.write(&format!("{name}.toml"), &shop.text(&listen));
         let mut command = Command::new(Appliance::executable());
         command.arg("--config").arg(&config);
+        if !shop.terse {
+            command.env("CLICK2CALL_LOG", TALKATIVE);
+        }
         Appliance::greeted(place, name, command, Some(config), listen)
     }
 
@@ -135,7 +149,7 @@ impl Appliance {
         config: Option<PathBuf>,
         listen: String,
     ) -> Appliance {
-        command.env("CLICK2CALL_LOG", "info,click2call=debug,sip=debug").env("NO_COLOR", "1");
+        command.env("NO_COLOR", "1");
         let log = place.path(&format!("{name}.log"));
         let mut program = Program::start("click2call", &mut command, &log);
         let line = program.says("click here:");

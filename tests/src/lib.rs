@@ -14,6 +14,7 @@ pub mod foreign;
 pub mod fuzzing;
 pub mod kamailio;
 pub mod lines;
+pub mod look;
 pub mod measure;
 pub mod peer;
 pub mod place;

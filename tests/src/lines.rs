@@ -2,6 +2,7 @@
 //!
 //! It is a measuring instrument, not a user agent: it takes the requests of one well-behaved peer.
 
+use crate::look::{Look, beat, next_beat};
 use crate::visitor::runtime;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,13 +22,13 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Starts a phone.
-    pub fn start() -> Lines {
+    /// Starts a phone that looks at its SIP socket so; its lines look on the beat.
+    pub fn start(look: Look) -> Lines {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let sip = socket.local_addr().unwrap();
         let invites = Arc::new(Mutex::new(Vec::new()));
-        let task = runtime().spawn(run(socket, sip, Arc::clone(&invites))).abort_handle();
+        let task = runtime().spawn(run(socket, look, sip, Arc::clone(&invites))).abort_handle();
         Lines { sip, invites, task }
     }
 
@@ -69,7 +70,6 @@ impl Line {
         let rtp = socket.local_addr().unwrap();
         let (told, telling) = tokio::sync::oneshot::channel();
         let task = runtime().spawn(async move {
-            let socket = UdpSocket::from_std(socket).unwrap();
             if let Ok(to) = telling.await {
                 speak(socket, to).await;
             }
@@ -93,7 +93,7 @@ impl Drop for Line {
     }
 }
 
-async fn speak(socket: UdpSocket, to: SocketAddr) {
+async fn speak(socket: std::net::UdpSocket, to: SocketAddr) {
     let mut tone = vec![0; 160];
     let steady = audio::tone::Tone::steady(650.0, -10.0);
     audio::tone::ToneGenerator::new(steady, crate::sound::RATE).fill(&mut tone);
@@ -101,22 +101,48 @@ async fn speak(socket: UdpSocket, to: SocketAddr) {
     let mut packet = vec![0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
     packet.extend(payload);
     let mut buffer = [0; 2_048];
-    let mut ticks = tokio::time::interval(FRAME);
+    let mut ticks = tokio::time::interval_at(next_beat().into(), FRAME);
     for number in 0u32.. {
         ticks.tick().await;
         packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
         packet[4..8].copy_from_slice(&(number * 160).to_be_bytes());
-        let _ = socket.send_to(&packet, to).await;
-        while socket.try_recv(&mut buffer).is_ok() {}
+        // An error tells of an earlier packet that found nobody.
+        let _ = socket.send_to(&packet, to);
+        while socket.recv(&mut buffer).is_ok() {}
     }
 }
 
-async fn run(socket: std::net::UdpSocket, own: SocketAddr, invites: Arc<Mutex<Vec<Instant>>>) {
-    let socket = UdpSocket::from_std(socket).unwrap();
+/// The next datagram of a socket that is looked at in either way.
+async fn next(
+    socket: &std::net::UdpSocket,
+    woken: Option<&UdpSocket>,
+    buffer: &mut [u8],
+) -> (usize, SocketAddr) {
+    loop {
+        let received = match woken {
+            Some(woken) => woken.recv_from(buffer).await,
+            None => socket.recv_from(buffer),
+        };
+        match received {
+            Ok(received) => return received,
+            Err(_) if woken.is_none() => beat().await,
+            Err(_) => {}
+        }
+    }
+}
+
+async fn run(
+    socket: std::net::UdpSocket,
+    look: Look,
+    own: SocketAddr,
+    invites: Arc<Mutex<Vec<Instant>>>,
+) {
+    let woken = (look == Look::AtOnce).then(|| socket.try_clone().unwrap());
+    let woken = woken.map(|socket| UdpSocket::from_std(socket).unwrap());
     let mut lines: HashMap<String, Line> = HashMap::new();
     let mut buffer = vec![0; 8_192];
     loop {
-        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let (length, peer) = next(&socket, woken.as_ref(), &mut buffer).await;
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
         let (head, sdp) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let field = |name: &str| {
@@ -158,7 +184,7 @@ async fn run(socket: std::net::UdpSocket, own: SocketAddr, invites: Arc<Mutex<Ve
             _ => replies.push(reply("200 OK", "", "")),
         }
         for reply in replies {
-            let _ = socket.send_to(reply.as_bytes(), peer).await;
+            let _ = socket.send_to(reply.as_bytes(), peer);
         }
     }
 }

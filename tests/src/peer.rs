@@ -1,5 +1,7 @@
-//! A browser's media alone, without a page: for other servers than ours.
+//! A browser's media alone, without a page: for other servers than ours. It looks at its socket on
+//! the beat, whatever its settings say.
 
+use crate::look::{Look, beat};
 use crate::visitor::media::{Media, MediaEvent};
 use crate::visitor::{VisitorSettings, runtime};
 use std::sync::Arc;
@@ -27,22 +29,17 @@ impl Peer {
         let counts = (Arc::clone(&packets), Arc::clone(&connected));
         let task = runtime().spawn(async move {
             let (incoming, _) = mpsc::unbounded_channel();
+            let settings = VisitorSettings { look: Look::OnBeat, ..settings };
             let (mut media, sdp) = Media::new(&settings, incoming);
             let _ = offer.send(sdp);
             let Ok(answer) = answered.await else { return };
             media.answer(&answer, settings.tone);
-            let udp = media.udp.clone().expect("a peer with UDP");
             let mut buffer = vec![0; 2_048];
             loop {
-                tokio::select! {
-                    Ok((length, from)) = udp.recv_from(&mut buffer) => {
-                        media.receive(false, from, &buffer[..length]);
-                    }
-                    () = tokio::time::sleep_until(media.wake_at().into()) => {
-                        if media.wake_at() <= Instant::now() {
-                            media.handle_timeout();
-                        }
-                    }
+                beat().await;
+                media.look(&mut buffer);
+                if media.wake_at() <= Instant::now() {
+                    media.handle_timeout();
                 }
                 for event in media.take_events() {
                     match event {

@@ -1,6 +1,7 @@
 //! The visitor's media engine: str0m as a browser with full ICE, on real sockets.
 
 use crate::foreign;
+use crate::look::Look;
 use crate::sound::RATE;
 use crate::visitor::VisitorSettings;
 use audio::tone::{Tone, ToneGenerator};
@@ -42,10 +43,11 @@ pub struct Media {
     rtc: Rtc,
     mid: Mid,
     pending: Option<SdpPendingOffer>,
-    /// The socket for UDP, to receive from.
+    /// The socket for UDP, to receive from; none where it is looked at on the beat.
     pub udp: Option<Arc<UdpSocket>>,
     /// The same to send from: it does not wait for the reactor to find it writable.
     sender: Option<std::net::UdpSocket>,
+    local: Option<SocketAddr>,
     tcp: Option<Tcp>,
     wake_at: Instant,
     connected: bool,
@@ -108,14 +110,16 @@ impl Media {
             config.codec_config().add_config(payload, None, kind, rate, None, format);
         }
         let mut rtc = config.build(now);
-        let (mut udp, mut sender) = (None, None);
+        let (mut udp, mut sender, mut own) = (None, None, None);
         if settings.udp {
             let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             socket.set_nonblocking(true).unwrap();
             let address = socket.local_addr().unwrap();
             rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-            sender = Some(socket.try_clone().unwrap());
-            udp = Some(Arc::new(UdpSocket::from_std(socket).unwrap()));
+            (sender, own) = (Some(socket.try_clone().unwrap()), Some(address));
+            if settings.look == Look::AtOnce {
+                udp = Some(Arc::new(UdpSocket::from_std(socket).unwrap()));
+            }
         }
         let tcp = settings.tcp.then(|| {
             let local = SocketAddr::from((Ipv4Addr::LOCALHOST, crate::place::port()));
@@ -133,6 +137,7 @@ impl Media {
             pending: Some(pending),
             udp,
             sender,
+            local: own,
             tcp,
             wake_at: now,
             connected: false,
@@ -222,9 +227,9 @@ impl Media {
 
     /// What came from the network.
     pub fn receive(&mut self, tcp: bool, from: SocketAddr, octets: &[u8]) {
-        let (protocol, to) = match (&self.udp, &self.tcp) {
+        let (protocol, to) = match (self.local, &self.tcp) {
             (_, Some(own)) if tcp => (Protocol::Tcp, own.local),
-            (Some(own), _) => (Protocol::Udp, own.local_addr().unwrap()),
+            (Some(own), _) => (Protocol::Udp, own),
             _ => return,
         };
         // As in browsers, DTLS that comes before the own ClientHello is dropped.
@@ -237,6 +242,21 @@ impl Media {
             let _ = self.rtc.handle_input(input);
         }
         self.drain();
+    }
+
+    /// Takes what lies in the socket, where nothing else tells of it.
+    pub fn look(&mut self, buffer: &mut [u8]) {
+        if self.udp.is_some() {
+            return;
+        }
+        while let Some(Ok((length, from))) = self.sender.as_ref().map(|own| own.recv_from(buffer)) {
+            self.receive(false, from, &buffer[..length]);
+        }
+    }
+
+    /// Where the UDP socket is.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// What has happened.

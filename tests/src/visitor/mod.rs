@@ -8,6 +8,7 @@ pub mod media;
 mod task;
 
 use crate::appliance::{Appliance, STORE};
+use crate::look::Look;
 use crate::sound::{self, Heard};
 use crate::wait::PATIENCE;
 use base::Codec;
@@ -39,6 +40,8 @@ pub struct VisitorSettings {
     pub listens: bool,
     /// Whether a foreign ClientHello goes before the browser's own, over the same path.
     pub foreign_hello: bool,
+    /// When it looks at its sockets.
+    pub look: Look,
 }
 
 impl Default for VisitorSettings {
@@ -53,6 +56,7 @@ impl Default for VisitorSettings {
             tcp: false,
             listens: true,
             foreign_hello: false,
+            look: Look::AtOnce,
         }
     }
 }
@@ -164,10 +168,15 @@ pub struct Visitor {
 
 /// The threads on which all visitors of a process live.
 pub fn runtime() -> &'static tokio::runtime::Runtime {
+    start_runtime(2)
+}
+
+/// The same with so many threads, where nobody has asked for it before: a load generator has one.
+pub fn start_runtime(threads: usize) -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(2).enable_all().build().unwrap()
+        builder.worker_threads(threads).enable_all().build().unwrap()
     })
 }
 
@@ -181,7 +190,8 @@ impl Visitor {
     pub fn try_open(http: SocketAddr, settings: VisitorSettings) -> Result<Visitor, String> {
         let shared = Arc::new(Shared::default());
         let (orders, inbox) = mpsc::unbounded_channel();
-        let socket = runtime().block_on(task::connect(http, settings.origin.as_deref()))?;
+        let connecting = task::connect(http, settings.look, settings.origin.as_deref());
+        let socket = runtime().block_on(connecting)?;
         let running = task::run(http, settings, socket, inbox, Arc::clone(&shared));
         let task = runtime().spawn(running).abort_handle();
         let visitor = Visitor { orders, shared, task, calls: 0 };

@@ -2,6 +2,7 @@
 
 use super::media::{Media, MediaEvent};
 use super::{Shared, Step, VisitorSettings};
+use crate::look::{Look, Stream, next_beat};
 use futures_util::{SinkExt as _, StreamExt as _};
 use signalling::{
     ClientMessage, Envelope, HangupReason, Inbox, Outbox, ServerMessage, VERSION, limits,
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -30,12 +31,11 @@ pub enum Order {
     Leave,
 }
 
-pub type Socket = WebSocketStream<TcpStream>;
+pub type Socket = WebSocketStream<Stream>;
 
 /// Opens the WebSocket; a refusal comes in words.
-pub async fn connect(http: SocketAddr, origin: Option<&str>) -> Result<Socket, String> {
-    let stream = TcpStream::connect(http).await.map_err(|error| error.to_string())?;
-    let _ = stream.set_nodelay(true);
+pub async fn connect(http: SocketAddr, look: Look, origin: Option<&str>) -> Result<Socket, String> {
+    let stream = Stream::connect(look, http).await.map_err(|error| error.to_string())?;
     let mut request = format!("ws://{http}/ws").into_client_request().map_err(|e| e.to_string())?;
     let own = format!("http://{http}");
     let origin = origin.unwrap_or(&own).parse().map_err(|_| "no origin".to_owned())?;
@@ -91,6 +91,8 @@ pub async fn run(
     let mut heartbeat_at = Instant::now() + limits::HEARTBEAT_EVERY;
     loop {
         let wake_at = browser.media.as_ref().map_or(heartbeat_at, Media::wake_at).min(heartbeat_at);
+        let beaten = browser.settings.look == Look::OnBeat && browser.media.is_some();
+        let wake_at = if beaten { next_beat() } else { wake_at };
         let udp = browser.media.as_ref().and_then(|media| media.udp.clone());
         tokio::select! {
             order = orders.recv() => match order {
@@ -109,8 +111,11 @@ pub async fn run(
                 }
             }
             () = tokio::time::sleep_until(wake_at.into()) => {
-                if let Some(media) = &mut browser.media && media.wake_at() <= Instant::now() {
-                    media.handle_timeout();
+                if let Some(media) = &mut browser.media {
+                    media.look(&mut buffer);
+                    if media.wake_at() <= Instant::now() {
+                        media.handle_timeout();
+                    }
                 }
             }
         }
@@ -178,7 +183,7 @@ impl Browser {
             Order::Call { call, uri } => {
                 let now = Instant::now();
                 let (media, offer) = Media::new(&self.settings, self.tcp_in.clone());
-                let address = media.udp.as_ref().and_then(|udp| udp.local_addr().ok());
+                let address = media.local();
                 self.media = Some(media);
                 self.shared.update(|seen| {
                     (seen.called_at, seen.connected_at) = (Some(now), None);
@@ -210,7 +215,8 @@ impl Browser {
             Order::Message(message) => self.say(message).await,
             Order::DropSocket => self.offline(),
             Order::Reconnect => {
-                self.socket = connect(self.http, self.settings.origin.as_deref()).await.ok();
+                let (look, origin) = (self.settings.look, self.settings.origin.as_deref());
+                self.socket = connect(self.http, look, origin).await.ok();
                 if self.socket.is_some() {
                     self.greet().await;
                 }

@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: what calls cost, as medians of interleaved runs.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod pages;
 mod rows;
 
 use harness::measure::median;
-use rows::{Bench, ROWS};
+use rows::{Bench, NOTES, ROWS};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    harness::visitor::start_runtime(1);
     let mut figures: Vec<(&'static str, Vec<f64>)> = Vec::new();
     for run in 1..=runs {
         eprintln!("run {run} of {runs}");
@@ -68,5 +70,6 @@ fn main() -> ExitCode {
     if let (Some((ours, _)), Some((theirs, _))) = (figure("relay"), figure("rtpengine-relay")) {
         println!("\nrelay against rtpengine on this machine: {:.2} of its CPU", ours / theirs);
     }
+    println!("\n{NOTES}");
     ExitCode::SUCCESS
 }
