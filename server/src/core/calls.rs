@@ -117,7 +117,8 @@ impl ActiveCall {
 /// The calls of one shard.
 #[derive(Debug, Default)]
 pub struct Calls {
-    table: HashMap<CallId, ActiveCall>,
+    /// Boxed: a table has room for more than it holds, and a call is large.
+    table: HashMap<CallId, Box<ActiveCall>>,
     by_page: HashMap<(LinkId, u32), CallId>,
     by_port: HashMap<PortId, CallId>,
     heap: BinaryHeap<Reverse<(Instant, CallId)>>,
@@ -157,12 +158,12 @@ impl Calls {
             facts: new.facts,
             armed_at: None,
         };
-        self.table.insert(id, active);
+        self.table.insert(id, Box::new(active));
         self.rearm(id);
     }
 
     /// Takes a call out.
-    pub fn remove(&mut self, id: CallId) -> Option<ActiveCall> {
+    pub fn remove(&mut self, id: CallId) -> Option<Box<ActiveCall>> {
         let active = self.table.remove(&id)?;
         self.by_page.remove(&(active.link, active.page_call));
         self.by_port.remove(&active.pair.rtp);
@@ -172,7 +173,7 @@ impl Calls {
 
     /// One call.
     pub fn entry(&mut self, id: CallId) -> Option<&mut ActiveCall> {
-        self.table.get_mut(&id)
+        self.table.get_mut(&id).map(Box::as_mut)
     }
 
     /// The call of a page's number.

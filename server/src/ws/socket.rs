@@ -27,7 +27,7 @@ fn settings() -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(limits::MESSAGE_OCTETS))
         .max_frame_size(Some(limits::MESSAGE_OCTETS))
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(0)
         .max_write_buffer_size(4 * limits::MESSAGE_OCTETS)
 }
