@@ -5,7 +5,7 @@ mod pages;
 mod rows;
 
 use harness::measure::median;
-use rows::{Bench, NOTES, ROWS};
+use rows::{Bench, NOTES, PARTS, ROWS};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -17,18 +17,20 @@ Usage: bench [--runs N] [--calls N] [--seconds N]
 
   --runs N      runs of every row (5)
   --calls N     calls at once where sound flows (20)
-  --seconds N   how long sound flows in one run (8)";
+  --seconds N   how long sound flows in one run (8)
+  --only PART   one part of the table: start, relay, transcode, setup or pages";
 
 fn main() -> ExitCode {
-    let mut bench = Bench { calls: 20, seconds: 8 };
+    let mut bench = Bench { calls: 20, seconds: 8, only: None };
     let mut runs = 5;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let number = arguments.next().and_then(|text| text.parse::<u32>().ok());
-        match (argument.as_str(), number) {
+        let value = arguments.next().unwrap_or_default();
+        match (argument.as_str(), value.parse::<u32>().ok()) {
             ("--runs", Some(number @ 1..)) => runs = number,
             ("--calls", Some(number @ 1..=100)) => bench.calls = number,
             ("--seconds", Some(number @ 1..)) => bench.seconds = number,
+            ("--only", _) if PARTS.contains(&value.as_str()) => bench.only = Some(value),
             ("--help" | "-h", _) => {
                 println!("{HELP}");
                 return ExitCode::SUCCESS;

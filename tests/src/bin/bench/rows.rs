@@ -17,7 +17,12 @@ use std::time::{Duration, Instant};
 pub struct Bench {
     pub calls: u32,
     pub seconds: u32,
+    /// One part of the table alone.
+    pub only: Option<String>,
 }
+
+/// The parts of the table, in the order in which they are measured.
+pub const PARTS: [&str; 5] = ["start", "relay", "transcode", "setup", "pages"];
 
 /// A row: its key, what is printed, and what is wanted of it.
 pub struct Row {
@@ -52,15 +57,26 @@ pub const ROWS: &[Row] = &[
 /// One run of every row.
 pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
     let mut figures = Vec::new();
-    figures.extend(start());
-    figures.extend(sound(bench, Codec::Pcmu, bench.calls, ["relay", "relay-memory"]));
-    figures.extend(rtpengine(bench));
-    // Transcoding keeps visitors' own codecs busy too: fewer calls, so that the machine is not.
-    let few = (bench.calls / 2).max(1);
-    figures.extend(sound(bench, Codec::Opus, few, ["transcode", "transcode-memory"]));
-    figures.extend(setup());
-    figures.extend(delays());
-    figures.extend(pages());
+    let wanted = |part: &str| bench.only.as_ref().is_none_or(|only| only == part);
+    if wanted("start") {
+        figures.extend(start());
+    }
+    if wanted("relay") {
+        figures.extend(sound(bench, Codec::Pcmu, bench.calls, ["relay", "relay-memory"]));
+        figures.extend(rtpengine(bench));
+    }
+    if wanted("transcode") {
+        // Visitors' own codecs are busy too: fewer calls, so that the machine is not.
+        let few = (bench.calls / 2).max(1);
+        figures.extend(sound(bench, Codec::Opus, few, ["transcode", "transcode-memory"]));
+    }
+    if wanted("setup") {
+        figures.extend(setup());
+        figures.extend(delays());
+    }
+    if wanted("pages") {
+        figures.extend(pages());
+    }
     figures
 }
 
