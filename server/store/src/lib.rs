@@ -10,8 +10,9 @@
 //! Rows that the disk refuses wait and are tried again, with growing pauses. What does not fit is
 //! lost and counted.
 //!
-//! The file is in WAL mode and every commit reaches the disk, so a killed process loses at most
-//! the rows that were still queued. A visitor's address is not stored.
+//! The file is in WAL mode, so a killed process loses at most the rows of its last quarter second,
+//! and a machine without power those that the system has not brought to the disk yet; the file is
+//! whole in either case. A visitor's address is not stored.
 
 mod row;
 mod schema;

@@ -71,8 +71,9 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     // A log in memory answers `memory` here, which is as good.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // Every commit reaches the disk. It costs the writer's time only.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    // A commit is whole whatever happens, but it does not wait for the disk: a machine that loses
+    // its power may lose the rows of its last seconds.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     // In KiB by its sign. Rows are written and seldom read: a big cache would only sit there.
     connection.pragma_update(None, "cache_size", -256)?;
     Ok(())

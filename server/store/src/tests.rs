@@ -94,6 +94,18 @@ fn a_row_reads_back_as_it_was_written() {
 }
 
 #[test]
+fn a_row_is_written_soon_though_nobody_asks() {
+    let store = Store::open(None).unwrap();
+    store.record(row(1)).unwrap();
+    store.record(row(2)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while store.counters().written < 2 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(store.counters().written, 2);
+}
+
+#[test]
 fn recent_rows_are_bounded_by_what_is_asked() {
     let store = Store::open(None).unwrap();
     for number in 0..5 {

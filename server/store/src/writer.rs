@@ -1,14 +1,15 @@
 //! The thread that owns the file.
 //!
 //! ```text
-//!             a row                      written
-//!   Idle -----------------> Writing ---------------> Idle
-//!                             |  ^
-//!                     refused |  | the pause is over, or somebody asks
-//!                             v  |
-//!                           Waiting   (pause 1 s, doubled up to 30 s)
+//!         a row              250 ms, a full batch,               written
+//!   Idle -------> Gathering ------------------------> Writing -----------> Idle
+//!                             or somebody asks         |  ^
+//!                                              refused |  | the pause is over, or somebody asks
+//!                                                      v  |
+//!                                                    Waiting   (pause 1 s, doubled up to 30 s)
 //! ```
 //!
+//! A commit costs more than the rows in it: calls that end within a quarter of a second share one.
 //! Rows come in while the disk refuses; the backlog takes them up to its bound, then each new one
 //! pushes out the oldest. The newest calls are those that a shop asks about.
 
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 pub const BACKLOG: usize = 4096;
 /// Rows of one commit: they share one wait for the disk.
 const BATCH: usize = 256;
+/// How long a row waits for others.
+const GATHER: Duration = Duration::from_millis(250);
 /// The pause after the first refusal.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
@@ -79,14 +82,13 @@ impl Shared {
 
 /// Serves requests until the last sender is gone, then writes what is left.
 pub fn run(connection: Connection, requests: &Receiver<Request>, shared: &Shared) {
-    let mut writer = Writer { connection, backlog: VecDeque::new(), pause: None, shared };
+    let mut writer =
+        Writer { connection, backlog: VecDeque::new(), gather: None, pause: None, shared };
     loop {
-        // Without a refusal there is no deadline: an idle appliance does not wake up for its log.
-        let next = match writer.pause {
+        // Without rows there is no deadline: an idle appliance does not wake up for its log.
+        let next = match writer.pause.map(|(until, _)| until).or(writer.gather) {
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some((until, _)) => {
-                requests.recv_timeout(until.saturating_duration_since(Instant::now()))
-            }
+            Some(until) => requests.recv_timeout(until.saturating_duration_since(Instant::now())),
         };
         match next {
             Ok(request) => writer.handle(request, requests),
@@ -103,6 +105,8 @@ pub fn run(connection: Connection, requests: &Receiver<Request>, shared: &Shared
 struct Writer<'a> {
     connection: Connection,
     backlog: VecDeque<Row>,
+    /// While rows wait for others: until when.
+    gather: Option<Instant>,
     /// While the disk refuses: when to try again, and how long this pause is.
     pause: Option<(Instant, Duration)>,
     shared: &'a Shared,
@@ -118,7 +122,11 @@ impl Writer<'_> {
             next = if full { None } else { requests.try_recv().ok() };
         }
         if self.pause.is_none() {
-            self.write();
+            if next.is_none() && self.backlog.len() < BATCH {
+                self.gather.get_or_insert_with(|| Instant::now() + GATHER);
+            } else {
+                self.write();
+            }
         }
         match next {
             None | Some(Request::Row(_)) => {}
@@ -146,6 +154,7 @@ impl Writer<'_> {
 
     /// Writes batch after batch until nothing waits or the disk refuses.
     fn write(&mut self) {
+        self.gather = None;
         while !self.backlog.is_empty() {
             let rows = self.backlog.len().min(BATCH);
             match self.commit(rows) {
