@@ -42,8 +42,10 @@ pub fn run(args: &Args, mut config: Config, notices: &[Notice]) -> io::Result<()
     let _phone = if config.demo { Some(start_phone(&mut config, &mut seed)?) } else { None };
     let store = store::Store::open(config.data.as_deref())
         .map_err(|error| io::Error::other(format!("[data] path: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread for pages and signalling: a message passes through three tasks here, and waking
+    // another thread for each would cost more than what they do. What computes for long belongs on
+    // the blocking pool.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_stack_size(256 * 1024)
         .enable_all()
         .build()?;

@@ -24,6 +24,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -102,6 +103,7 @@ impl Shared {
 /// Serves until `stop` holds true or its sender is gone, then finishes the answers that are under way. WebSockets live
 /// on: the hub ends them.
 pub async fn serve(listener: TcpListener, shared: Shared, mut stop: watch::Receiver<bool>) {
+    let shared = Arc::new(shared);
     let limits = &shared.limits;
     let crowd = Crowd::new(limits.connections, limits.connections_per_address);
     let crowd = Arc::new(Mutex::new(crowd));
@@ -118,7 +120,7 @@ pub async fn serve(listener: TcpListener, shared: Shared, mut stop: watch::Recei
         match accepted {
             Ok((stream, peer)) => {
                 let Some(seat) = Crowd::enter(&crowd, peer.ip()) else { continue };
-                let (shared, stopped) = (shared.clone(), stopped.clone());
+                let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
                 connections.spawn(async move {
                     connection(stream, peer, shared, stopped).await;
                     drop(seat);
@@ -140,16 +142,16 @@ pub async fn serve(listener: TcpListener, shared: Shared, mut stop: watch::Recei
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    shared: Shared,
+    shared: Arc<Shared>,
     mut stopped: watch::Receiver<()>,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     // Answers are small and whole; waiting for more only delays them.
     let _ = stream.set_nodelay(true);
     let limits = shared.limits.clone();
+    // An answer is there at once: nothing is kept for it while a request waits.
     let service = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(answer(&shared, request, local, peer)) }
+        ready(Ok::<_, Infallible>(answer(&shared, request, local, peer)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

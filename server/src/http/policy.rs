@@ -3,7 +3,6 @@
 use super::reached::Reached;
 use crate::config::Config;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use std::fmt::Write as _;
 
 /// Who may put a page in a frame; the appliance itself always may.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +54,9 @@ pub(super) fn content_security_policy(
 }
 
 fn push(policy: &mut String, scheme: &str, rest: &str) {
-    // Writing to a text can't fail.
-    let _ = write!(policy, " {scheme}{rest}");
+    policy.push(' ');
+    policy.push_str(scheme);
+    policy.push_str(rest);
 }
 
 /// Headers that every answer has.
