@@ -25,7 +25,9 @@ pub struct PortId(usize);
 
 struct Port {
     socket: UdpSocket,
-    state: UdpSocketState,
+    /// What reads and writes in batches; a call's own port has few packets and does without, which
+    /// spares a new call a dozen system calls.
+    state: Option<UdpSocketState>,
     local: SocketAddr,
     /// The poll is edge-triggered: a port that was not read empty must be remembered.
     readable: bool,
@@ -44,6 +46,8 @@ pub struct Sockets {
     events: Events,
     waker: Arc<Waker>,
     ports: Vec<Option<Port>>,
+    /// The ports with something to read; there may be thousands without.
+    readable: Vec<usize>,
     buffer: Vec<u8>,
 }
 
@@ -63,6 +67,7 @@ impl Sockets {
             events: Events::with_capacity(256),
             waker,
             ports: Vec::new(),
+            readable: Vec::new(),
             buffer: vec![0; BATCH * ROOM],
         })
     }
@@ -79,10 +84,12 @@ impl Sockets {
     /// Opens a port; `shared` ones carry many calls and get a large kernel buffer.
     pub fn open(&mut self, address: SocketAddr, shared: bool) -> io::Result<PortId> {
         let mut socket = UdpSocket::bind(address)?;
-        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let mut state = None;
         if shared {
+            let batches = UdpSocketState::new(UdpSockRef::from(&socket))?;
             // The kernel grants what its limits allow; less is no reason to fail.
-            let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), SHARED_BUFFER);
+            let _ = batches.set_recv_buffer_size(UdpSockRef::from(&socket), SHARED_BUFFER);
+            state = Some(batches);
         }
         let local = socket.local_addr()?;
         let index = match self.ports.iter().position(Option::is_none) {
@@ -113,20 +120,23 @@ impl Sockets {
     /// Waits until something can be read, the waker is used, or the time is over.
     pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Ready) -> io::Result<()> {
         ready.ports.clear();
-        let unread = self.ports.iter().flatten().any(|port| port.readable);
-        let timeout = if unread { Some(Duration::ZERO) } else { timeout };
+        let ports = &mut self.ports;
+        let is_unread = |index: &usize| matches!(ports.get(*index), Some(Some(p)) if p.readable);
+        self.readable.retain(is_unread);
+        let timeout = if self.readable.is_empty() { timeout } else { Some(Duration::ZERO) };
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => result?,
         }
         for event in &self.events {
-            if let Some(Some(port)) = self.ports.get_mut(event.token().0) {
-                port.readable = true;
+            let index = event.token().0;
+            if let Some(Some(port)) = self.ports.get_mut(index)
+                && !std::mem::replace(&mut port.readable, true)
+            {
+                self.readable.push(index);
             }
         }
-        let readable = self.ports.iter().enumerate();
-        let readable = readable.filter(|(_, port)| port.as_ref().is_some_and(|p| p.readable));
-        ready.ports.extend(readable.map(|(index, _)| PortId(index)));
+        ready.ports.extend(self.readable.iter().copied().map(PortId));
         Ok(())
     }
 
@@ -154,11 +164,12 @@ impl Sockets {
         if turn >= BATCHES_A_TURN || !port.readable {
             return false;
         }
+        let Some(state) = &port.state else { return port.receive_one(buffer, found) };
         let mut slices = buffer.chunks_exact_mut(ROOM).map(IoSliceMut::new);
         let mut slices: [IoSliceMut<'_>; BATCH] =
             std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
         let mut metas = [RecvMeta::default(); BATCH];
-        match port.state.recv(UdpSockRef::from(&port.socket), &mut slices, &mut metas) {
+        match state.recv(UdpSockRef::from(&port.socket), &mut slices, &mut metas) {
             Ok(count) => {
                 // Fewer than asked for means that the socket was read empty; what comes later is
                 // a new edge for the poll.
@@ -191,6 +202,9 @@ impl Sockets {
     /// signalling has its own retransmission.
     pub fn send(&self, port: PortId, local: SocketAddr, remote: SocketAddr, octets: &[u8]) -> bool {
         let Some(Some(port)) = self.ports.get(port.0) else { return false };
+        let Some(state) = &port.state else {
+            return port.socket.send_to(octets, remote).is_ok();
+        };
         let src_ip = (!local.ip().is_unspecified()).then(|| local.ip());
         let transmit = quinn_udp::Transmit {
             destination: remote,
@@ -199,7 +213,24 @@ impl Sockets {
             segment_size: None,
             src_ip,
         };
-        port.state.try_send(UdpSockRef::from(&port.socket), &transmit).is_ok()
+        state.try_send(UdpSockRef::from(&port.socket), &transmit).is_ok()
+    }
+}
+
+impl Port {
+    /// Reads one datagram.
+    fn receive_one(&mut self, buffer: &mut [u8], found: &mut Vec<Found>) -> bool {
+        match self.socket.recv_from(buffer) {
+            Ok((length, remote)) => {
+                found.push(Found { start: 0, length, local: self.local, remote });
+                true
+            }
+            Err(error) => {
+                // Anything but an empty socket (an ICMP error of an earlier send) is read away.
+                self.readable = error.kind() != io::ErrorKind::WouldBlock;
+                false
+            }
+        }
     }
 }
 
