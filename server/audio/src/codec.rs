@@ -201,6 +201,14 @@ impl Encoder {
         self.rate
     }
 
+    /// Whether each frame tells of the one before it too (in-band FEC, RFC 6716 section 2.1.7), as
+    /// it does from the start. Codecs without redundancy take no notice.
+    pub fn carry_redundancy(&mut self, carried: bool) {
+        if let EncoderKind::Opus(encoder) = &mut self.kind {
+            encoder.carry_redundancy(carried);
+        }
+    }
+
     /// Encodes up to 20 ms (Opus: exactly 10 or 20 ms) and gives the number of octets;
     /// [`MAX_ENCODED`] of room is always enough.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {

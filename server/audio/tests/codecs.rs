@@ -108,6 +108,30 @@ fn opus_stays_near_its_bit_rate_and_carries_redundancy_at_every_rate() {
 }
 
 #[test]
+fn redundancy_is_left_out_and_taken_up_again_as_asked() {
+    for rate in RATES {
+        let mut encoder = Encoder::new(Codec::Opus, rate).unwrap();
+        let mut decoder = Decoder::new(Codec::Opus, rate).unwrap();
+        let mut restored = [0; 3];
+        for n in 0..150 {
+            if n % 50 == 0 {
+                encoder.carry_redundancy(n != 50);
+            }
+            let mut pcm = vec![0; rate.khz() * 20];
+            let tone = Tone::steady([180.0, 330.0, 250.0, 410.0][n / 2 % 4], -12.0);
+            ToneGenerator::new(tone, rate).fill(&mut pcm);
+            let mut out = [0; MAX_ENCODED];
+            let length = encoder.encode(&pcm, &mut out).unwrap();
+            restored[n / 50] += u32::from(decoder.decode_fec(&out[..length], &mut pcm));
+            decoder.decode(&out[..length], &mut pcm).unwrap();
+        }
+        let [before, without, after] = restored;
+        // The first packet after each change still tells of the stretch before it.
+        assert!(before > 40 && without <= 1 && after > 30, "{rate:?} {restored:?}");
+    }
+}
+
+#[test]
 fn concealment_of_every_codec_fades_to_silence_and_sound_returns() {
     for codec in Codec::ALL {
         for rate in RATES {

@@ -102,6 +102,12 @@ impl Bridge {
         self.directions[side.index()].to = Some(settings);
     }
 
+    /// A side has told how much it missed lately of what was sent to it, in percent: frames made
+    /// for it carry redundancy accordingly. Meant to be told every two seconds or so.
+    pub fn reported_loss(&mut self, side: Side, missed: f32) {
+        self.directions[side.index()].reported_loss(missed);
+    }
+
     /// Plays a sound to a side that is connected, in the place of any other; see [`Until`] for
     /// when it ends by itself.
     pub fn play(&mut self, now: Instant, side: Side, sound: &Sound, until: Until) {

@@ -93,6 +93,11 @@ impl Direction {
         false
     }
 
+    /// The hearing side misses so many percent.
+    pub fn reported_loss(&mut self, missed: f32) {
+        self.output.reported_loss(missed);
+    }
+
     /// Starts a sound, in the place of any other.
     pub fn play(&mut self, sound: &Sound, until: Until) {
         let Some(to) = self.to else { return };

@@ -32,6 +32,7 @@ mod jitter;
 mod output;
 mod playout;
 mod port;
+mod redundancy;
 mod sound;
 mod statistics;
 mod timeline;

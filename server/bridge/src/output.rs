@@ -1,5 +1,6 @@
 //! What leaves a direction that makes its own frames.
 
+use crate::redundancy::Redundancy;
 use audio::{CodecError, Encoder, Rate};
 use base::Codec;
 
@@ -21,6 +22,7 @@ pub struct Made {
 #[derive(Default)]
 pub struct Output {
     encoder: Option<Encoder>,
+    redundancy: Redundancy,
     /// Frames made so far: number and time of the next one.
     frames: u64,
     paused: bool,
@@ -43,7 +45,11 @@ impl Output {
     ) -> Result<Made, CodecError> {
         let mut encoder = match self.encoder.take() {
             Some(encoder) if encoder.codec() == codec && encoder.rate() == rate => encoder,
-            _ => Encoder::new(codec, rate)?,
+            _ => {
+                let mut encoder = Encoder::new(codec, rate)?;
+                encoder.carry_redundancy(self.redundancy.is_carried());
+                encoder
+            }
         };
         let octets = encoder.encode(pcm, scratch);
         self.encoder = Some(encoder);
@@ -56,6 +62,18 @@ impl Output {
         };
         self.frames += 1;
         Ok(made)
+    }
+
+    /// The hearing side misses so many percent.
+    pub fn reported_loss(&mut self, missed: f32) {
+        let before = self.redundancy.is_carried();
+        self.redundancy.reported(missed);
+        let carried = self.redundancy.is_carried();
+        if let Some(encoder) = &mut self.encoder
+            && carried != before
+        {
+            encoder.carry_redundancy(carried);
+        }
     }
 
     /// The codec's state is given up; the numbers go on.

@@ -2,8 +2,10 @@
 
 use super::Core;
 use base::CallId;
+use bridge::Side;
 use signalling::{QualityLevel, QualityReason, QualityReport, ServerMessage};
 use std::time::{Duration, Instant};
+use webrtc::Statistics;
 
 /// How often the light is looked at.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -71,6 +73,14 @@ pub fn loss(received: u64, lost: u64, before: (u64, u64)) -> f32 {
     if received + lost < 1.0 { 0.0 } else { 100.0 * lost / (received + lost) }
 }
 
+/// What the browser has missed of what was sent to it between two looks, in percent, by its
+/// receiver reports; none before the first of them.
+fn missed_by_browser(before: &Statistics, now: &Statistics) -> Option<f32> {
+    let missed = now.remote_lost?.saturating_sub(before.remote_lost.unwrap_or(0)) as f32;
+    let sent = now.sent.saturating_sub(before.sent).max(1) as f32;
+    Some((100.0 * missed / sent).min(100.0))
+}
+
 impl Core {
     /// Measures a call and tells its page.
     pub(super) fn look_at_quality(&mut self, now: Instant, id: CallId) {
@@ -90,6 +100,9 @@ impl Core {
             visitor_silent: talking && figures.received == before.received,
             phone_silent: talking && trunk.packets_received == trunk_before.0,
         };
+        if let Some(missed) = missed_by_browser(&before, &figures) {
+            active.bridge.reported_loss(Side::Visitor, missed.max(measured.loss_down));
+        }
         active.facts.browser = figures;
         active.facts.trunk_before = (trunk.packets_received, trunk.lost);
         if !talking {
@@ -125,6 +138,15 @@ mod tests {
         assert_eq!(judge(lossy), (QualityLevel::Poor, QualityReason::VisitorLossDown));
         let silent = Measured { phone_silent: true, loss_down: 4.0, ..Measured::default() };
         assert_eq!(judge(silent), (QualityLevel::Poor, QualityReason::PhoneSilent));
+    }
+
+    #[test]
+    fn what_the_browser_missed_is_of_the_last_stretch_and_unknown_before_its_first_report() {
+        let at = |sent, remote_lost| Statistics { sent, remote_lost, ..Statistics::default() };
+        assert_eq!(missed_by_browser(&at(0, None), &at(100, None)), None);
+        assert_eq!(missed_by_browser(&at(0, None), &at(100, Some(2))), Some(2.0));
+        assert_eq!(missed_by_browser(&at(100, Some(2)), &at(200, Some(2))), Some(0.0));
+        assert_eq!(missed_by_browser(&at(200, Some(9)), &at(200, Some(700))), Some(100.0));
     }
 
     #[test]
