@@ -40,6 +40,23 @@ fn refused(scenario: &str, status: &str, causes: &[EndCause]) {
 }
 
 #[test]
+fn a_phone_that_is_switched_off_is_said_to_be_unreachable_at_once() {
+    let place = Place::new("switched-off");
+    // A port that was free a moment ago: nobody listens there.
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let appliance = Appliance::start(&place, &Shop::trunk(nobody, &["pcmu"]));
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::with_codecs(&[Codec::Pcmu]));
+    visitor.call();
+    let asked = std::time::Instant::now();
+    let (cause, status) = visitor.ends();
+    assert_eq!((cause, status), (EndCause::Unreachable, 0));
+    // Without news of the network it takes 32 seconds (RFC 3261 timer B).
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    appliance.is_quiet();
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::Unreachable.key());
+}
+
+#[test]
 fn a_busy_phone_is_busy() {
     refused("refuses", "486", &[EndCause::Busy]);
 }

@@ -134,6 +134,11 @@ impl Cause {
         }
     }
 
+    /// The network says that nobody listens there. To be treated like a 503 (RFC 3261 8.1.3.1).
+    pub(crate) fn unreachable() -> Self {
+        Cause { originator: Originator::Network, ..Cause::local(CauseKind::Unavailable) }
+    }
+
     /// Nobody answered in time.
     pub(crate) fn timeout() -> Self {
         Cause { originator: Originator::Network, ..Cause::local(CauseKind::Timeout) }

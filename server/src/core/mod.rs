@@ -133,6 +133,9 @@ impl Core {
         }
         let webrtc_port = named(sockets.open(webrtc_bind, true), "webrtc", webrtc_bind)?;
         let sip_port = named(sockets.open(listen.sip, true), "sip", listen.sip)?;
+        if let Err(error) = sockets.report_errors(sip_port) {
+            tracing::warn!(%error, "a provider that is down will be noticed by timers only");
+        }
         let local = |port| {
             sockets.local(port).ok_or_else(|| io::Error::other("a port vanished while starting"))
         };
@@ -230,6 +233,11 @@ impl Core {
     fn receive(&mut self, ready: &Ready, found: &mut Vec<Found>) {
         let mut buffer = self.sockets.take_buffer();
         for port in &ready.ports {
+            if *port == self.sip_port {
+                while let Some(peer) = self.sockets.unreachable(*port) {
+                    self.sip.handle_unreachable(Instant::now(), peer);
+                }
+            }
             let mut turn = 0;
             while self.sockets.receive(*port, turn, &mut buffer, found) {
                 turn += 1;

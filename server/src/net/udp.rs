@@ -3,9 +3,9 @@
 use base::{Datagram, Protocol};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
-use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use quinn_udp::{RecvMeta, TransportErrorPayload, UdpSockRef, UdpSocketState};
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ const ROOM: usize = 64 * 1024;
 const BATCHES_A_TURN: usize = 8;
 /// The kernel's receive buffer that a shared port asks for.
 const SHARED_BUFFER: usize = 4 << 20;
+/// Messages of the network read from one port in one go.
+const ERRORS_A_TURN: usize = 64;
 const WAKER: Token = Token(usize::MAX);
 
 /// One open port of this shard.
@@ -102,6 +104,34 @@ impl Sockets {
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
         self.ports[index] = Some(Port { socket, state, local, readable: false });
         Ok(PortId(index))
+    }
+
+    /// Asks the kernel for what the network says about datagrams that a shared port has sent.
+    /// Where it cannot tell, nothing is ever said.
+    pub fn report_errors(&self, port: PortId) -> io::Result<()> {
+        match self.ports.get(port.0) {
+            Some(Some(Port { socket, state: Some(state), .. })) => {
+                state.enable_transport_errors(UdpSockRef::from(socket))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The next address of which the network has said that it cannot be reached, or that nobody
+    /// listens there (ICMP): who said so, which is the host itself for a closed port.
+    pub fn unreachable(&self, port: PortId) -> Option<IpAddr> {
+        let Some(Some(Port { socket, state: Some(state), .. })) = self.ports.get(port.0) else {
+            return None;
+        };
+        for _ in 0..ERRORS_A_TURN {
+            let said = state.recv_transport_error(UdpSockRef::from(socket)).ok()??;
+            if matches!(said.payload, TransportErrorPayload::Unreachable)
+                && let Some(address) = said.addr
+            {
+                return Some(address.ip());
+            }
+        }
+        None
     }
 
     /// Closes a port.
@@ -213,7 +243,13 @@ impl Sockets {
             segment_size: None,
             src_ip,
         };
-        state.try_send(UdpSockRef::from(&port.socket), &transmit).is_ok()
+        let send = || state.try_send(UdpSockRef::from(&port.socket), &transmit);
+        match send() {
+            // What the network said about an earlier datagram stops the next one, whoever it is
+            // for, once.
+            Err(error) if is_earlier(&error) => send().is_ok(),
+            sent => sent.is_ok(),
+        }
     }
 }
 
@@ -232,6 +268,12 @@ impl Port {
             }
         }
     }
+}
+
+/// Whether an error of sending tells of an earlier datagram.
+fn is_earlier(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
 
 /// Where one received datagram lies in the receive buffer.
@@ -290,5 +332,27 @@ mod tests {
             }
         }
         assert_eq!(got, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_is_told_of_and_stops_no_other_datagram() {
+        let mut sockets = Sockets::new().expect("poll");
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("address");
+        let port = sockets.open(any, true).expect("port");
+        sockets.report_errors(port).expect("the kernel reports");
+        let local = sockets.local(port).expect("open");
+        let heard = std::net::UdpSocket::bind(any).expect("port");
+        let there = heard.local_addr().expect("bound");
+        // A port that was free a moment ago.
+        let gone = std::net::UdpSocket::bind(any).expect("port").local_addr().expect("bound");
+        assert!(sockets.send(port, local, gone, b"nobody"));
+        assert!(sockets.send(port, local, there, b"somebody"), "the refusal is another's");
+        let mut octets = [0; 16];
+        assert_eq!(heard.recv_from(&mut octets).expect("came").0, 8);
+        let mut ready = Ready::default();
+        sockets.wait(Some(Duration::from_secs(5)), &mut ready).expect("poll");
+        assert_eq!(ready.ports, [port]);
+        assert_eq!(sockets.unreachable(port), Some(gone.ip()));
+        assert_eq!(sockets.unreachable(port), None);
     }
 }

@@ -70,7 +70,8 @@ impl Endpoint {
                     if let Some((user, expired)) = over
                         && expired.over
                     {
-                        self.on_transaction_over(now, id, user, expired.timed_out);
+                        let failure = expired.timed_out.then(Cause::timeout);
+                        self.on_transaction_over(now, id, user, failure);
                     }
                 }
                 Owner::Server(id) => {
@@ -85,6 +86,31 @@ impl Endpoint {
                     }
                     self.settle_account(id);
                 }
+            }
+        }
+    }
+
+    /// The network says that nobody listens at a peer (ICMP port or host unreachable). Calls and
+    /// registrations that are just beginning there fail at once, as RFC 3261 8.1.3.1 wants; what
+    /// has been heard of keeps its timers, for a message of the network is not signed. Where
+    /// requests to two ports of the peer wait, the message says not which, and timers decide.
+    pub fn handle_unreachable(&mut self, now: Instant, peer: IpAddr) {
+        let unheard = self.core.table.unheard(peer);
+        let mut ports = unheard.iter().map(|(.., remote)| remote.port());
+        let first = ports.next();
+        if ports.any(|port| Some(port) != first) {
+            return;
+        }
+        for (id, user, _) in unheard {
+            let begins = match user {
+                User::Invite(invite) => {
+                    self.invites.get(&invite).is_some_and(|invite| invite.begins_with(id))
+                }
+                User::Registration(_) => true,
+            };
+            if begins {
+                self.core.table.forget_client(&mut self.core.out, id);
+                self.on_transaction_over(now, id, user, Some(Cause::unreachable()));
             }
         }
     }
@@ -299,17 +325,17 @@ impl Endpoint {
         now: Instant,
         id: TransactionId,
         user: User,
-        timed_out: bool,
+        failure: Option<Cause>,
     ) {
         match user {
             User::Invite(invite) => {
                 self.with_invite(invite, |invite, core| {
-                    invite.on_transaction_over(core, now, id, timed_out);
+                    invite.on_transaction_over(core, now, id, failure);
                 });
             }
             User::Registration(account) => {
                 self.with_owner(account, id, |registration, core| {
-                    registration.on_transaction_over(core, now, id, timed_out);
+                    registration.on_transaction_over(core, now, id, failure);
                 });
             }
         }

@@ -221,26 +221,31 @@ impl Invite {
         }
     }
 
-    /// One of its client transactions is over.
+    /// Whether a transaction is the one that begins the call, and the call has not begun yet.
+    pub(crate) fn begins_with(&self, id: TransactionId) -> bool {
+        matches!((self.role(id), &self.phase), (Some(Role::Invite), Phase::Calling(_)))
+    }
+
+    /// One of its client transactions is over, with a cause when nobody answered it.
     pub(crate) fn on_transaction_over(
         &mut self,
         core: &mut Core,
         now: Instant,
         id: TransactionId,
-        timed_out: bool,
+        failure: Option<Cause>,
     ) {
         let role = self.role(id);
         self.live.retain(|(live, _)| *live != id);
         self.acks.retain(|ack| ack.transaction != id);
-        match (role, timed_out) {
-            (Some(Role::Invite), true) => {
-                self.end(core, Cause::timeout());
+        match (role, failure) {
+            (Some(Role::Invite), Some(cause)) => {
+                self.end(core, cause);
                 if matches!(self.phase, Phase::Calling(_)) {
                     self.close();
                 }
             }
-            (Some(Role::Reoffer), true) => self.break_off(core, now, Cause::timeout()),
-            (Some(Role::Info), true) => self.on_info_lost(core, now),
+            (Some(Role::Reoffer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
             _ => {}
         }
     }

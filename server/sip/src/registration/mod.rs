@@ -397,23 +397,21 @@ impl Registration {
         self.tell(core, RegistrationState::Failed { cause, retry_after: pause });
     }
 
-    /// One of its transactions is over.
+    /// One of its transactions is over, with a cause when nobody answered it.
     pub(crate) fn on_transaction_over(
         &mut self,
         core: &mut Core,
         now: Instant,
         id: TransactionId,
-        timed_out: bool,
+        failure: Option<Cause>,
     ) {
         self.live.retain(|live| *live != id);
-        if !timed_out || self.transaction != Some(id) {
-            return;
-        }
+        let Some(cause) = failure.filter(|_| self.transaction == Some(id)) else { return };
         self.transaction = None;
         if self.state == State::Unregistering {
             self.rest(core);
         } else {
-            self.fail(core, now, Cause::timeout());
+            self.fail(core, now, cause);
         }
         self.follow_wish(core, now);
     }

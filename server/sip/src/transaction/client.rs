@@ -86,6 +86,11 @@ impl Client {
         }
     }
 
+    /// Whether nothing at all has come back.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.state == State::Trying
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.resend_at, self.expire_at].into_iter().flatten().min()

@@ -156,6 +156,15 @@ impl Table {
         Some(id)
     }
 
+    /// The requests to a peer that nothing has been heard of, by its address.
+    pub(crate) fn unheard(&self, peer: IpAddr) -> Vec<(TransactionId, User, SocketAddr)> {
+        let clients = self.clients.iter();
+        let unheard = clients.filter(|(_, client)| {
+            client.is_unheard() && client.hop.remote.ip().to_canonical() == peer.to_canonical()
+        });
+        unheard.map(|(id, client)| (*id, client.user, client.hop.remote)).collect()
+    }
+
     /// The client transaction of a number.
     pub(crate) fn client(&self, id: TransactionId) -> Option<&Client> {
         self.clients.get(&id)

@@ -105,6 +105,50 @@ fn a_peer_that_never_answers_is_asked_seven_times_and_then_given_up() {
 }
 
 #[test]
+fn a_peer_that_the_network_says_is_not_there_is_given_up_at_once() {
+    let mut world = World::with_caller(4);
+    world.command(0, invite(1, theirs()));
+    world.seconds(1);
+    world.unreachable(0, "192.0.2.99".parse().unwrap());
+    assert!(world.causes(0, ONE).is_empty(), "another's news");
+    world.unreachable(0, theirs().ip());
+    let cause = world.cause(0, ONE);
+    assert_eq!((cause.kind, cause.originator), (CauseKind::Unavailable, Originator::Network));
+    assert_eq!(world.phones[0].endpoint.transactions(), 0);
+    world.assert_quiet();
+}
+
+#[test]
+fn news_of_the_network_hurts_no_call_that_rings_or_talks() {
+    let (mut world, request) = call(4);
+    world.reply(theirs(), &request, 180, "kept", None);
+    world.unreachable(0, theirs().ip());
+    world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    world.unreachable(0, theirs().ip());
+    world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
+    world.request(theirs(), Method::Invite);
+    world.unreachable(0, theirs().ip());
+    world.seconds(1);
+    assert!(world.causes(0, ONE).is_empty());
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    world.unreachable(0, theirs().ip());
+    assert_eq!(world.cause(0, ONE).kind, CauseKind::Normal);
+    world.assert_quiet();
+}
+
+#[test]
+fn with_two_ports_of_a_peer_in_question_timers_decide() {
+    let mut world = World::with_caller(4);
+    world.command(0, invite(1, theirs()));
+    world.command(0, invite(2, at("192.0.2.2:5070")));
+    world.unreachable(0, theirs().ip());
+    assert!(world.causes(0, ONE).is_empty());
+    world.seconds(40);
+    assert_eq!(world.cause(0, ONE).kind, CauseKind::Timeout);
+}
+
+#[test]
 fn a_phone_may_ring_for_three_minutes() {
     let (mut world, request) = call(5);
     world.reply(theirs(), &request, 180, "kept", None);

@@ -130,6 +130,12 @@ impl World {
         self.drain(phone);
     }
 
+    /// The network tells a phone that a peer is not there.
+    pub fn unreachable(&mut self, phone: usize, peer: std::net::IpAddr) {
+        self.phones[phone].endpoint.handle_unreachable(self.now, peer);
+        self.drain(phone);
+    }
+
     fn drain(&mut self, phone: usize) {
         let address = self.phones[phone].address;
         while let Some(transmit) = self.phones[phone].endpoint.poll_transmit() {
