@@ -8,7 +8,9 @@ fn main() -> ExitCode {
     let args = Args::from_command_line();
     let status = match args.action() {
         Action::Run => return run(&args),
-        Action::Init(file) => cli::init(&file, &mut stdin().lock(), &mut stdout().lock()),
+        Action::Init(file) => {
+            cli::init(&file, &mut stdin().lock(), &cli::hidden_line, &mut stdout().lock())
+        }
         Action::Check => cli::check(&args, &mut stdout().lock()),
         Action::Snippet(button) => {
             cli::snippet(&args, button.as_deref(), &mut stdout().lock(), &mut stderr().lock())

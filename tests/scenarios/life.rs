@@ -157,3 +157,51 @@ fn a_call_has_a_longest_time() {
     appliance.is_quiet();
     assert_eq!(appliance.rows(1)[0].cause, EndCause::TooLong.key());
 }
+
+#[test]
+fn a_password_that_is_typed_at_a_terminal_does_not_show() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let place = Place::new("life-init");
+    let file = place.path("shop.toml");
+    // `script` gives the program a terminal of its own and copies what stands on it.
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("{} init {}", Appliance::executable().display(), file.display()))
+        .arg("/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script (bsdutils) runs");
+    let mut typed = terminal.stdin.take().unwrap();
+    let mut screen = BufReader::new(terminal.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for (question, answer) in [
+        ("Public name", ""),
+        ("SIP server", "sip.provider.example"),
+        ("SIP user name", "74951234567"),
+        ("SIP password", "correct-horse"),
+        ("Whom the button calls", ""),
+        ("Your store", ""),
+    ] {
+        // A question ends with a colon; what is typed before it is asked for would be answered
+        // with the terminal's echo.
+        while !String::from_utf8_lossy(&shown).contains(question) || !shown.ends_with(b": ") {
+            let some = screen.fill_buf().unwrap().to_vec();
+            assert!(!some.is_empty(), "{}", String::from_utf8_lossy(&shown));
+            screen.consume(some.len());
+            shown.extend(some);
+        }
+        if question == "SIP password" {
+            // The echo is switched off right after the question.
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        typed.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+    assert!(terminal.wait().unwrap().success());
+    std::io::Read::read_to_end(&mut screen, &mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("74951234567"), "what is no secret shows: {shown}");
+    assert!(!shown.contains("correct-horse"), "{shown}");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("\"correct-horse\""));
+}

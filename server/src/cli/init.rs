@@ -4,7 +4,7 @@ use super::{FAILED, FINE};
 use crate::config::origin::Origin;
 use crate::config::values;
 use crate::config::{self, Surroundings};
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// What was answered.
@@ -20,9 +20,23 @@ struct Answers {
     origin: String,
 }
 
-/// Asks on `out`, reads answers from `input`, writes `file`. An existing file is overwritten only
-/// after a yes. Status 1 where the answers end early or the file can't be written.
-pub fn init(file: &Path, input: &mut dyn BufRead, out: &mut dyn Write) -> std::io::Result<u8> {
+/// Reads a line that does not show while it is typed; none where nobody types.
+pub type Hidden<'a> = &'a dyn Fn() -> std::io::Result<Option<String>>;
+
+/// Reads a line from the terminal without showing it; none where the input is a pipe or a file.
+pub fn hidden_line() -> std::io::Result<Option<String>> {
+    if std::io::stdin().is_terminal() { rpassword::read_password().map(Some) } else { Ok(None) }
+}
+
+/// Asks on `out`, reads answers from `input` and the password from `hidden`, writes `file`. An
+/// existing file is overwritten only after a yes. Status 1 where the answers end early or the file
+/// can't be written.
+pub fn init(
+    file: &Path,
+    input: &mut dyn BufRead,
+    hidden: Hidden<'_>,
+    out: &mut dyn Write,
+) -> std::io::Result<u8> {
     let shown = file.display();
     if file.exists() {
         let question = format!("{shown} is there already. Overwrite it? [y/N] ");
@@ -32,7 +46,7 @@ pub fn init(file: &Path, input: &mut dyn BufRead, out: &mut dyn Write) -> std::i
             return Ok(FAILED);
         }
     }
-    let Some(answers) = interview(input, out)? else {
+    let Some(answers) = interview(input, hidden, out)? else {
         writeln!(out, "\nThe answers ended early; nothing was written.")?;
         return Ok(FAILED);
     };
@@ -58,7 +72,11 @@ pub fn init(file: &Path, input: &mut dyn BufRead, out: &mut dyn Write) -> std::i
     Ok(FINE)
 }
 
-fn interview(input: &mut dyn BufRead, out: &mut dyn Write) -> std::io::Result<Option<Answers>> {
+fn interview(
+    input: &mut dyn BufRead,
+    hidden: Hidden<'_>,
+    out: &mut dyn Write,
+) -> std::io::Result<Option<Answers>> {
     writeln!(out, "Six questions; Enter takes what stands in [brackets].\n")?;
     macro_rules! answer {
         ($question:expr, $check:expr) => {
@@ -83,14 +101,7 @@ fn interview(input: &mut dyn BufRead, out: &mut dyn Write) -> std::io::Result<Op
                 .map_err(|_| "a SIP user has letters, digits and a few signs".to_owned()),
         }
     });
-    let password = answer!(
-        "SIP password (it shows as you type), or env:NAME for an environment variable: ",
-        |text: &str| if text.is_empty() {
-            Err("the password is empty".into())
-        } else {
-            Ok(text.to_owned())
-        }
-    );
+    let Some(password) = ask_password(input, hidden, out)? else { return Ok(None) };
     let own = format!("sip:{username}@{registrar}");
     let question = format!("Whom the button calls [{own}]: ");
     let destination = answer!(&question, |text: &str| {
@@ -114,6 +125,29 @@ fn interview(input: &mut dyn BufRead, out: &mut dyn Write) -> std::io::Result<Op
         }
     );
     Ok(Some(Answers { domain, registrar, username, password, destination, origin }))
+}
+
+/// Asks for the password, unseen where somebody types it; none where the input ends.
+fn ask_password(
+    input: &mut dyn BufRead,
+    hidden: Hidden<'_>,
+    out: &mut dyn Write,
+) -> std::io::Result<Option<String>> {
+    loop {
+        let question = "SIP password (it does not show), or env:NAME for an environment variable: ";
+        write!(out, "{question}")?;
+        out.flush()?;
+        let mut line = String::new();
+        match hidden()? {
+            Some(typed) => line = typed,
+            None if input.read_line(&mut line)? == 0 => return Ok(None),
+            None => {}
+        }
+        match line.trim() {
+            "" => writeln!(out, "  the password is empty")?,
+            password => return Ok(Some(password.to_owned())),
+        }
+    }
 }
 
 /// Asks until the answer is accepted; none where the input ends.
@@ -235,7 +269,7 @@ mod tests {
 
     fn run(file: &Path, answers: &str) -> (u8, String) {
         let mut out = Vec::new();
-        let status = init(file, &mut answers.as_bytes(), &mut out).unwrap();
+        let status = init(file, &mut answers.as_bytes(), &|| Ok(None), &mut out).unwrap();
         (status, String::from_utf8(out).unwrap())
     }
 

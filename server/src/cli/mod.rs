@@ -5,7 +5,7 @@
 mod init;
 mod snippet;
 
-pub use init::init;
+pub use init::{hidden_line, init};
 pub use snippet::{snippet, snippet_text};
 
 use crate::config::{self, Config, Notice, Problems};
