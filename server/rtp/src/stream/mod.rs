@@ -414,5 +414,8 @@ impl StreamEnd {
 }
 
 #[cfg(test)]
+#[path = "hot_path_tests.rs"]
+mod hot_path_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
