@@ -4,6 +4,7 @@
 
 use super::*;
 use std::sync::atomic::AtomicU32;
+use std::time::Instant;
 
 /// A folder of one test, gone when it ends.
 struct Scratch(PathBuf);
