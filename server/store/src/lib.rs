@@ -84,9 +84,13 @@ pub enum StoreError {
         path: Option<PathBuf>,
         /// What SQLite or the system says.
         words: String,
+        /// What to do about it.
+        hint: &'static str,
     },
     /// A newer program wrote the file.
     Newer {
+        /// The file; none for a log in memory.
+        path: Option<PathBuf>,
         /// The version of the file's tables.
         found: u32,
         /// The newest version that this program knows.
@@ -98,12 +102,14 @@ pub enum StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let StoreError::Open { path: Some(path), .. }
+        | StoreError::Newer { path: Some(path), .. } = self
+        {
+            write!(f, "{}: ", path.display())?;
+        }
         match self {
-            StoreError::Open { path: Some(path), words } => {
-                write!(f, "{}: {words}", path.display())
-            }
-            StoreError::Open { path: None, words } => f.write_str(words),
-            StoreError::Newer { found, known } => write!(
+            StoreError::Open { words, hint, .. } => write!(f, "{words} ({hint})"),
+            StoreError::Newer { found, known, .. } => write!(
                 f,
                 "a newer click2call wrote this file (tables {found}, this one knows {known}); \
                  update the program or name another file"
@@ -135,7 +141,10 @@ impl Store {
                 // Dropped last, when the file is closed: `close` waits for it.
                 drop(alive);
             })
-            .map_err(|error| StoreError::Open { path: None, words: error.to_string() })?;
+            .map_err(|error| {
+                let hint = "the system gives no thread: see its limits";
+                StoreError::Open { path: None, words: error.to_string(), hint }
+            })?;
         Ok(Store { requests: Some(requests), ended, shared })
     }
 

@@ -1,7 +1,8 @@
 //! The file: how it is opened, and how its tables become what this program knows.
 
 use crate::StoreError;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,25 +42,64 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// Opens the file, or a log in memory, with its tables up to date.
 pub fn open(path: Option<&Path>) -> Result<Connection, StoreError> {
-    let words = |words: String| StoreError::Open { path: path.map(Path::to_path_buf), words };
+    let own = || path.map(Path::to_path_buf);
+    let refused = |error: rusqlite::Error| {
+        let hint = hint(error.sqlite_error_code());
+        StoreError::Open { path: own(), words: error.to_string(), hint }
+    };
     let mut connection = match path {
         None => Connection::open_in_memory(),
         Some(path) => {
-            create(path).map_err(|error| words(error.to_string()))?;
+            create(path).map_err(|error| {
+                let hint = system_hint(error.kind());
+                StoreError::Open { path: own(), words: error.to_string(), hint }
+            })?;
             Connection::open(path)
         }
     }
-    .map_err(|error| words(error.to_string()))?;
-    set_up(&connection).map_err(|error| words(error.to_string()))?;
+    .map_err(refused)?;
+    set_up(&connection).map_err(refused)?;
     migrate(&mut connection, STEPS).map_err(|error| match error {
-        Migration::Newer(found) => StoreError::Newer { found, known: STEPS.len() as u32 },
-        Migration::Failed(error) => words(error.to_string()),
+        Migration::Newer(found) => {
+            StoreError::Newer { path: own(), found, known: STEPS.len() as u32 }
+        }
+        Migration::Failed(error) => refused(error),
     })?;
     Ok(connection)
 }
 
+const NO_ROOM: &str = "the disk is full: make room, or name a file on another one";
+const NO_RIGHT: &str = "let this user write the file and in its folder, or name another file";
+
+/// What to do where the system does not let the file be made.
+fn system_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "make the folder, or name a file in one that is there",
+        io::ErrorKind::PermissionDenied => NO_RIGHT,
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only: name a file on another one",
+        io::ErrorKind::IsADirectory => "name a file, not a folder",
+        io::ErrorKind::StorageFull => NO_ROOM,
+        _ => "name another file",
+    }
+}
+
+/// What to do where SQLite does not take the file.
+fn hint(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::NotADatabase) => "it is no call log: name another file",
+        Some(ErrorCode::DatabaseCorrupt) => "it is damaged: put it aside, a new one is made",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program is writing it: end that one, or name another file"
+        }
+        Some(ErrorCode::DiskFull) => NO_ROOM,
+        // Its helpers, -wal and -shm, lie in the same folder.
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => NO_RIGHT,
+        _ => "name another file",
+    }
+}
+
 /// Makes the file, readable by its owner alone: it says who called when from which page.
-fn create(path: &Path) -> std::io::Result<()> {
+fn create(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]

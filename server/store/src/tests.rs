@@ -244,15 +244,18 @@ fn a_disk_that_hangs_never_blocks_the_caller() {
 }
 
 #[test]
-fn a_file_that_can_not_be_opened_is_named() {
+fn a_file_that_can_not_be_opened_is_named_with_what_to_do() {
     let scratch = Scratch::new();
     let missing = scratch.0.join("no-such-folder/log.db");
     let words = Store::open(Some(&missing)).unwrap_err().to_string();
-    assert!(words.contains("no-such-folder"), "{words}");
+    assert!(words.contains("no-such-folder") && words.contains("make the folder"), "{words}");
+    let words = Store::open(Some(&scratch.0)).unwrap_err().to_string();
+    assert!(words.contains("name a file, not a folder"), "{words}");
 
     std::fs::write(scratch.file(), "this is a text, long enough to have a header").unwrap();
     let words = Store::open(Some(&scratch.file())).unwrap_err().to_string();
     assert!(words.contains("log.db") && words.contains("not a database"), "{words}");
+    assert!(words.contains("name another file"), "{words}");
 }
 
 #[test]
@@ -262,6 +265,7 @@ fn a_file_of_a_newer_program_says_what_to_do() {
     Connection::open(scratch.file()).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let words = Store::open(Some(&scratch.file())).unwrap_err().to_string();
     assert!(words.contains("99") && words.contains("update the program"), "{words}");
+    assert!(words.contains("log.db"), "{words}");
 }
 
 #[cfg(unix)]
