@@ -68,6 +68,8 @@ metrics! {
     counter websockets_refused_total;
     /// Rows written to the call log.
     counter rows_written_total;
+    /// Rows that the disk refused and that wait for the next try.
+    gauge rows_waiting;
     /// Rows lost because the log's queue was full or the disk refused.
     counter rows_lost_total;
 }

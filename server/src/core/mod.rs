@@ -28,6 +28,7 @@ use call::Policy;
 use calls::Calls;
 use door::{CoreEvent, CoreInbox, LinkOutput, Operator, TcpPeer};
 use metrics::{Metrics, bump};
+use rows::Refusals;
 use signalling::ServerMessage;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -90,6 +91,7 @@ pub struct Core {
     lookups: mpsc::Sender<String>,
     metrics: Arc<Metrics>,
     store: store::Store,
+    refusals: Refusals,
     webrtc_port: PortId,
     sip_port: PortId,
     sip_local: SocketAddr,
@@ -161,7 +163,7 @@ impl Core {
         let mut accounts = Accounts::default();
         accounts.configure(&config);
         let pool = PortPool::new(listen.rtp, seed.fork());
-        let core = Core {
+        let mut core = Core {
             config,
             seed,
             sockets,
@@ -170,6 +172,7 @@ impl Core {
             lookups,
             metrics,
             store,
+            refusals: Refusals::default(),
             webrtc_port,
             sip_port,
             sip_local: bound.sip,
@@ -363,7 +366,7 @@ impl Core {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let metrics = &self.metrics;
         let set = |gauge: &std::sync::atomic::AtomicU64, value: u64| {
             gauge.store(value, Ordering::Relaxed);
@@ -378,8 +381,9 @@ impl Core {
         let browsers = self.browsers.counters();
         let foreign = browsers.stray_checks + browsers.stray_packets + browsers.unknown;
         set(&metrics.webrtc_foreign_dropped_total, foreign);
-        let rows = self.store.counters();
+        let rows = self.refusals.look(&self.store);
         set(&metrics.rows_written_total, rows.written);
+        set(&metrics.rows_waiting, rows.waiting);
         set(&metrics.rows_lost_total, rows.lost);
     }
 }

@@ -98,6 +98,30 @@ impl Facts {
     }
 }
 
+/// Tells the operator, once when the disk begins to refuse rows and once when it is over.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    told: bool,
+}
+
+impl Refusals {
+    /// Looks at what happened to rows.
+    pub fn look(&mut self, store: &store::Store) -> store::Counters {
+        let rows = store.counters();
+        if self.told == (rows.waiting > 0) {
+            return rows;
+        }
+        self.told = rows.waiting > 0;
+        if self.told {
+            let words = store.trouble().unwrap_or_default();
+            tracing::error!("the call log can't be written, calls go on and rows wait: {words}");
+        } else {
+            tracing::info!("the call log is written again");
+        }
+        rows
+    }
+}
+
 fn millis(from: Instant, to: Instant) -> i64 {
     i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }
