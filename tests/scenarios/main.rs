@@ -1,7 +1,9 @@
 //! End to end: the real executable, real phones and proxies, and a visitor in Rust.
 #![allow(clippy::unwrap_used)]
 
+mod at_length;
 mod baresip_phone;
+mod call_log;
 mod demo_phone;
 mod fuzzing;
 mod life;

@@ -183,20 +183,6 @@ fn a_phone_that_hangs_up_at_once_ends_both_sides() {
 }
 
 #[test]
-fn a_phone_may_ring_longer_than_any_timer_of_sip() {
-    let mut scene = call("sipp-rings-long", "rings-long", &[]);
-    scene.visitor.reaches(CallState::Ringing);
-    let limit = Duration::from_secs(55);
-    let active = scene.visitor.within(limit, |seen| {
-        seen.steps.iter().any(|step| step.state == CallState::Active).then_some(())
-    });
-    assert!(active.is_some(), "{:?}", scene.visitor.look(|seen| seen.steps.clone()));
-    scene.visitor.hang_up();
-    assert_eq!(scene.visitor.ends().0, EndCause::VisitorHungUp);
-    scene.phone.is_content(SOON);
-}
-
-#[test]
 fn a_provider_that_says_nothing_at_all_is_silent() {
     let place = Place::new("nobody-there");
     // A socket that takes everything and says nothing.

@@ -143,3 +143,52 @@ fn a_registrar_that_comes_up_later_is_found() {
         (appliance.readiness().0 == 200).then_some(())
     });
 }
+
+/// What a newcomer types, one answer a line; gives what the program says to it.
+fn interviewed(file: &std::path::Path, answers: &str) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(Appliance::executable());
+    command.arg("init").arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    program.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{words}");
+    words
+}
+
+#[test]
+fn the_file_that_init_writes_brings_a_newcomer_to_the_first_call() {
+    let place = Place::new("kamailio-init");
+    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
+    let phone = Baresip::start(&place, "phone", &phone);
+    let provider = Kamailio::start(&place, Digest::Md5, Some(phone.sip));
+    let file = place.path("shop.toml");
+    // No public name, the provider, name and password, whom to call, the store's page.
+    let store = harness::appliance::STORE;
+    let answers = format!("\n{}\nshop\n{PASSWORD}\nphone\n{store}/shoes.html\n", provider.sip);
+    let words = interviewed(&file, &answers);
+    assert!(words.contains(&format!("click2call --config {}", file.display())), "{words}");
+    let appliance = Appliance::start_with(&place, &file);
+    assert_eq!(appliance.readiness_becomes(200), "ready\n");
+    assert!(provider.log().contains("request REGISTER"), "{}", provider.log());
+    let page = harness::web::get(appliance.http, "/b/sales").unwrap();
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains(&format!("frame-ancestors 'self' {store}")), "{}", page.head);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    visitor.until("two seconds were sent", |seen| (seen.sent > 120).then_some(()));
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    phone.tells("CALL_CLOSED");
+    let heard = harness::sound::has_tone(&phone.heard(), 440.0, 1.0);
+    heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
+    // Once without and once with the password.
+    let invites = provider.log().matches("request INVITE").count();
+    assert_eq!(invites, 2, "{}", provider.log());
+    appliance.is_quiet();
+    assert_eq!(appliance.rows(1)[0].cause, EndCause::VisitorHungUp.key());
+}

@@ -1,5 +1,6 @@
 //! The appliance: the real executable as a process of its own.
 
+use crate::disk::Disk;
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::wait;
@@ -21,6 +22,8 @@ pub struct Shop {
     buttons: Vec<String>,
     /// RTP ports to have; 0 for the usual number.
     rtp_ports: u16,
+    /// The call log; none for one in the scenario's folder.
+    call_log: Option<PathBuf>,
     /// Whether it logs no more than for a shop.
     terse: bool,
 }
@@ -46,6 +49,12 @@ impl Shop {
     /// More or fewer ports towards the provider.
     pub fn rtp_ports(mut self, count: u16) -> Shop {
         self.rtp_ports = count;
+        self
+    }
+
+    /// With its call log in this file.
+    pub fn call_log(mut self, path: &Path) -> Shop {
+        self.call_log = Some(path.to_path_buf());
         self
     }
 
@@ -87,7 +96,7 @@ pub struct Appliance {
     pub http: SocketAddr,
     config: Option<PathBuf>,
     listen: String,
-    folder: PathBuf,
+    call_log: PathBuf,
 }
 
 impl Appliance {
@@ -115,7 +124,7 @@ impl Appliance {
         command.env("CLICK2CALL_LOG", TALKATIVE);
         command.arg("--listen-webrtc").arg(format!("127.0.0.1:{}", place::port()));
         command.arg("--listen-rtp").arg(format!("127.0.0.1:{first}-{}", first + RTP_PORTS - 1));
-        Appliance::greeted(place, "appliance", command, None, String::new())
+        Appliance::greeted(place, "appliance", command)
     }
 
     /// The appliance with a configuration file.
@@ -125,30 +134,67 @@ impl Appliance {
 
     /// The same under a name of its own, where a scenario has two.
     pub fn start_as(place: &Place, name: &str, shop: &Shop) -> Appliance {
-        let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
-        let (first, webrtc) = (place::ports(count), place::port());
-        let listen = format!(
-            "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
-             sip = \"127.0.0.1:0\"\nrtp = \"127.0.0.1:{first}-{}\"\n\n\
-             [data]\npath = \"{name}.db\"\n",
-            first + count - 1
-        );
-        let config = place.write(&format!("{name}.toml"), &shop.text(&listen));
+        let command = Command::new(Appliance::executable());
+        Appliance::start_by(place, name, shop, command)
+    }
+
+    /// The appliance with its call log, `calls.db`, on a disk of its own.
+    pub fn start_on(place: &Place, shop: &Shop, disk: &Disk) -> Appliance {
+        let shop = shop.clone().call_log(&disk.folder().join("calls.db"));
+        let command = disk.command(Appliance::executable());
+        Appliance::start_by(place, "appliance", &shop, command)
+    }
+
+    /// The appliance with a file as it is. Only the ports are others, since scenarios share none.
+    pub fn start_with(place: &Place, config: &Path) -> Appliance {
+        let first = place::ports(RTP_PORTS);
         let mut command = Command::new(Appliance::executable());
+        command.arg("--config").arg(config).args(["--listen-http", "127.0.0.1:0"]);
+        command.env("CLICK2CALL_LOG", TALKATIVE);
+        command.arg("--listen-webrtc").arg(format!("0.0.0.0:{}", place::port()));
+        command.arg("--listen-rtp").arg(format!("0.0.0.0:{first}-{}", first + RTP_PORTS - 1));
+        let mut appliance = Appliance::greeted(place, "appliance", command);
+        appliance.call_log = place.path("click2call.db");
+        appliance
+    }
+
+    /// Where it must not start: its exit status and all that it says. `command` is the executable,
+    /// or something that runs it.
+    pub fn refuses(place: &Place, shop: &Shop, mut command: Command) -> (Option<i32>, String) {
+        let (config, _) = Appliance::configure(place, "appliance", shop);
+        command.arg("--config").arg(config).env("NO_COLOR", "1");
+        let mut program = Program::start("click2call", &mut command, &place.path("appliance.log"));
+        let status = program.wait(wait::PATIENCE);
+        // Its last words may still be on their way.
+        std::thread::sleep(Duration::from_millis(200));
+        (status.code(), program.output())
+    }
+
+    fn start_by(place: &Place, name: &str, shop: &Shop, mut command: Command) -> Appliance {
+        let (config, listen) = Appliance::configure(place, name, shop);
         command.arg("--config").arg(&config);
         if !shop.terse {
             command.env("CLICK2CALL_LOG", TALKATIVE);
         }
-        Appliance::greeted(place, name, command, Some(config), listen)
+        let appliance = Appliance::greeted(place, name, command);
+        Appliance { config: Some(config), listen, ..appliance }
     }
 
-    fn greeted(
-        place: &Place,
-        name: &str,
-        mut command: Command,
-        config: Option<PathBuf>,
-        listen: String,
-    ) -> Appliance {
+    /// Writes a configuration file; gives its path and the part that a reload leaves as it is.
+    fn configure(place: &Place, name: &str, shop: &Shop) -> (PathBuf, String) {
+        let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
+        let (first, webrtc) = (place::ports(count), place::port());
+        let call_log = shop.call_log.clone().unwrap_or_else(|| format!("{name}.db").into());
+        let listen = format!(
+            "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
+             sip = \"127.0.0.1:0\"\nrtp = \"127.0.0.1:{first}-{}\"\n\n\
+             [data]\npath = {call_log:?}\n",
+            first + count - 1
+        );
+        (place.write(&format!("{name}.toml"), &shop.text(&listen)), listen)
+    }
+
+    fn greeted(place: &Place, name: &str, mut command: Command) -> Appliance {
         command.env("NO_COLOR", "1");
         let log = place.path(&format!("{name}.log"));
         let mut program = Program::start("click2call", &mut command, &log);
@@ -156,7 +202,8 @@ impl Appliance {
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
         let http = address.and_then(|address| address.parse().ok());
         let http = http.unwrap_or_else(|| panic!("no address in {line:?}"));
-        Appliance { program, http, config, listen, folder: place.folder().to_path_buf() }
+        let call_log = place.path("appliance.db");
+        Appliance { program, http, config: None, listen: String::new(), call_log }
     }
 
     /// The origin of its own pages.
@@ -226,8 +273,12 @@ impl Appliance {
 
     /// Waits until the call log holds `count` rows, and gives them, oldest first.
     pub fn rows(&self, count: usize) -> Vec<store::Row> {
-        let database = self.folder.join("appliance.db");
-        let store = store::Store::open(Some(&database)).expect("the call log opens");
+        Appliance::rows_of(&self.call_log, count)
+    }
+
+    /// The same of a call log somewhere else.
+    pub fn rows_of(call_log: &Path, count: usize) -> Vec<store::Row> {
+        let store = store::Store::open(Some(call_log)).expect("the call log opens");
         wait::until(&format!("the call log has {count} rows"), || {
             let mut rows = store.recent(count + 1).expect("the call log answers");
             rows.reverse();

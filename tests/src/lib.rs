@@ -10,6 +10,7 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod disk;
 pub mod foreign;
 pub mod fuzzing;
 pub mod kamailio;
@@ -28,6 +29,7 @@ pub mod web;
 
 pub use appliance::{Appliance, Shop};
 pub use baresip::{Baresip, Phone};
+pub use disk::Disk;
 pub use kamailio::Kamailio;
 pub use place::Place;
 pub use program::Program;

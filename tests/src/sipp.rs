@@ -48,9 +48,12 @@ impl Sipp {
         command.arg("-p").arg(port.to_string()).arg("-mp").arg(media.to_string());
         command.args(["-nostdin", "-trace_msg", "-message_file"]).arg(&messages);
         command.args(["-trace_err", "-error_file"]).arg(place.path(&format!("{scenario}.errors")));
-        if scenario == "answers-twice" {
+        match scenario {
             // It plays deaf for the first ACK.
-            command.args(["-default_behaviors", "all,-abortunexp"]);
+            "answers-twice" => drop(command.args(["-default_behaviors", "all,-abortunexp"])),
+            // It sends back what it hears, and nothing else.
+            "echoes" => drop(command.arg("-rtp_echo")),
+            _ => {}
         }
         command.env("TERM", "dumb");
         let mut program =

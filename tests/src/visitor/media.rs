@@ -52,6 +52,7 @@ pub struct Media {
     wake_at: Instant,
     connected: bool,
     speaker: Option<Speaker>,
+    sends: bool,
     listens: bool,
     decoders: HashMap<u8, Option<Decoder>>,
     foreign_hello: bool,
@@ -142,6 +143,7 @@ impl Media {
             wake_at: now,
             connected: false,
             speaker: None,
+            sends: settings.sends,
             listens: settings.listens,
             decoders: HashMap::new(),
             foreign_hello: settings.foreign_hello,
@@ -165,7 +167,7 @@ impl Media {
             .and_then(|number| number.parse().ok())
             .expect("an m=audio line with a format");
         let codec = codec_of(first).expect("a codec that was offered");
-        self.speaker = Some(Speaker {
+        self.speaker = self.sends.then(|| Speaker {
             payload_type: first,
             step: codec.clock_rate() / 50,
             encoder: Encoder::new(codec, RATE).unwrap(),

@@ -32,6 +32,8 @@ pub struct VisitorSettings {
     pub codecs: Vec<Codec>,
     /// What the microphone hears, in hertz; none for silence.
     pub tone: Option<f32>,
+    /// Whether packets of sound are sent at all; a silent microphone sends them too.
+    pub sends: bool,
     /// Whether UDP gets through.
     pub udp: bool,
     /// Whether the browser tries ICE-TCP.
@@ -52,6 +54,7 @@ impl Default for VisitorSettings {
             origin: None,
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
             tone: Some(440.0),
+            sends: true,
             udp: true,
             tcp: false,
             listens: true,
@@ -129,6 +132,8 @@ pub struct Seen {
     pub sent: u64,
     /// When the last of them came.
     pub packet_at: Option<Instant>,
+    /// The longest time between two of them, since the call was started.
+    pub longest_gap: Duration,
     /// The codec of the last of them.
     pub codec: Option<Codec>,
     /// What was heard.

@@ -188,6 +188,7 @@ impl Browser {
                 self.shared.update(|seen| {
                     (seen.called_at, seen.connected_at) = (Some(now), None);
                     (seen.media_closed, seen.address) = (false, address);
+                    (seen.packet_at, seen.longest_gap) = (None, Duration::ZERO);
                 });
                 let headers = BTreeMap::new();
                 self.say(ClientMessage::Call { call, uri, video: false, headers, offer }).await;
@@ -306,6 +307,8 @@ impl Browser {
                     MediaEvent::Closed => seen.media_closed = true,
                     MediaEvent::Sound(codec, pcm) => {
                         seen.packets += 1;
+                        let gap = seen.packet_at.map_or(Duration::ZERO, |at| now - at);
+                        seen.longest_gap = seen.longest_gap.max(gap);
                         (seen.packet_at, seen.codec) = (Some(now), Some(codec));
                         if !pcm.is_empty() {
                             seen.heard.add(now, &pcm);
