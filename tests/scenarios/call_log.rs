@@ -1,5 +1,6 @@
 //! The call log's file: a disk that is full, and files that cannot be opened.
 
+use harness::appliance::ORIGINS;
 use harness::{Appliance, Baresip, Disk, Phone, Place, Shop, Visitor, VisitorSettings, sound};
 use signalling::EndCause;
 use std::process::Command;
@@ -30,15 +31,33 @@ fn no_gap(visitor: &Visitor) {
     assert!(usual.contains(&gap), "the longest gap between two packets is {gap:?}");
 }
 
+/// A phone, and a shop that has a trunk and a button of this name for it besides.
+fn with_phone(place: &Place, shop: Shop, name: &str) -> (Shop, Baresip) {
+    let phone = Baresip::start(place, name, &Phone::with_codecs(&["PCMU/8000"]));
+    let trunk = format!(
+        "registrar = \"{}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"pcmu\"]",
+        phone.sip
+    );
+    let button =
+        format!("account = \"{name}\"\ndestination = \"sip:sales@{}\"\n{ORIGINS}", phone.sip);
+    (shop.account(name, &trunk).button(name, &button), phone)
+}
+
 #[test]
 fn a_full_disk_delays_rows_and_no_call() {
     let place = Place::new("call-log-full-disk");
-    let phone = Baresip::start(&place, "phone", &Phone::with_codecs(&["PCMU/8000"]));
+    let (shop, phone) = with_phone(&place, Shop::new(), "sales");
+    let (shop, _other_phone) = with_phone(&place, shop, "support");
     let disk = Disk::small(&place);
-    let appliance = Appliance::start_on(&place, &Shop::trunk(phone.sip, &["pcmu"]), &disk);
+    let appliance = Appliance::start_on(&place, &shop, &disk);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     both_talk(&phone, &mut visitor);
     appliance.metric_becomes("rows_written_total", 1);
+    // This one talks all the while.
+    let support = VisitorSettings { button: Some("support".into()), ..VisitorSettings::default() };
+    let mut witness = Visitor::open(&appliance, support);
+    witness.call();
+    witness.talks();
 
     disk.fill(appliance.pid());
     both_talk(&phone, &mut visitor);
@@ -46,12 +65,9 @@ fn a_full_disk_delays_rows_and_no_call() {
     harness::until("the log says what is wrong", || {
         appliance.log().contains("the call log can't be written").then_some(())
     });
-    // The log tries again while this one talks.
     both_talk(&phone, &mut visitor);
     appliance.metric_becomes("rows_waiting", 2);
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
+    witness.hears(660.0);
     assert_eq!(appliance.metric("rows_written_total"), 1);
 
     disk.make_room(appliance.pid());
@@ -61,17 +77,17 @@ fn a_full_disk_delays_rows_and_no_call() {
     });
     appliance.metric_becomes("rows_waiting", 0);
     assert!(appliance.log().contains("the call log is written again"));
-    visitor.hears(660.0);
-    no_gap(&visitor);
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    witness.hears(660.0);
+    no_gap(&witness);
+    witness.hang_up();
+    assert_eq!(witness.ends().0, EndCause::VisitorHungUp);
     appliance.metric_becomes("rows_written_total", 4);
     assert_eq!(appliance.metric("rows_lost_total"), 0);
     let copy = place.path("copy");
     disk.copy(appliance.pid(), "calls.db", &copy);
     let rows = Appliance::rows_of(&copy.join("calls.db"), 4);
     assert!(rows.iter().all(|row| row.cause == EndCause::VisitorHungUp.key()), "{rows:?}");
-    assert!(rows.is_sorted_by_key(|row| row.started_at), "oldest first");
+    assert!(rows.is_sorted_by_key(|row| row.ended_at), "in the order of their ends");
     assert!(rows.iter().all(|row| row.trunk_received > 20 && row.browser_received > 20));
 }
 
