@@ -5,7 +5,7 @@ mod pages;
 mod rows;
 
 use harness::measure::median;
-use rows::{Bench, NOTES, PARTS, ROWS};
+use rows::{Bench, NOTES, PARTS, ROWS, spent};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         values.map(|(_, values)| (median(values.clone()), values.clone()))
     };
     println!("{:<58} {:>10} {:>22} {:>10}", "", "median", "least - most", "goal");
+    let mut missed = Vec::new();
     for row in ROWS {
         let Some((middle, values)) = figure(row.key) else { continue };
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -64,13 +65,19 @@ fn main() -> ExitCode {
         let range = format!("{least:.2} - {most:.2}");
         let verdict = match row.goal {
             Some(goal) if middle <= goal => format!("{goal} met"),
-            Some(goal) => format!("{goal} MISSED"),
+            Some(goal) => {
+                missed.extend(spent(row.key));
+                format!("{goal} MISSED")
+            }
             None => String::new(),
         };
         println!("{:<58} {middle:>10.2} {range:>22} {verdict:>10}", row.words);
     }
     if let (Some((ours, _)), Some((theirs, _))) = (figure("relay"), figure("rtpengine-relay")) {
         println!("\nrelay against rtpengine on this machine: {:.2} of its CPU", ours / theirs);
+    }
+    if !missed.is_empty() {
+        println!("\nWhere it goes:\n{}", missed.join("\n"));
     }
     println!("\n{NOTES}");
     ExitCode::SUCCESS
