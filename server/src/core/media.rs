@@ -40,9 +40,9 @@ impl<W: Wire> Core<W> {
                     // A browser that is not connected yet hears nothing; that is no error.
                     let _ = self.browsers.send_frame(now, peer, &frame);
                     self.send_browser_transmits();
-                } else {
-                    self.calls.rearm(id);
                 }
+                // The first packet starts the reports, so even one that only passes moves timers.
+                self.calls.rearm(id);
             }
             Some(Received::Digit(digit)) => {
                 let (link, call) = (active.link, active.page_call);
@@ -66,19 +66,17 @@ impl<W: Wire> Core<W> {
                     let frame = received.frame();
                     active.facts.browser_codec = Some(frame.codec);
                     let passed = active.bridge.handle_frame(now, Side::Visitor, frame);
-                    match passed {
-                        Some((Side::Trunk, frame)) => {
-                            bump(&self.metrics.frames_relayed_total);
-                            let out = active.stream.send_frame(now, &frame, &mut self.scratch);
-                            if let Some(outgoing) = out {
-                                let packet = &self.scratch[..outgoing.length];
-                                let (port, local) = (active.pair.rtp, active.pair.address);
-                                let sent = self.wire.send(port, local, outgoing.to, packet);
-                                count(&self.metrics, sent);
-                            }
+                    if let Some((Side::Trunk, frame)) = passed {
+                        bump(&self.metrics.frames_relayed_total);
+                        let out = active.stream.send_frame(now, &frame, &mut self.scratch);
+                        if let Some(outgoing) = out {
+                            let packet = &self.scratch[..outgoing.length];
+                            let (port, local) = (active.pair.rtp, active.pair.address);
+                            let sent = self.wire.send(port, local, outgoing.to, packet);
+                            count(&self.metrics, sent);
                         }
-                        _ => self.calls.rearm(id),
                     }
+                    self.calls.rearm(id);
                     self.browsers.recycle(received.payload);
                 }
                 webrtc::Event::TelephoneEvent(event) => {
