@@ -284,6 +284,8 @@ impl<W: Wire> Core<W> {
     /// Ends every call and lets the last words out.
     fn stop(&mut self, now: Instant) {
         self.policy.drain();
+        // A drain that is over wakes nobody any more: its time would be past until the last word.
+        self.drain_until = None;
         for id in self.calls.ids() {
             let stopped = call::LegEvent::Stop(signalling::EndCause::Stopped);
             self.call_event(now, id, stopped);
