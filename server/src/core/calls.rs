@@ -244,4 +244,30 @@ impl Calls {
         active.armed_at = None;
         Some(id)
     }
+
+    /// Whether the tables agree and every deadline is one call's.
+    #[cfg(test)]
+    pub fn verify(&self) -> Result<(), String> {
+        let (calls, deadlines) = (self.table.len(), self.deadlines.len());
+        let (pages, ports) = (self.by_page.len(), self.by_port.len());
+        if (deadlines, pages, ports) != (calls, calls, 2 * calls) {
+            return Err(format!(
+                "{calls} calls: {deadlines} deadlines, {pages} pages, {ports} ports"
+            ));
+        }
+        for (id, active) in &self.table {
+            let armed = active.armed_at.filter(|at| self.deadlines.contains(&(*at, *id)));
+            if armed.is_none_or(|at| at > active.deadline()) {
+                let of = [
+                    active.call.poll_timeout(),
+                    active.bridge.poll_timeout(),
+                    active.stream.poll_timeout(),
+                    active.digits.poll_timeout(),
+                ];
+                let late = of.map(|at| active.armed_at.zip(at).map(|(armed, at)| armed - at));
+                return Err(format!("{id:?} will be woken late for one of its machines: {late:?}"));
+            }
+        }
+        Ok(())
+    }
 }

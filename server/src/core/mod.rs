@@ -7,7 +7,7 @@
 //!   handle_event, handle_datagram, handle_timeout --> settle --> deadline
 //! ```
 //!
-//! The wire is a type parameter: the system's sockets, or a test's.
+//! The wire is a type parameter: the system's sockets, or the virtual network of `sim`.
 //!
 //! The rule of the `base` room holds for each machine: after every input its outputs are drained.
 //! `media` does that for what is urgent (sound), `settle` for the rest.
@@ -21,6 +21,8 @@ mod quality;
 mod rows;
 mod run;
 mod settle;
+#[cfg(test)]
+mod sim;
 mod visitors;
 
 use crate::config::Config;

@@ -106,6 +106,12 @@ impl PortPool {
         });
     }
 
+    /// How many pairs are open, and how many of them rest.
+    #[cfg(test)]
+    pub fn pairs(&self) -> (usize, usize) {
+        (self.used.len(), self.resting.len())
+    }
+
     /// When the next pair may be free.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.resting.iter().map(|resting| resting.quiet_at.min(resting.free_at)).min()
