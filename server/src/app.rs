@@ -94,12 +94,13 @@ async fn serve(
     let setup = Setup {
         config: Arc::clone(&config),
         seed: seed.fork(),
-        sockets,
+        wire: sockets,
         inbox,
         outputs,
         lookups,
         metrics: Arc::clone(&metrics),
         store,
+        calendar: std::time::SystemTime::now,
     };
     let (shard, bound) = Core::new(setup)?;
     let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;

@@ -9,8 +9,7 @@ use call::Call;
 use rtp::StreamEnd;
 use signalling::{CallState, QualityReport};
 use sip::InviteId;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use webrtc::PeerId;
 
@@ -54,7 +53,7 @@ pub struct ActiveCall {
     pub quality_at: Instant,
     /// What the call log will say.
     pub facts: Facts,
-    /// The deadline that stands in the heap.
+    /// The deadline that stands among those of all calls.
     armed_at: Option<Instant>,
 }
 
@@ -121,7 +120,8 @@ pub struct Calls {
     table: HashMap<CallId, Box<ActiveCall>>,
     by_page: HashMap<(LinkId, u32), CallId>,
     by_port: HashMap<PortId, CallId>,
-    heap: BinaryHeap<Reverse<(Instant, CallId)>>,
+    /// One entry for each call: its `armed_at`.
+    deadlines: BTreeSet<(Instant, CallId)>,
     next: u64,
 }
 
@@ -168,6 +168,9 @@ impl Calls {
         self.by_page.remove(&(active.link, active.page_call));
         self.by_port.remove(&active.pair.rtp);
         self.by_port.remove(&active.pair.rtcp);
+        if let Some(at) = active.armed_at {
+            self.deadlines.remove(&(at, id));
+        }
         Some(active)
     }
 
@@ -186,15 +189,19 @@ impl Calls {
         self.by_port.get(&port).copied()
     }
 
-    /// The calls of a page.
+    /// The calls of a page, the oldest first.
     pub fn of_link(&self, link: LinkId) -> Vec<CallId> {
         let found = self.by_page.iter().filter(|((of, _), _)| *of == link);
-        found.map(|(_, id)| *id).collect()
+        let mut found: Vec<CallId> = found.map(|(_, id)| *id).collect();
+        found.sort_unstable();
+        found
     }
 
-    /// All calls.
+    /// All calls, the oldest first.
     pub fn ids(&self) -> Vec<CallId> {
-        self.table.keys().copied().collect()
+        let mut ids: Vec<CallId> = self.table.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// How many there are.
@@ -207,36 +214,60 @@ impl Calls {
         self.table.is_empty()
     }
 
-    /// Puts a call's soonest deadline into the heap, where it is sooner than what stands there.
+    /// Moves a call's entry among the deadlines to where it is due sooner. One that is due later
+    /// stays: deadlines mostly move away, and one idle look costs less than moving each time.
     pub fn rearm(&mut self, id: CallId) {
-        if let Some(active) = self.table.get_mut(&id) {
-            let at = active.deadline();
-            if active.armed_at.is_none_or(|armed| at < armed) {
-                active.armed_at = Some(at);
-                self.heap.push(Reverse((at, id)));
-            }
+        let Some(active) = self.table.get_mut(&id) else { return };
+        let at = active.deadline();
+        if active.armed_at.is_some_and(|armed| armed <= at) {
+            return;
         }
+        if let Some(armed) = active.armed_at.replace(at) {
+            self.deadlines.remove(&(armed, id));
+        }
+        self.deadlines.insert((at, id));
     }
 
     /// The soonest deadline; it may be one that was moved since, which costs one idle look.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// A call whose deadline has come.
     pub fn expired(&mut self, now: Instant) -> Option<CallId> {
-        while let Some(Reverse((at, id))) = self.heap.peek().copied() {
-            if at > now {
-                return None;
-            }
-            self.heap.pop();
-            if let Some(active) = self.table.get_mut(&id)
-                && active.armed_at == Some(at)
-            {
-                active.armed_at = None;
-                return Some(id);
+        let (at, id) = *self.deadlines.first()?;
+        if at > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        let active = self.table.get_mut(&id)?;
+        active.armed_at = None;
+        Some(id)
+    }
+
+    /// Whether the tables agree and every deadline is one call's.
+    #[cfg(test)]
+    pub fn verify(&self) -> Result<(), String> {
+        let (calls, deadlines) = (self.table.len(), self.deadlines.len());
+        let (pages, ports) = (self.by_page.len(), self.by_port.len());
+        if (deadlines, pages, ports) != (calls, calls, 2 * calls) {
+            return Err(format!(
+                "{calls} calls: {deadlines} deadlines, {pages} pages, {ports} ports"
+            ));
+        }
+        for (id, active) in &self.table {
+            let armed = active.armed_at.filter(|at| self.deadlines.contains(&(*at, *id)));
+            if armed.is_none_or(|at| at > active.deadline()) {
+                let of = [
+                    active.call.poll_timeout(),
+                    active.bridge.poll_timeout(),
+                    active.stream.poll_timeout(),
+                    active.digits.poll_timeout(),
+                ];
+                let late = of.map(|at| active.armed_at.zip(at).map(|(armed, at)| armed - at));
+                return Err(format!("{id:?} will be woken late for one of its machines: {late:?}"));
             }
         }
-        None
+        Ok(())
     }
 }

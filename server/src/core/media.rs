@@ -4,7 +4,7 @@
 use super::Core;
 use super::metrics::bump;
 use crate::legs;
-use crate::net::PortId;
+use crate::net::{PortId, Wire};
 use base::{CallId, Datagram, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
@@ -13,7 +13,7 @@ use signalling::ServerMessage;
 use std::time::Instant;
 use webrtc::PeerId;
 
-impl Core {
+impl<W: Wire> Core<W> {
     /// A datagram on the browser port.
     pub(super) fn handle_browser_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
         self.browsers.handle_datagram(now, datagram);
@@ -40,9 +40,9 @@ impl Core {
                     // A browser that is not connected yet hears nothing; that is no error.
                     let _ = self.browsers.send_frame(now, peer, &frame);
                     self.send_browser_transmits();
-                } else {
-                    self.calls.rearm(id);
                 }
+                // The first packet starts the reports, so even one that only passes moves timers.
+                self.calls.rearm(id);
             }
             Some(Received::Digit(digit)) => {
                 let (link, call) = (active.link, active.page_call);
@@ -66,19 +66,17 @@ impl Core {
                     let frame = received.frame();
                     active.facts.browser_codec = Some(frame.codec);
                     let passed = active.bridge.handle_frame(now, Side::Visitor, frame);
-                    match passed {
-                        Some((Side::Trunk, frame)) => {
-                            bump(&self.metrics.frames_relayed_total);
-                            let out = active.stream.send_frame(now, &frame, &mut self.scratch);
-                            if let Some(outgoing) = out {
-                                let packet = &self.scratch[..outgoing.length];
-                                let (port, local) = (active.pair.rtp, active.pair.address);
-                                let sent = self.sockets.send(port, local, outgoing.to, packet);
-                                count(&self.metrics, sent);
-                            }
+                    if let Some((Side::Trunk, frame)) = passed {
+                        bump(&self.metrics.frames_relayed_total);
+                        let out = active.stream.send_frame(now, &frame, &mut self.scratch);
+                        if let Some(outgoing) = out {
+                            let packet = &self.scratch[..outgoing.length];
+                            let (port, local) = (active.pair.rtp, active.pair.address);
+                            let sent = self.wire.send(port, local, outgoing.to, packet);
+                            count(&self.metrics, sent);
                         }
-                        _ => self.calls.rearm(id),
                     }
+                    self.calls.rearm(id);
                     self.browsers.recycle(received.payload);
                 }
                 webrtc::Event::TelephoneEvent(event) => {
@@ -168,7 +166,7 @@ impl Core {
                     if let Some(outgoing) = out {
                         let (port, local) = (active.pair.rtp, active.pair.address);
                         let packet = &self.scratch[..outgoing.length];
-                        let sent = self.sockets.send(port, local, outgoing.to, packet);
+                        let sent = self.wire.send(port, local, outgoing.to, packet);
                         count(&self.metrics, sent);
                     }
                 }
@@ -178,7 +176,7 @@ impl Core {
             let rtp = transmit.local.port() == active.pair.address.port();
             let port = if rtp { active.pair.rtp } else { active.pair.rtcp };
             let local = std::net::SocketAddr::new(active.pair.address.ip(), transmit.local.port());
-            let sent = self.sockets.send(port, local, transmit.remote, &transmit.payload);
+            let sent = self.wire.send(port, local, transmit.remote, &transmit.payload);
             count(&self.metrics, sent);
         }
         while let Some(rtp::Event::Digit(digit)) = active.stream.poll_event(now) {
@@ -203,12 +201,8 @@ impl Core {
             match transmit.protocol {
                 Protocol::Udp => {
                     let local = transmit.local;
-                    let sent = self.sockets.send(
-                        self.webrtc_port,
-                        local,
-                        transmit.remote,
-                        &transmit.payload,
-                    );
+                    let sent =
+                        self.wire.send(self.webrtc_port, local, transmit.remote, &transmit.payload);
                     count(&self.metrics, sent);
                     self.browsers.recycle(transmit.payload);
                 }
@@ -228,7 +222,7 @@ impl Core {
     /// the wire: the transactions send it again.
     pub(super) fn send_sip_transmits(&mut self) {
         while let Some(transmit) = self.sip.poll_transmit() {
-            self.sockets.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
+            self.wire.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
         }
     }
 }

@@ -1,11 +1,13 @@
-//! One shard: a thread that owns its machines and its sockets.
+//! One shard: what owns the machines, and the wire that they share.
 //!
 //! ```text
-//!   wait (sockets, waker, soonest deadline)
-//!     |
-//!     v  one round, each part bounded
-//!   events of the door -> datagrams -> deadlines -> SIP -> browsers -> calls that changed
+//!   run.rs: the thread; the only place with a clock and a poll
+//!     |  now, events of the door, datagrams, deadlines        ^ when to wake
+//!     v                                                       |
+//!   handle_event, handle_datagram, handle_timeout --> settle --> deadline
 //! ```
+//!
+//! The wire is a type parameter: the system's sockets, or the virtual network of `sim`.
 //!
 //! The rule of the `base` room holds for each machine: after every input its outputs are drained.
 //! `media` does that for what is urgent (sound), `settle` for the rest.
@@ -17,13 +19,16 @@ mod media;
 pub mod metrics;
 mod quality;
 mod rows;
+mod run;
 mod settle;
+#[cfg(test)]
+mod sim;
 mod visitors;
 
 use crate::config::Config;
-use crate::net::{Found, PortId, PortPool, Ready, Sockets};
+use crate::net::{PortId, PortPool, Sockets, Wire};
 use accounts::Accounts;
-use base::{CallId, LinkId, Private, Seed};
+use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
 use calls::Calls;
 use door::{CoreEvent, CoreInbox, LinkOutput, Operator, TcpPeer};
@@ -32,33 +37,27 @@ use rows::Refusals;
 use signalling::ServerMessage;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 
-/// Events taken from the door in one round.
-const EVENTS_A_ROUND: usize = 64;
 /// How long live calls may go on when the program is to end.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long the last words (BYE, un-REGISTER) may take.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
-/// From so many calls on a shard gathers packets.
-const BUSY_CALLS: usize = 8;
-/// How long it gathers: far below what an ear or a jitter buffer notices.
-const GATHER: Duration = Duration::from_millis(2);
 /// The thread wakes at least this often, so that counters are fresh.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// What a shard is made with.
-pub struct Setup {
+pub struct Setup<W> {
     /// The configuration.
     pub config: Arc<Config>,
     /// Its randomness.
     pub seed: Seed,
-    /// Its sockets, which made the waker of the door.
-    pub sockets: Sockets,
+    /// Its ports; the system's sockets made the waker of the door.
+    pub wire: W,
     /// The inner side of the door.
     pub inbox: CoreInbox,
     /// Messages for pages.
@@ -69,6 +68,8 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
     /// The call log.
     pub store: store::Store,
+    /// The hour for the call log; nothing is timed by it.
+    pub calendar: fn() -> SystemTime,
 }
 
 /// One page as this shard knows it.
@@ -81,17 +82,18 @@ struct Link {
     account: Option<base::AccountId>,
 }
 
-/// One shard.
-pub struct Core {
+/// One shard. Driven by [`Core::run`], or by a test with a clock of its own.
+pub struct Core<W = Sockets> {
     config: Arc<Config>,
     seed: Seed,
-    sockets: Sockets,
+    wire: W,
     inbox: CoreInbox,
     outputs: mpsc::Sender<LinkOutput>,
     lookups: mpsc::Sender<String>,
     metrics: Arc<Metrics>,
     store: store::Store,
     refusals: Refusals,
+    calendar: fn() -> SystemTime,
     webrtc_port: PortId,
     sip_port: PortId,
     sip_local: SocketAddr,
@@ -105,6 +107,8 @@ pub struct Core {
     calls: Calls,
     /// Calls that had an input in this round and are not drained yet.
     touched: BTreeSet<CallId>,
+    /// Calls whose INVITE left in this round and whose time is not noted yet.
+    invited: Vec<CallId>,
     tcp_peers: HashMap<SocketAddr, TcpPeer>,
     drain_until: Option<Instant>,
     stop_at: Option<Instant>,
@@ -123,23 +127,23 @@ pub struct Bound {
     pub sip: SocketAddr,
 }
 
-impl Core {
+impl<W: Wire> Core<W> {
     /// Opens the sockets and sets the machines up.
-    pub fn new(setup: Setup) -> io::Result<(Core, Bound)> {
-        let Setup { config, mut seed, mut sockets, inbox, outputs, lookups, metrics, store } =
+    pub fn new(setup: Setup<W>) -> io::Result<(Core<W>, Bound)> {
+        let Setup { config, mut seed, mut wire, inbox, outputs, lookups, metrics, store, calendar } =
             setup;
         let listen = &config.listen;
         let mut webrtc_bind = listen.webrtc;
         if listen.webrtc_everywhere {
             webrtc_bind.set_ip(std::net::Ipv4Addr::UNSPECIFIED.into());
         }
-        let webrtc_port = named(sockets.open(webrtc_bind, true), "webrtc", webrtc_bind)?;
-        let sip_port = named(sockets.open(listen.sip, true), "sip", listen.sip)?;
-        if let Err(error) = sockets.report_errors(sip_port) {
+        let webrtc_port = named(wire.open(webrtc_bind, true), "webrtc", webrtc_bind)?;
+        let sip_port = named(wire.open(listen.sip, true), "sip", listen.sip)?;
+        if let Err(error) = wire.report_errors(sip_port) {
             tracing::warn!(%error, "a provider that is down will be noticed by timers only");
         }
         let local = |port| {
-            sockets.local(port).ok_or_else(|| io::Error::other("a port vanished while starting"))
+            wire.local(port).ok_or_else(|| io::Error::other("a port vanished while starting"))
         };
         let bound = Bound { webrtc: local(webrtc_port)?, sip: local(sip_port)? };
 
@@ -166,13 +170,14 @@ impl Core {
         let mut core = Core {
             config,
             seed,
-            sockets,
+            wire,
             inbox,
             outputs,
             lookups,
             metrics,
             store,
             refusals: Refusals::default(),
+            calendar,
             webrtc_port,
             sip_port,
             sip_local: bound.sip,
@@ -185,6 +190,7 @@ impl Core {
             links: HashMap::new(),
             calls: Calls::default(),
             touched: BTreeSet::new(),
+            invited: Vec::new(),
             tcp_peers: HashMap::new(),
             drain_until: None,
             stop_at: None,
@@ -196,71 +202,22 @@ impl Core {
         Ok((core, bound))
     }
 
-    /// Runs until [`Operator::Stop`], or until a drain is over.
-    pub fn run(mut self) {
-        let mut ready = Ready::default();
-        let mut found: Vec<Found> = Vec::with_capacity(64);
-        let mut woken_at = Instant::now();
-        loop {
-            self.settle(Instant::now());
-            let now = Instant::now();
-            if self.is_done(now) {
-                break;
-            }
-            let sleep = self.deadline(now).saturating_duration_since(now);
-            self.gather(now, &mut woken_at);
-            if let Err(error) = self.sockets.wait(Some(sleep), &mut ready) {
-                tracing::error!(%error, "the shard cannot wait for its sockets");
-                break;
-            }
-            for _ in 0..EVENTS_A_ROUND {
-                let Some(event) = self.inbox.take() else { break };
-                self.handle_event(Instant::now(), event);
-            }
-            self.receive(&ready, &mut found);
-            self.handle_timeout(Instant::now());
-        }
-        self.store.close();
+    /// The network says that nobody can be reached at a SIP peer's address (ICMP).
+    fn handle_unreachable(&mut self, now: Instant, peer: IpAddr) {
+        self.sip.handle_unreachable(now, peer);
     }
 
-    /// Under load the cost of a packet is the waking up for it, so a busy shard wakes at most once
-    /// in [`GATHER`] and finds several; a shard with few calls wakes for each at once.
-    fn gather(&self, now: Instant, woken_at: &mut Instant) {
-        if self.calls.len() >= BUSY_CALLS {
-            let since = now.saturating_duration_since(*woken_at);
-            std::thread::sleep(GATHER.saturating_sub(since));
+    /// A datagram that came to a port of this shard.
+    fn handle_datagram(&mut self, now: Instant, port: PortId, datagram: &Datagram<'_>) {
+        if port == self.sip_port {
+            self.sip.handle_datagram(now, datagram);
+        } else if port == self.webrtc_port {
+            bump(&self.metrics.media_datagrams_received_total);
+            self.handle_browser_datagram(now, datagram);
+        } else {
+            bump(&self.metrics.media_datagrams_received_total);
+            self.handle_trunk_datagram(now, port, datagram);
         }
-        *woken_at = Instant::now();
-    }
-
-    fn receive(&mut self, ready: &Ready, found: &mut Vec<Found>) {
-        let mut buffer = self.sockets.take_buffer();
-        for port in &ready.ports {
-            if *port == self.sip_port {
-                while let Some(peer) = self.sockets.unreachable(*port) {
-                    self.sip.handle_unreachable(Instant::now(), peer);
-                }
-            }
-            let mut turn = 0;
-            while self.sockets.receive(*port, turn, &mut buffer, found) {
-                turn += 1;
-                // One reading of the clock for a batch: it was received in one system call.
-                let now = Instant::now();
-                for place in found.iter() {
-                    let datagram = place.datagram(&buffer);
-                    if *port == self.sip_port {
-                        self.sip.handle_datagram(now, &datagram);
-                    } else if *port == self.webrtc_port {
-                        bump(&self.metrics.media_datagrams_received_total);
-                        self.handle_browser_datagram(now, &datagram);
-                    } else {
-                        bump(&self.metrics.media_datagrams_received_total);
-                        self.handle_trunk_datagram(now, *port, &datagram);
-                    }
-                }
-            }
-        }
-        self.sockets.return_buffer(buffer);
     }
 
     fn handle_event(&mut self, now: Instant, event: CoreEvent) {
@@ -273,12 +230,8 @@ impl Core {
                 self.tcp_peers.insert(peer.remote, peer);
             }
             CoreEvent::TcpFrame { local, remote, payload } => {
-                let datagram = base::Datagram {
-                    protocol: base::Protocol::Tcp,
-                    local,
-                    remote,
-                    payload: &payload,
-                };
+                let datagram =
+                    Datagram { protocol: base::Protocol::Tcp, local, remote, payload: &payload };
                 self.handle_browser_datagram(now, &datagram);
             }
             CoreEvent::TcpClosed { remote } => {
@@ -287,7 +240,7 @@ impl Core {
                     self.drain_browsers(now);
                 }
             }
-            CoreEvent::Operator(Operator::Reload(config)) => self.reload(config),
+            CoreEvent::Operator(Operator::Reload(config)) => self.reload(now, config),
             CoreEvent::Operator(Operator::Drain) => {
                 self.policy.drain();
                 self.drain_until.get_or_insert(now + DRAIN);
@@ -304,7 +257,7 @@ impl Core {
             self.sip.handle_timeout(now);
         }
         if self.pool.poll_timeout().is_some_and(|at| at <= now) {
-            self.pool.handle_timeout(now, &mut self.sockets);
+            self.pool.handle_timeout(now, &mut self.wire);
         }
         while let Some(id) = self.calls.expired(now) {
             self.handle_call_timeout(now, id);
@@ -336,6 +289,8 @@ impl Core {
     /// Ends every call and lets the last words out.
     fn stop(&mut self, now: Instant) {
         self.policy.drain();
+        // A drain that is over wakes nobody any more: its time would be past until the last word.
+        self.drain_until = None;
         for id in self.calls.ids() {
             let stopped = call::LegEvent::Stop(signalling::EndCause::Stopped);
             self.call_event(now, id, stopped);
@@ -350,10 +305,10 @@ impl Core {
     }
 
     /// New calls follow the new file; calls that are up keep what they have.
-    fn reload(&mut self, config: Arc<Config>) {
+    fn reload(&mut self, now: Instant, config: Arc<Config>) {
         self.published_at = None;
         for account in self.accounts.configure(&config) {
-            self.sip.command(Instant::now(), sip::Command::RemoveAccount { account });
+            self.sip.command(now, sip::Command::RemoveAccount { account });
         }
         self.config = config;
         tracing::info!("configuration reloaded; calls go on");
@@ -435,7 +390,7 @@ fn sip_address(config: &Config, bound: SocketAddr) -> SocketAddr {
 
 /// The address of the default route. Connecting a UDP socket sends nothing; the address is one of
 /// those that RFC 5737 keeps for documentation.
-fn route_address() -> std::net::IpAddr {
+fn route_address() -> IpAddr {
     let loopback = std::net::Ipv4Addr::LOCALHOST.into();
     let probe = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0));
     let connected = probe.and_then(|probe| {

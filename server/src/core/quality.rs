@@ -1,6 +1,7 @@
 //! The quality light: what the page is told about how a call sounds, and where the trouble is.
 
 use super::Core;
+use crate::net::Wire;
 use base::CallId;
 use bridge::Side;
 use signalling::{QualityLevel, QualityReason, QualityReport, ServerMessage};
@@ -81,7 +82,7 @@ fn missed_by_browser(before: &Statistics, now: &Statistics) -> Option<f32> {
     Some((100.0 * missed / sent).min(100.0))
 }
 
-impl Core {
+impl<W: Wire> Core<W> {
     /// Measures a call and tells its page.
     pub(super) fn look_at_quality(&mut self, now: Instant, id: CallId) {
         let Some(active) = self.calls.entry(id) else { return };

@@ -30,13 +30,13 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A call begins.
-    pub fn new(now: Instant, button: String, page: Private<String>) -> Self {
+    /// A call begins, at `hour` by the calendar.
+    pub fn new(now: Instant, hour: SystemTime, button: String, page: Private<String>) -> Self {
         Facts {
             button,
             page,
             started_at: now,
-            started_unix_ms: unix_ms(),
+            started_unix_ms: unix_ms(hour),
             invited_at: None,
             rung_at: None,
             answered_at: None,
@@ -126,8 +126,8 @@ fn millis(from: Instant, to: Instant) -> i64 {
     i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }
 
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn unix_ms(hour: SystemTime) -> i64 {
+    let since = hour.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 

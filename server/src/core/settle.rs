@@ -3,6 +3,7 @@
 use super::Core;
 use super::metrics::bump;
 use crate::legs;
+use crate::net::Wire;
 use base::{AccountId, CallId};
 use bridge::Side;
 use call::{Change, LegCommand, LegEvent};
@@ -15,7 +16,7 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// Passes over the machines in one settling: each pass handles what the one before brought about.
 const PASSES: usize = 16;
 
-impl Core {
+impl<W: Wire> Core<W> {
     /// Gives one event to one call.
     pub(super) fn call_event(&mut self, now: Instant, id: CallId, event: LegEvent) {
         if let Some(active) = self.calls.entry(id) {
@@ -150,7 +151,7 @@ impl Core {
         while let Some(transmit) = active.stream.poll_transmit(now) {
             let (port, local) = (active.pair.rtcp, active.pair.address);
             let local = std::net::SocketAddr::new(local.ip(), local.port() + 1);
-            self.sockets.send(port, local, transmit.remote, &transmit.payload);
+            self.wire.send(port, local, transmit.remote, &transmit.payload);
         }
         self.policy.leave(&active.button, active.link);
         self.pool.rest(now, active.pair);

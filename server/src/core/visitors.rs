@@ -6,6 +6,7 @@ use super::rows::Facts;
 use super::{Core, Link, quality};
 use crate::config;
 use crate::legs;
+use crate::net::Wire;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
 use bridge::Bridge;
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
@@ -40,7 +41,7 @@ struct Plan {
     max_duration: Duration,
 }
 
-impl Core {
+impl<W: Wire> Core<W> {
     pub(super) fn handle_visitor(&mut self, now: Instant, visitor: Visitor) {
         match visitor {
             Visitor::Opened { link, button, page, address: _, local_page } => {
@@ -281,7 +282,7 @@ impl Core {
         })?;
         let browser: Vec<Codec> = self.browsers.codecs(peer).collect();
         let codecs = trunk_codecs(&codecs, &browser);
-        let pair = self.pool.open(&mut self.sockets).map_err(|error| {
+        let pair = self.pool.open(&mut self.wire).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.browsers.close(now, peer);
             internal("No free port for the call")
@@ -313,7 +314,7 @@ impl Core {
             pair,
             bridge,
             quality_at: now + quality::EVERY,
-            facts: Facts::new(now, plan.button.clone(), page),
+            facts: Facts::new(now, (self.calendar)(), plan.button.clone(), page),
         };
         let body = new.offer.octets().to_vec();
         self.calls.insert(id, new);
@@ -332,8 +333,8 @@ impl Core {
             },
         );
         self.send_sip_transmits();
+        self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
-            active.facts.invited_at = Some(Instant::now());
             active.peer = Some(peer);
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
@@ -341,6 +342,16 @@ impl Core {
         self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
         self.drain_browsers(now);
         Ok(())
+    }
+
+    /// Notes when the INVITEs of this round left. The call log says how long a click takes, which
+    /// no clock that stands still while one event is handled could.
+    pub(super) fn note_invited(&mut self, clock: impl Fn() -> Instant) {
+        while let Some(id) = self.invited.pop() {
+            if let Some(active) = self.calls.entry(id) {
+                active.facts.invited_at = Some(clock());
+            }
+        }
     }
 
     fn restart(&mut self, now: Instant, link: LinkId, call: u32, offer: &str) {

@@ -4,9 +4,11 @@ mod ice_tcp;
 mod interfaces;
 mod ports;
 mod udp;
+mod wire;
 
 pub use ice_tcp::listen as listen_ice_tcp;
 pub use interfaces::{is_local_scope, own_addresses};
 pub use ports::Pair;
 pub use ports::PortPool;
-pub use udp::{Found, PortId, Ready, Sockets};
+pub use udp::{Found, Ready, Sockets};
+pub use wire::{PortId, Wire};

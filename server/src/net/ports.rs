@@ -1,7 +1,7 @@
 //! RTP ports towards the provider: even numbers with their RTCP neighbour, not used again while a
 //! dead call's packets may still come.
 
-use super::udp::{PortId, Sockets};
+use super::wire::{PortId, Wire};
 use base::Seed;
 use std::collections::HashSet;
 use std::io;
@@ -49,7 +49,7 @@ impl PortPool {
     }
 
     /// Opens a pair at a random free place: predictable ports invite strangers' packets.
-    pub fn open(&mut self, sockets: &mut Sockets) -> io::Result<Pair> {
+    pub fn open(&mut self, wire: &mut impl Wire) -> io::Result<Pair> {
         let first = self.range.first.next_multiple_of(2);
         let pairs = (u64::from(self.range.last) + 1).saturating_sub(u64::from(first)) / 2;
         for _ in 0..TRIES.min(pairs * 4) {
@@ -59,13 +59,13 @@ impl PortPool {
             }
             let address = SocketAddr::new(self.range.address, port);
             // Another program may hold the port: try the next one.
-            let Ok(rtp) = sockets.open(address, false) else { continue };
-            match sockets.open(SocketAddr::new(self.range.address, port + 1), false) {
+            let Ok(rtp) = wire.open(address, false) else { continue };
+            match wire.open(SocketAddr::new(self.range.address, port + 1), false) {
                 Ok(rtcp) => {
                     self.used.insert(port);
                     return Ok(Pair { rtp, rtcp, address });
                 }
-                Err(_) => sockets.close(rtp),
+                Err(_) => wire.close(rtp),
             }
         }
         Err(io::Error::new(
@@ -93,17 +93,23 @@ impl PortPool {
     }
 
     /// Closes pairs that are quiet.
-    pub fn handle_timeout(&mut self, now: Instant, sockets: &mut Sockets) {
+    pub fn handle_timeout(&mut self, now: Instant, wire: &mut impl Wire) {
         let used = &mut self.used;
         self.resting.retain(|resting| {
             let keep = now < resting.quiet_at && now < resting.free_at;
             if !keep {
-                sockets.close(resting.pair.rtp);
-                sockets.close(resting.pair.rtcp);
+                wire.close(resting.pair.rtp);
+                wire.close(resting.pair.rtcp);
                 used.remove(&resting.pair.address.port());
             }
             keep
         });
+    }
+
+    /// How many pairs are open, and how many of them rest.
+    #[cfg(test)]
+    pub fn pairs(&self) -> (usize, usize) {
+        (self.used.len(), self.resting.len())
     }
 
     /// When the next pair may be free.
@@ -115,6 +121,7 @@ impl PortPool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Sockets;
 
     #[test]
     fn a_pair_is_even_and_rests_until_its_dead_call_is_quiet() {

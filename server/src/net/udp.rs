@@ -1,5 +1,6 @@
 //! The UDP ports of one shard: read in batches, written at once, polled together.
 
+use super::wire::{PortId, Wire};
 use base::{Datagram, Protocol};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -20,10 +21,6 @@ const SHARED_BUFFER: usize = 4 << 20;
 /// Messages of the network read from one port in one go.
 const ERRORS_A_TURN: usize = 64;
 const WAKER: Token = Token(usize::MAX);
-
-/// One open port of this shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PortId(usize);
 
 struct Port {
     socket: UdpSocket,
@@ -250,6 +247,28 @@ impl Sockets {
             Err(error) if is_earlier(&error) => send().is_ok(),
             sent => sent.is_ok(),
         }
+    }
+}
+
+impl Wire for Sockets {
+    fn open(&mut self, address: SocketAddr, shared: bool) -> io::Result<PortId> {
+        Sockets::open(self, address, shared)
+    }
+
+    fn close(&mut self, port: PortId) {
+        Sockets::close(self, port);
+    }
+
+    fn local(&self, port: PortId) -> Option<SocketAddr> {
+        Sockets::local(self, port)
+    }
+
+    fn report_errors(&mut self, port: PortId) -> io::Result<()> {
+        Sockets::report_errors(self, port)
+    }
+
+    fn send(&mut self, port: PortId, local: SocketAddr, remote: SocketAddr, octets: &[u8]) -> bool {
+        Sockets::send(self, port, local, remote, octets)
     }
 }
 

@@ -218,6 +218,11 @@ impl Endpoint {
         self.invites.len()
     }
 
+    /// The calls that have not ended, in the order of their numbers.
+    pub fn live(&self) -> impl Iterator<Item = InviteId> {
+        self.invites.iter().filter(|(_, invite)| !invite.has_ended()).map(|(id, _)| *id)
+    }
+
     /// How many transactions are alive.
     pub fn transactions(&self) -> usize {
         let (clients, servers) = self.core.table.sizes();

@@ -122,7 +122,7 @@ fn another_visitor_cannot_take_an_address_by_forging_the_sender_of_its_checks() 
         answer.split("\r\n").find_map(|line| line.strip_prefix(name)).unwrap().to_owned()
     };
     let name = format!("{}:Fq5D", value("a=ice-ufrag:"));
-    let victim = crate::browser::Options::default().udp.unwrap();
+    let victim = stand_in::Options::default().udp.unwrap();
     world.inject(victim, &check(&name, &value("a=ice-pwd:")));
     assert_eq!(world.endpoint.counters().contested, 1);
     world.browser.send(world.now, 0, 160, b"still mine");

@@ -1,8 +1,8 @@
 //! Connecting, losing and closing.
 
-use crate::browser::Options;
 use crate::world::{PEER, World};
 use base::Protocol;
+use stand_in::Options;
 use std::time::Duration;
 use str0m::config::DtlsVersion;
 use webrtc::{Event, LostCause};
@@ -23,8 +23,8 @@ fn a_browser_connects_in_a_few_round_trips() {
 fn browsers_connect_through_any_loss_up_to_a_fifth() {
     for number in 0..200 {
         let mut world = World::new(number);
-        world.loss = number % 5 * 50;
-        world.jitter = Duration::from_millis(number % 3 * 10);
+        world.network.loss = number % 5 * 50;
+        world.network.jitter = Duration::from_millis(number % 3 * 10);
         world.connect();
     }
 }
@@ -35,8 +35,8 @@ fn a_client_hello_in_two_fragments_is_put_together_in_either_order() {
         let version = [DtlsVersion::Auto, DtlsVersion::Dtls12][number as usize % 2];
         let mut world = World::with(number, &Options { version, ..Options::default() });
         world.cut = Some(90);
-        world.jitter = Duration::from_millis(number % 4 * 10);
-        world.loss = number / 10 * 50;
+        world.network.jitter = Duration::from_millis(number % 4 * 10);
+        world.network.loss = number / 10 * 50;
         world.connect();
         assert!(world.cuts > 0);
     }

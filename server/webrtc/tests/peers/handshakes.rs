@@ -1,8 +1,8 @@
 //! Foreign handshakes: they must not cost the call.
 
-use crate::browser::Options;
 use crate::world::{PEER, World};
 use base::Seed;
+use stand_in::Options;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -101,7 +101,7 @@ fn a_foreign_client_hello_on_the_browsers_own_path_does_not_cost_the_call() {
 fn foreign_client_hellos_during_the_browsers_handshake_do_not_cost_the_call() {
     for number in 0..40 {
         let mut world = World::new(900 + number);
-        world.delay = Duration::from_millis(5 + number * 7);
+        world.network.delay = Duration::from_millis(5 + number * 7);
         let mut seed = Seed::from_number(number);
         // The browser's own ClientHello has arrived when the server begins to answer.
         let answered = Rc::new(Cell::new(false));
@@ -111,7 +111,7 @@ fn foreign_client_hellos_during_the_browsers_handshake_do_not_cost_the_call() {
             true
         });
         world.run_until(world.now + Duration::from_secs(5), |_| answered.get());
-        world.loss = number % 4 * 50;
+        world.network.loss = number % 4 * 50;
         for _ in 0..3 {
             let hello = Foreign::hello(world.now);
             world.inject(browser_address(), &hello);

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
-mod browser;
 mod checks;
 mod connecting;
 mod handshakes;

@@ -47,7 +47,7 @@ fn a_new_outer_address_is_followed_at_the_next_check() {
 fn an_ice_restart_keeps_the_call_while_it_happens() {
     for number in 0..5 {
         let mut world = World::new(50 + number);
-        world.loss = number * 40;
+        world.network.loss = number * 40;
         world.connect();
         talk(&mut world, 0, 20);
         let offer = world.browser.restart();

@@ -57,8 +57,8 @@ fn frames_cross_unchanged_both_ways_in_every_codec() {
 fn loss_and_jitter_show_in_the_statistics_of_both_sides() {
     let mut world = World::new(21);
     world.connect();
-    world.loss = 100;
-    world.jitter = Duration::from_millis(10);
+    world.network.loss = 100;
+    world.network.jitter = Duration::from_millis(10);
     for n in 0..1_500 {
         world.browser.send(world.now, 0, 160, &[0x55; 160]);
         let frame = frame(&world, Codec::Pcmu, n, &[0xd5; 160]);

@@ -1,8 +1,7 @@
 //! One endpoint, one browser, a wire that loses and delays, and a clock of their own.
 
-use crate::browser::{Browser, Options};
 use base::{Codec, Datagram, Protocol, Seed};
-use std::collections::BTreeMap;
+use stand_in::{Browser, Network, Options};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ pub const PEER: PeerId = PeerId(7);
 pub const SERVER: &str = "203.0.113.1:5000";
 
 /// What is on its way. Addresses are those of the browser itself, before any address translation.
+#[derive(Clone)]
 pub struct Packet {
     pub to_server: bool,
     pub protocol: Protocol,
@@ -28,14 +28,10 @@ impl Packet {
 
 pub struct World {
     pub now: Instant,
-    pub seed: Seed,
     pub endpoint: Endpoint,
     pub browser: Browser,
     pub events: Vec<Event>,
-    /// Per thousand.
-    pub loss: u64,
-    pub delay: Duration,
-    pub jitter: Duration,
+    pub network: Network<Packet>,
     /// The address as which the browser is seen; packets to any other do not reach it.
     pub outer: Option<SocketAddr>,
     /// Looks at each packet before it goes on its way; `false` takes it off the wire.
@@ -44,8 +40,6 @@ pub struct World {
     pub cut: Option<usize>,
     /// How many were cut.
     pub cuts: u32,
-    wire: BTreeMap<(Instant, u64), Packet>,
-    count: u64,
 }
 
 pub fn certificate() -> Certificate {
@@ -77,19 +71,14 @@ impl World {
         browser.answer(now, &answer);
         World {
             now,
-            seed,
             endpoint,
             browser,
             events: Vec::new(),
-            loss: 0,
-            delay: Duration::from_millis(15),
-            jitter: Duration::ZERO,
+            network: Network::new(seed),
             outer: None,
             tap: Box::new(|_| true),
             cut: None,
             cuts: 0,
-            wire: BTreeMap::new(),
-            count: 0,
         }
     }
 
@@ -101,7 +90,7 @@ impl World {
                 return;
             }
             let next = [
-                self.wire.keys().next().map(|key| key.0),
+                self.network.next_at(),
                 self.endpoint.poll_timeout(),
                 Some(self.browser.wake_at().max(self.now + Duration::from_millis(1))),
             ];
@@ -111,11 +100,7 @@ impl World {
                 return;
             }
             self.now = self.now.max(next);
-            while let Some(entry) = self.wire.first_entry() {
-                if entry.key().0 > self.now {
-                    break;
-                }
-                let packet = entry.remove();
+            while let Some(packet) = self.network.take(self.now) {
                 self.deliver(&packet);
                 self.drain();
             }
@@ -226,13 +211,10 @@ impl World {
         if !(self.tap)(&packet) {
             return;
         }
-        if packet.protocol == Protocol::Udp && self.seed.below(1_000) < self.loss {
-            return;
+        match packet.protocol {
+            Protocol::Udp => self.network.put(self.now, packet),
+            Protocol::Tcp => self.network.put_surely(self.now, packet),
         }
-        let jitter = self.seed.below(self.jitter.as_micros() as u64 + 1);
-        let at = self.now + self.delay + Duration::from_micros(jitter);
-        self.count += 1;
-        self.wire.insert((at, self.count), packet);
     }
 
     pub fn frames(&self) -> Vec<&webrtc::ReceivedFrame> {

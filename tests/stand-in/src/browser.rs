@@ -1,4 +1,4 @@
-//! The browser: str0m with full ICE, driven like a browser.
+//! The browser: str0m with full ICE, driven like a browser and like a machine.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,10 +10,15 @@ use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
+/// How a browser is set up.
 pub struct Options {
+    /// Its UDP candidate.
     pub udp: Option<SocketAddr>,
+    /// Its active ICE-TCP candidate.
     pub tcp: Option<SocketAddr>,
+    /// Whether it offers video too.
     pub video: bool,
+    /// The DTLS that it speaks.
     pub version: DtlsVersion,
     /// The size that DTLS keeps its datagrams to; a small one fragments the ClientHello.
     pub mtu: usize,
@@ -31,20 +36,33 @@ impl Default for Options {
     }
 }
 
+/// One packet of sound that has come.
 pub struct Received {
+    /// As in RTP.
     pub payload_type: u8,
+    /// Extended by the cycles.
     pub sequence: u64,
+    /// As in RTP.
     pub timestamp: u32,
+    /// Deciphered.
     pub payload: Vec<u8>,
 }
 
+/// One peer connection. Whatever is called, what it wants to send lies in `outbox` afterwards.
 pub struct Browser {
+    /// The session itself.
     pub rtc: Rtc,
+    /// Its audio section.
     pub mid: Mid,
+    /// Whether ICE and DTLS are up.
     pub connected: bool,
+    /// Whether the far end has said good-bye.
     pub closed: bool,
+    /// Whether the session gave up or was given nonsense.
     pub failed: bool,
+    /// All sound so far.
     pub received: Vec<Received>,
+    /// What is to be sent.
     pub outbox: Vec<Transmit>,
     pending: Option<SdpPendingOffer>,
     wake_at: Instant,
@@ -102,6 +120,7 @@ impl Browser {
         (browser, offer.to_sdp_string())
     }
 
+    /// Takes the answer to the last offer.
     pub fn answer(&mut self, now: Instant, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         let pending = self.pending.take().unwrap();
@@ -118,6 +137,7 @@ impl Browser {
         offer.to_sdp_string()
     }
 
+    /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.rtc.handle_input(Input::Timeout(now)).is_err() {
             self.failed = true;
@@ -125,6 +145,7 @@ impl Browser {
         self.drain();
     }
 
+    /// Takes a packet from the network.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -142,6 +163,7 @@ impl Browser {
         self.drain();
     }
 
+    /// When [`Browser::handle_timeout`] wants to be called.
     pub fn wake_at(&self) -> Instant {
         self.wake_at
     }
@@ -179,6 +201,7 @@ impl Browser {
         self.pressed = None;
     }
 
+    /// Closes the connection; DTLS says so to the far end.
     pub fn close(&mut self) {
         self.rtc.close().unwrap();
         self.drain();

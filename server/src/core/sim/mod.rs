@@ -1,0 +1,100 @@
+//! The joined call on a virtual network under a virtual clock: one shard with all its machines
+//! between browsers (str0m), pages and a provider with a phone (our own SIP endpoint).
+//!
+//! ```text
+//!   page --event--> +-------+ --datagram--> network (loss, delay, order, repeats) --> phone
+//!   page <-output-- | Core  | <--datagram--                                       <-- browser
+//!                   +-------+
+//!        after every step: checks.rs        who does what when: plan.rs, all drawn from one seed
+//! ```
+//!
+//! `SIM_SEED=17 cargo test -p click2call thousand` runs that seed alone. It repeats the run but for
+//! what DTLS draws from the system (keys, the times of repeats).
+
+mod checks;
+mod page;
+mod phone;
+mod plan;
+mod scenes;
+mod tcp;
+mod wire;
+mod world;
+
+use plan::Plan;
+use signalling::CallState;
+use std::collections::BTreeMap;
+use world::World;
+
+/// What happened in many lives.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    /// How often each cause ended a call.
+    causes: BTreeMap<String, u64>,
+    /// Calls that were answered, and browsers whose media came up.
+    answered: u64,
+    connected: u64,
+    /// Packets of sound that reached a browser, and frames that reached a phone.
+    heard: u64,
+    heard_by_phone: u64,
+}
+
+impl Tally {
+    fn calls(&self) -> u64 {
+        self.causes.values().sum()
+    }
+
+    fn add(&mut self, world: &World) {
+        for cause in world.causes_told() {
+            *self.causes.entry(cause).or_default() += 1;
+        }
+        for call in world.pages.values().flat_map(|page| page.calls.values()) {
+            let states = call.states.iter();
+            self.answered += u64::from(states.map(|s| s.0).any(|s| s == CallState::Active));
+            self.connected += u64::from(call.connected);
+            self.heard += call.heard;
+        }
+        self.heard_by_phone += world.phone.past.iter().map(|talk| talk.heard).sum::<u64>();
+    }
+}
+
+/// Runs these seeds, or the one that is asked for.
+fn lives(seeds: std::ops::Range<u64>, plan: Plan) -> Option<Tally> {
+    let asked_for = std::env::var("SIM_SEED").ok().and_then(|text| text.parse().ok());
+    let mut tally = Tally::default();
+    for number in asked_for.map_or(seeds, |seed: u64| seed..seed + 1) {
+        let mut world = World::drawn(number, plan);
+        world.live(plan);
+        tally.add(&world);
+    }
+    // One seed says nothing about how much happens in many.
+    asked_for.is_none().then_some(tally)
+}
+
+#[test]
+fn a_thousand_lives_of_a_shard_leave_nothing_behind() {
+    let Some(tally) = lives(0..1_000, Plan { steps: 25, talkative: 8 }) else { return };
+    // That much must happen, or the test has become one of nothing.
+    assert!(tally.calls() > 2_500 && tally.answered > 700 && tally.connected > 1_500, "{tally:?}");
+    assert!(tally.causes.len() >= 15, "{tally:?}");
+}
+
+#[test]
+fn lives_full_of_talk_leave_nothing_behind() {
+    let Some(tally) = lives(1_000..1_040, Plan { steps: 40, talkative: 90 }) else { return };
+    assert!(tally.answered > 40 && tally.connected > 80, "{tally:?}");
+    assert!(tally.heard > 10_000 && tally.heard_by_phone > 10_000, "{tally:?}");
+}
+
+#[test]
+fn a_seed_can_be_run_again() {
+    let plan = Plan { steps: 25, talkative: 50 };
+    for number in 2_000..2_010 {
+        let [first, second] = [(); 2].map(|()| {
+            let mut world = World::drawn(number, plan);
+            world.live(plan);
+            let calls = world.pages.values().flat_map(|page| page.calls.values());
+            calls.map(|call| call.states.clone()).collect::<Vec<_>>()
+        });
+        assert_eq!(first, second, "seed {number}");
+    }
+}

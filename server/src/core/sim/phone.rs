@@ -1,0 +1,319 @@
+//! The provider with the shop's phone behind it: our own SIP endpoint as the called side, with a
+//! registrar that takes everybody.
+
+use super::wire::Packet;
+use crate::legs::trunk::{Description, payloads, remote};
+use base::{Codec, Datagram, Frame, Protocol, Seed};
+use rtp::{Received, StreamEnd};
+use sip::message::{Message, Method, Name, Request, parse};
+use sip::{Command, Event, InviteId};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub const PHONE: &str = "198.51.100.20:5060";
+const TICK: Duration = Duration::from_millis(20);
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Manner {
+    /// Not even a provisional response beyond 100.
+    Mute,
+    Refuses(u16),
+    RingsThenRefuses(u16, Duration),
+    RingsForEver,
+    RingsThenAnswers(Duration),
+    /// Sound before the answer.
+    EarlyThenAnswers(Duration),
+}
+
+/// One call as the phone has it.
+pub struct Talk {
+    description: Description,
+    stream: StreamEnd,
+    codec: Codec,
+    answer: Vec<u8>,
+    decided_at: Option<(Instant, Option<u16>)>,
+    speak_at: Option<Instant>,
+    pub answered: bool,
+    /// Frames that were spoken and that were heard.
+    pub spoken: u64,
+    pub heard: u64,
+    pub digits: String,
+}
+
+/// The provider.
+pub struct Phone {
+    pub address: SocketAddr,
+    pub sip: sip::Endpoint,
+    pub talks: BTreeMap<InviteId, Talk>,
+    /// What it does with every call; drawn for each where there is none.
+    pub manner: Option<Manner>,
+    pub codecs: Vec<Codec>,
+    /// Hears and says nothing at all.
+    pub dead: bool,
+    /// Whether those who answer speak.
+    pub speaks: bool,
+    pub outbox: Vec<Packet>,
+    /// INVITEs that became calls, and what is left of talks that are over.
+    pub invited: u64,
+    pub past: Vec<Talk>,
+    seed: Seed,
+    next_port: u16,
+}
+
+impl Phone {
+    pub fn new(mut seed: Seed, server: SocketAddr) -> Phone {
+        let address = PHONE.parse().expect("an address");
+        let settings = sip::Settings {
+            local: address,
+            user_agent: "phone".to_owned(),
+            peers: sip::PeerPolicy::only([server.ip()]),
+            accept_incoming: true,
+            timers: sip::Timers::default(),
+        };
+        Phone {
+            address,
+            sip: sip::Endpoint::new(settings, seed.fork()),
+            talks: BTreeMap::new(),
+            manner: None,
+            codecs: Codec::ALL.to_vec(),
+            dead: false,
+            speaks: true,
+            outbox: Vec::new(),
+            invited: 0,
+            past: Vec::new(),
+            seed,
+            next_port: 30_000,
+        }
+    }
+
+    pub fn receive(&mut self, now: Instant, packet: &Packet) {
+        if self.dead {
+            return;
+        }
+        if packet.to == self.address {
+            match parse(&packet.payload) {
+                Ok(Message::Request(request)) if request.method == Method::Register => {
+                    self.register(packet.from, &request);
+                }
+                _ => self.sip.handle_datagram(now, &datagram(packet)),
+            }
+        } else {
+            let port = packet.to.port() & !1;
+            let talk = self.talks.values_mut().find(|t| t.description.address.port() == port);
+            if let Some(talk) = talk {
+                match talk.stream.handle_datagram(now, &datagram(packet)) {
+                    Some(Received::Frame(_)) => talk.heard += 1,
+                    Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
+                    Some(Received::Bye) | None => {}
+                }
+            }
+        }
+        self.drain(now);
+    }
+
+    fn register(&mut self, to: SocketAddr, request: &Request) {
+        let mut response = request.response(200, "OK");
+        let seconds = request.headers.seconds(&Name::Expires).unwrap_or(3_600);
+        for mut contact in request.contacts() {
+            contact.params.set("expires", Some(&seconds.to_string()));
+            response.headers.push(Name::Contact, contact.to_string());
+        }
+        self.outbox.push(Packet { from: self.address, to, payload: response.to_bytes() });
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let talks = self.talks.values().flat_map(|talk| {
+            [talk.decided_at.map(|(at, _)| at), talk.speak_at, talk.stream.poll_timeout()]
+        });
+        talks.flatten().chain(self.sip.poll_timeout()).min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.sip.handle_timeout(now);
+        for (invite, talk) in &mut self.talks {
+            if let Some((_, refusal)) = talk.decided_at.take_if(|(at, _)| *at <= now) {
+                talk.decide(now, *invite, refusal, self.speaks, &mut self.sip);
+            }
+            talk.stream.handle_timeout(now);
+            talk.speak(now, &mut self.outbox);
+        }
+        self.drain(now);
+    }
+
+    /// Hangs up, on one call or all.
+    pub fn hang_up(&mut self, now: Instant, invite: InviteId) {
+        let cause = sip::CauseKind::Normal;
+        self.sip.command(now, Command::Hangup { invite, cause });
+        self.drain(now);
+    }
+
+    /// Offers the same once more inside a call.
+    pub fn reoffer(&mut self, now: Instant, invite: InviteId) {
+        let Some(talk) = self.talks.get_mut(&invite) else { return };
+        talk.description.version += 1;
+        let offer = talk.description.offer().octets().to_vec();
+        self.sip.command(now, Command::Reoffer { invite, offer });
+        self.drain(now);
+    }
+
+    /// Answers now, whatever was planned.
+    pub fn answer(&mut self, now: Instant) {
+        for talk in self.talks.values_mut() {
+            talk.decided_at = Some((now, None));
+        }
+        self.handle_timeout(now);
+    }
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            while let Some(transmit) = self.sip.poll_transmit() {
+                let (from, to, payload) = (self.address, transmit.remote, transmit.payload);
+                self.outbox.push(Packet { from, to, payload });
+            }
+            let Some(event) = self.sip.poll_event() else { break };
+            match event {
+                Event::Incoming { invite, offer: Some(offer), .. } => {
+                    self.incoming(now, invite, &offer);
+                }
+                Event::Ended { invite, .. } => self.past.extend(self.talks.remove(&invite)),
+                Event::DigitsReceived { invite, digit, .. } => {
+                    if let Some(talk) = self.talks.get_mut(&invite) {
+                        talk.digits.push(digit);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for talk in self.talks.values_mut() {
+            while let Some(rtp::Event::Digit(digit)) = talk.stream.poll_event(now) {
+                talk.digits.push(digit.digit);
+            }
+            while let Some(transmit) = talk.stream.poll_transmit(now) {
+                let (from, to) = (transmit.local, transmit.remote);
+                self.outbox.push(Packet { from, to, payload: transmit.payload });
+            }
+        }
+        if self.dead {
+            self.outbox.clear();
+        }
+    }
+
+    fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
+        self.invited += 1;
+        let manner = self.manner.unwrap_or_else(|| any_manner(&mut self.seed));
+        let (ring, early, decided_at) = match manner {
+            Manner::Refuses(status) => {
+                return self.sip.command(now, Command::Reject { invite, status });
+            }
+            Manner::Mute => (false, false, None),
+            Manner::RingsForEver => (true, false, None),
+            Manner::RingsThenRefuses(status, after) => (true, false, Some((after, Some(status)))),
+            Manner::RingsThenAnswers(after) => (true, false, Some((after, None))),
+            Manner::EarlyThenAnswers(after) => (true, true, Some((after, None))),
+        };
+        let address = SocketAddr::new(self.address.ip(), self.next_port);
+        self.next_port += 2;
+        let mut description = Description::new(address, &self.codecs, &mut self.seed);
+        let Ok((answer, negotiated)) = description.answer(offer) else {
+            return self.sip.command(now, Command::Reject { invite, status: 488 });
+        };
+        let settings = rtp::StreamSettings {
+            local_rtp: address,
+            local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
+            remote: remote(&negotiated),
+            payloads: payloads(&negotiated),
+            cname: self.seed.token(16),
+        };
+        let talk = Talk {
+            description,
+            stream: StreamEnd::new(settings, &mut self.seed),
+            codec: negotiated.codec,
+            answer: answer.clone(),
+            decided_at: decided_at.map(|(after, refusal)| (now + after, refusal)),
+            speak_at: (early && self.speaks).then_some(now),
+            answered: false,
+            spoken: 0,
+            heard: 0,
+            digits: String::new(),
+        };
+        self.talks.insert(invite, talk);
+        if ring {
+            let sdp = early.then_some(answer);
+            self.sip.command(now, Command::Ring { invite, sdp });
+        }
+    }
+}
+
+impl Talk {
+    fn decide(
+        &mut self,
+        now: Instant,
+        invite: InviteId,
+        refusal: Option<u16>,
+        speaks: bool,
+        sip: &mut sip::Endpoint,
+    ) {
+        match refusal {
+            Some(status) => sip.command(now, Command::Reject { invite, status }),
+            None if self.answered => {}
+            None => {
+                self.answered = true;
+                self.speak_at = speaks.then_some(now);
+                sip.command(now, Command::Answer { invite, sdp: self.answer.clone() });
+            }
+        }
+    }
+
+    fn speak(&mut self, now: Instant, outbox: &mut Vec<Packet>) {
+        let mut scratch = [0; 400];
+        while let Some(at) = self.speak_at.filter(|at| *at <= now) {
+            self.speak_at = Some(at + TICK);
+            let frame = Frame {
+                codec: self.codec,
+                payload: sound(self.codec),
+                sequence: self.spoken,
+                timestamp: (self.spoken as u32).wrapping_mul(self.codec.clock_rate() / 50),
+                marker: self.spoken == 0,
+                received_at: now,
+            };
+            self.spoken += 1;
+            if let Some(outgoing) = self.stream.send_frame(now, &frame, &mut scratch) {
+                let payload = scratch[..outgoing.length].to_vec();
+                outbox.push(Packet { from: self.description.address, to: outgoing.to, payload });
+            }
+        }
+    }
+}
+
+/// 20 ms of something in a codec.
+pub fn sound(codec: Codec) -> &'static [u8] {
+    match codec {
+        // A silent frame (RFC 6716 3.1: CELT, full band, one frame of 20 ms).
+        Codec::Opus => &[0xf8, 0xff, 0xfe],
+        _ => &[0x55; 160],
+    }
+}
+
+pub fn datagram(packet: &Packet) -> Datagram<'_> {
+    Datagram {
+        protocol: Protocol::Udp,
+        local: packet.to,
+        remote: packet.from,
+        payload: &packet.payload,
+    }
+}
+
+fn any_manner(seed: &mut Seed) -> Manner {
+    let after = Duration::from_millis(seed.below(8_000));
+    let status = [302, 403, 404, 408, 480, 486, 487, 488, 500, 503, 603][seed.below(11) as usize];
+    match seed.below(10) {
+        0 => Manner::Mute,
+        1 => Manner::Refuses(status),
+        2 => Manner::RingsThenRefuses(status, after),
+        3 => Manner::RingsForEver,
+        4 => Manner::EarlyThenAnswers(after),
+        _ => Manner::RingsThenAnswers(after / 2),
+    }
+}

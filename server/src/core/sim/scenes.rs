@@ -1,0 +1,103 @@
+//! Single calls with a known course.
+
+use super::phone::{Manner, Talk};
+use super::world::World;
+use signalling::{CallState, ClientMessage, EndCause, HangupReason};
+use std::time::Duration;
+
+use CallState::{Active, Ended, Ringing};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A page with one call that is on its way.
+fn called(world: &mut World, manner: Manner, speaks: bool) -> (base::LinkId, u32) {
+    world.phone.manner = Some(manner);
+    world.phone.speaks = speaks;
+    let link = world.open(Some("long"));
+    let call = world.call(link, None, speaks);
+    (link, call)
+}
+
+fn states(world: &World) -> Vec<(CallState, Option<EndCause>)> {
+    let calls = world.pages.values().flat_map(|page| page.calls.values());
+    calls.flat_map(|call| call.states.clone()).collect()
+}
+
+#[test]
+fn sound_and_keys_cross_both_ways_where_little_is_lost() {
+    for number in 0..8 {
+        let mut world = World::new(number);
+        for network in [&mut world.signalling, &mut world.media] {
+            network.loss = number * 4;
+            network.jitter = Duration::from_millis(number * 3);
+        }
+        let (link, call) = called(&mut world, Manner::RingsThenAnswers(SECOND * 3), true);
+        world.run_for(SECOND * 4);
+        let digits = "12#".to_owned();
+        world.say(link, ClientMessage::Dtmf { call, digits });
+        world.run_for(SECOND * 4);
+        world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+        world.run_for(SECOND * 2);
+        assert_eq!(
+            states(&world),
+            [(Ringing, None), (Active, None), (Ended, Some(EndCause::VisitorHungUp))],
+        );
+        let talk: &Talk = world.phone.past.first().expect("a talk that is over");
+        assert_eq!(talk.digits, "12#", "seed {number}");
+        let page = &world.pages[&link].calls[&call];
+        // Five seconds after the answer: 250 frames, less what the network loses, what the digits
+        // displace on the way to the phone, and half a second where the answer itself got lost.
+        assert!((160..255).contains(&talk.heard), "seed {number}: the phone heard {}", talk.heard);
+        assert!((200..255).contains(&talk.spoken), "seed {number}: it spoke {}", talk.spoken);
+        let came = page.heard * 100 / talk.spoken;
+        assert!((85..=100).contains(&came), "seed {number}: {came} % reached the page");
+        world.check_log();
+    }
+}
+
+#[test]
+fn a_minute_of_silence_from_both_sides_ends_the_call() {
+    let mut world = World::new(1);
+    called(&mut world, Manner::RingsThenAnswers(SECOND), false);
+    let answered = |world: &World| states(world).last().map(|last| last.0) == Some(Active);
+    world.run_until(world.start + SECOND * 5, answered);
+    assert!(answered(&world));
+    let since = world.now;
+    let over = |world: &World| states(world).last().map(|last| last.0) == Some(Ended);
+    world.run_until(since + SECOND * 90, over);
+    assert_eq!(states(&world).last(), Some(&(Ended, Some(EndCause::Silence))));
+    let silence = world.now - since;
+    assert!((SECOND * 59..SECOND * 61).contains(&silence), "{silence:?}");
+    world.run_for(SECOND);
+    assert!(world.phone.talks.is_empty(), "the phone was told");
+    world.check_log();
+}
+
+#[test]
+fn a_phone_that_rings_for_three_minutes_can_still_be_answered() {
+    let mut world = World::new(2);
+    called(&mut world, Manner::RingsForEver, true);
+    world.run_for(SECOND * 180);
+    assert_eq!(states(&world), [(Ringing, None)]);
+    world.phone.answer(world.now);
+    world.run_for(SECOND * 5);
+    assert_eq!(states(&world), [(Ringing, None), (Active, None)]);
+    let talk = world.phone.talks.values().next().expect("a talk");
+    assert!(talk.heard > 200, "{} frames heard", talk.heard);
+}
+
+#[test]
+fn a_browser_without_udp_talks_over_tcp() {
+    let mut world = World::new(3);
+    world.tcp_only = 1_000;
+    let (link, call) = called(&mut world, Manner::RingsThenAnswers(SECOND * 2), true);
+    world.run_for(SECOND * 6);
+    let talk = world.phone.talks.values().next().expect("a talk");
+    let page = &world.pages[&link].calls[&call];
+    assert!(talk.heard > 180 && page.heard > 180, "{} and {} frames", talk.heard, page.heard);
+    assert_eq!(world.connections.len(), 1);
+    world.close(link);
+    world.run_for(SECOND);
+    assert!(world.phone.talks.is_empty(), "the phone was told");
+    world.check_log();
+}
