@@ -60,7 +60,7 @@ export class CallMedia {
   /**
    * Everything that iOS wants done in the click handler happens here, without an await.
    * `on`: `noMedia()`, `offer(sdp)` for a restart, `report(figures)`, `blocked()` when the
-   * browser does not let sound play without a tap, `connected()`.
+   * browser does not let sound play without a tap, `playing()` when it plays, `connected()`.
    */
   constructor({ volume, speaker, on }) {
     this.#on = on;
@@ -78,6 +78,7 @@ export class CallMedia {
     this.#audio.srcObject = new MediaStream([this.#receiver.track]);
     document.body.append(this.#audio);
     this.#audio.onpause = () => this.play();
+    this.#audio.onplaying = () => this.#on.playing();
     this.play();
     if (speaker) this.useSpeaker(speaker);
     const changed = () => this.#stateChanged();
@@ -203,6 +204,8 @@ export class CallMedia {
     clearTimeout(this.#restartTimer);
     clearInterval(this.#reportTimer);
     this.#pc.close();
+    this.#audio.onpause = null;
+    this.#audio.onplaying = null;
     this.#audio.srcObject = null;
     this.#audio.remove();
   }

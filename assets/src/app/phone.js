@@ -7,7 +7,8 @@
 //   button.onclick = () => phone.call({});
 //
 // Events and their details: 'connection', 'registration', 'state' (callInfo), 'microphone'
-// (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed'.
+// (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message, hint) when the
+// device took something that only a tap gives back, then 'tap-done'.
 
 import { CallMedia } from './media.js';
 import { Microphone } from './microphone.js';
@@ -28,6 +29,8 @@ const QUALITY_WORDS = {
   'visitor-silent': 'Nothing is heard from your microphone',
 };
 
+const TAP_WORDS = ['The browser has paused the sound', 'Tap here to go on.'];
+
 /** Whether this browser can place calls at all. */
 export const isSupported = () => typeof RTCPeerConnection === 'function'
   && typeof RTCPeerConnection.prototype.addTransceiver === 'function'
@@ -44,6 +47,8 @@ export class Phone extends EventTarget {
   #speaker = null;
   #volume = 1;
   #lastError = null;
+  // What waits for a tap: 'sound', 'tones', 'microphone'.
+  #taps = new Set();
 
   /**
    * Loads what is needed. `button` is a configured button's name, or null for accounts that the
@@ -66,14 +71,18 @@ export class Phone extends EventTarget {
   constructor({ button, page }) {
     super();
     this.#link = new Signalling({ button, page, onAction: (action) => this.#take(action) });
-    this.#sound = new Sound(() => this.#emit('tap-needed', { reason: 'interrupted' }));
+    this.#sound = new Sound({
+      stopped: () => this.#tapNeeded('tones'),
+      running: () => this.#tapDone('tones'),
+    });
     this.#microphone = new Microphone({
       sound: this.#sound,
       isWanted: () => this.#calls.size > 0,
       on: {
         info: (info) => this.#emit('microphone', info),
         track: (track) => Promise.all([...this.#calls.values()].map(({ media }) => media?.send(track))),
-        tapNeeded: () => this.#emit('tap-needed', { reason: 'microphone' }),
+        tapNeeded: ({ message, hint }) => this.#tapNeeded('microphone', message, hint),
+        tapDone: () => this.#tapDone('microphone'),
       },
     });
     addEventListener('pagehide', () => {
@@ -228,6 +237,9 @@ export class Phone extends EventTarget {
 
   /** After 'tap-needed', in a click handler: everything that the device stopped goes on. */
   unlock() {
+    if (!this.#calls.size) return;
+    // What does not come back asks again.
+    for (const reason of [...this.#taps]) this.#tapDone(reason);
     this.#sound.unlock();
     for (const { media } of this.#calls.values()) media?.play();
     this.#microphone.recover();
@@ -269,6 +281,7 @@ export class Phone extends EventTarget {
       noMedia: () => this.#hangup(call, 'no-media', 'no-media', 'Your network lets no sound through'),
       offer: (sdp) => this.#link.run('restart', call.number, sdp),
       blocked: () => this.#blocked(call),
+      playing: () => this.#tapDone('sound'),
       report: ({ loss, jitter, roundTrip, concealed }) =>
         this.#link.run('quality', call.number, loss, jitter, roundTrip, concealed),
     };
@@ -280,8 +293,18 @@ export class Phone extends EventTarget {
       await this.#microphone.opening.catch(() => {});
       call.media?.play();
     } else {
-      this.#emit('tap-needed', { reason: 'sound' });
+      this.#tapNeeded('sound');
     }
+  }
+
+  #tapNeeded(reason, message = TAP_WORDS[0], hint = TAP_WORDS[1]) {
+    if (!this.#calls.size) return;
+    this.#taps.add(reason);
+    this.#emit('tap-needed', { reason, message, hint });
+  }
+
+  #tapDone(reason) {
+    if (this.#taps.delete(reason) && !this.#taps.size) this.#emit('tap-done', {});
   }
 
   #hangup(call, reason, cause, words) {
@@ -313,6 +336,7 @@ export class Phone extends EventTarget {
     if (!this.#calls.size) {
       this.#microphone.close();
       this.#sound.rest();
+      for (const reason of [...this.#taps]) this.#tapDone(reason);
       if (navigator.audioSession) navigator.audioSession.type = 'auto';
     }
     this.#emit('state', { ...call.info });
