@@ -187,6 +187,10 @@ function draw(now) {
 }
 
 buttons.call.addEventListener('click', call);
+// A hand on its way to the button.
+for (const sign of ['pointerover', 'focusin', 'touchstart']) {
+  document.addEventListener(sign, () => { if (callId === null) phone?.prepare(); }, { passive: true });
+}
 buttons.hangup.addEventListener('click', hangup);
 buttons.mute.addEventListener('click', toggleMute);
 buttons.keys.addEventListener('click', () => {
