@@ -76,7 +76,7 @@ function leaveSheet(id) {
 
 function openPopup() {
   const url = new URL(location.pathname, location.origin);
-  return window.open(url, `click2call-${name}`, 'popup,width=340,height=420');
+  return window.open(url, `click2call-${name}`, 'popup,width=360,height=560');
 }
 
 function call() {
