@@ -49,6 +49,10 @@ impl World {
                 return Err(format!("{id:?} has no browser leg"));
             }
         }
+        if core.tcp_peers.len() != self.connections.len() {
+            let peers = core.tcp_peers.len();
+            return Err(format!("{peers} of {} connections known", self.connections.len()));
+        }
         let (open, resting) = core.pool.pairs();
         equal("pairs of ports in use", open - resting)?;
         if core.wire.open_ports() != 2 + 2 * open {

@@ -16,6 +16,7 @@ mod page;
 mod phone;
 mod plan;
 mod scenes;
+mod tcp;
 mod wire;
 mod world;
 

@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(20);
 pub struct PageCall {
     pub browser: Option<Browser>,
     pub address: SocketAddr,
+    /// Whether it reaches the shard by ICE-TCP only.
+    pub tcp: bool,
     /// Whether the offer was answered, so that the call began.
     pub began: bool,
     /// Errors that named this call.
@@ -47,13 +49,21 @@ pub struct Page {
 
 impl Page {
     /// A new call: its number and its offer.
-    pub fn call(&mut self, now: Instant, address: SocketAddr, speaks: bool) -> (u32, String) {
-        let options = Options { udp: Some(address), video: false, ..Options::default() };
+    pub fn call(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        tcp: bool,
+        speaks: bool,
+    ) -> (u32, String) {
+        let (with_udp, with_tcp) = if tcp { (None, Some(address)) } else { (Some(address), None) };
+        let options = Options { udp: with_udp, tcp: with_tcp, video: false, ..Options::default() };
         let (browser, offer) = Browser::new(now, &options);
         self.next += 1;
         let call = PageCall {
             browser: Some(browser),
             address,
+            tcp,
             began: false,
             errors: 0,
             states: Vec::new(),
@@ -159,7 +169,7 @@ impl PageCall {
 
     pub fn receive(&mut self, now: Instant, packet: &Packet) {
         if let Some(browser) = &mut self.browser {
-            browser.receive(now, false, packet.from, packet.to, &packet.payload);
+            browser.receive(now, self.tcp, packet.from, packet.to, &packet.payload);
         }
     }
 

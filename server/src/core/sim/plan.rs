@@ -43,6 +43,7 @@ impl World {
         }
         world.phone.codecs = some_codecs(&mut seed);
         world.phone.speaks = seed.below(100) < plan.talkative;
+        world.tcp_only = if seed.below(4) == 0 { 700 } else { 0 };
         world.name_server = seed.below(8) > 0;
         world.core.wire.foreign = (0..seed.below(20)).map(|n| 20_000 + n as u16 * 7).collect();
         world.core.wire.refusals = if seed.below(4) == 0 { seed.below(100) } else { 0 };

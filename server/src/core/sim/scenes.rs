@@ -85,3 +85,19 @@ fn a_phone_that_rings_for_three_minutes_can_still_be_answered() {
     let talk = world.phone.talks.values().next().expect("a talk");
     assert!(talk.heard > 200, "{} frames heard", talk.heard);
 }
+
+#[test]
+fn a_browser_without_udp_talks_over_tcp() {
+    let mut world = World::new(3);
+    world.tcp_only = 1_000;
+    let (link, call) = called(&mut world, Manner::RingsThenAnswers(SECOND * 2), true);
+    world.run_for(SECOND * 6);
+    let talk = world.phone.talks.values().next().expect("a talk");
+    let page = &world.pages[&link].calls[&call];
+    assert!(talk.heard > 180 && page.heard > 180, "{} and {} frames", talk.heard, page.heard);
+    assert_eq!(world.connections.len(), 1);
+    world.close(link);
+    world.run_for(SECOND);
+    assert!(world.phone.talks.is_empty(), "the phone was told");
+    world.check_log();
+}

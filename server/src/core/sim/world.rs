@@ -42,10 +42,14 @@ pub struct World {
     pub unreachable: bool,
     /// Whether looking the provider's name up finds something.
     pub name_server: bool,
+    /// Browsers that reach the shard by ICE-TCP only, per thousand.
+    pub tcp_only: u64,
     /// The shard has ended as it does before its thread goes.
     pub over: bool,
     /// Rounds in which something happened.
     pub steps: u64,
+    /// What the shard has written to browsers on ICE-TCP.
+    pub connections: BTreeMap<SocketAddr, mpsc::Receiver<Vec<u8>>>,
     outputs: mpsc::Receiver<LinkOutput>,
     lookups: mpsc::Receiver<String>,
     next_address: u16,
@@ -89,8 +93,10 @@ impl World {
             pages: BTreeMap::new(),
             unreachable: false,
             name_server: true,
+            tcp_only: 0,
             over: false,
             steps: 0,
+            connections: BTreeMap::new(),
             outputs,
             lookups,
             next_address: 0,
@@ -136,8 +142,9 @@ impl World {
         self.next_address += 1;
         let [high, low] = self.next_address.to_be_bytes();
         let address = SocketAddr::new([192, 0, 2 + high, low].into(), 40_000);
+        let tcp = self.seed.below(1_000) < self.tcp_only;
         let page = self.pages.get_mut(&link).expect("a page");
-        let (call, offer) = page.call(self.now, address, speaks);
+        let (call, offer) = page.call(self.now, address, tcp, speaks);
         let (uri, headers) = (uri.map(str::to_owned), BTreeMap::new());
         self.say(link, ClientMessage::Call { call, uri, video: false, headers, offer });
         call
@@ -221,7 +228,9 @@ impl World {
     pub fn deliver(&mut self, packet: &Packet) {
         if packet.to.ip() == SERVER {
             let port = self.core.wire.at(packet.to).filter(|_| !self.over);
-            if let Some(port) = port {
+            if port.is_some() && self.is_tcp(packet.from) {
+                self.deliver_frame(packet);
+            } else if let Some(port) = port {
                 self.core.handle_datagram(self.now, port, &super::phone::datagram(packet));
             }
         } else if packet.to.ip() == self.phone.address.ip() {
@@ -238,6 +247,11 @@ impl World {
         }
     }
 
+    fn is_tcp(&self, address: SocketAddr) -> bool {
+        let mut calls = self.pages.values().flat_map(|page| page.calls.values());
+        calls.any(|call| call.tcp && call.address == address)
+    }
+
     /// Drains everybody, and looks at what must always hold.
     pub fn settle(&mut self) {
         self.steps += 1;
@@ -245,8 +259,10 @@ impl World {
             self.fail(&format!("somebody keeps everybody awake: {:?}", self.who_wakes()));
         }
         if !self.over {
+            self.close_connections();
             self.core.settle(self.now);
         }
+        self.drain_connections();
         while let Ok(output) = self.outputs.try_recv() {
             let page = self.pages.get_mut(&output.link).expect("a link that was opened");
             page.told(self.now, output.message);
@@ -257,9 +273,13 @@ impl World {
             call.drain(&mut sent);
         }
         for packet in sent.drain(..) {
-            let sip = packet.from.port() == 5060;
-            let network = if sip { &mut self.signalling } else { &mut self.media };
-            network.put(self.now, packet);
+            if packet.from.port() == 5060 {
+                self.signalling.put(self.now, packet);
+            } else if self.is_tcp(packet.from) {
+                self.media.put_surely(self.now, packet);
+            } else {
+                self.media.put(self.now, packet);
+            }
         }
         self.core.wire.outbox = sent;
         if !self.over {
