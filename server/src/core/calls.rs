@@ -15,6 +15,30 @@ use webrtc::PeerId;
 
 use super::rows::Facts;
 
+/// The visitor's media of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VisitorLeg {
+    /// A browser's WebRTC.
+    Browser(PeerId),
+    /// Closed, or not there yet.
+    Gone,
+}
+
+impl VisitorLeg {
+    /// The browser's media, where it is one.
+    pub fn browser(&self) -> Option<PeerId> {
+        match self {
+            VisitorLeg::Browser(peer) => Some(*peer),
+            VisitorLeg::Gone => None,
+        }
+    }
+
+    /// Takes the leg out, so that it is closed once.
+    pub fn take(&mut self) -> VisitorLeg {
+        std::mem::replace(self, VisitorLeg::Gone)
+    }
+}
+
 /// One call with everything that belongs to it on this shard.
 pub struct ActiveCall {
     /// Its number.
@@ -29,8 +53,8 @@ pub struct ActiveCall {
     pub account: AccountId,
     /// What decides.
     pub call: Call,
-    /// The browser's media; none once that leg is closed.
-    pub peer: Option<PeerId>,
+    /// The visitor's media.
+    pub visitor: VisitorLeg,
     /// The SIP leg.
     pub invite: InviteId,
     /// What we say of our media.
@@ -144,7 +168,7 @@ impl Calls {
             button: new.button,
             account: new.account,
             call: new.call,
-            peer: None,
+            visitor: VisitorLeg::Gone,
             invite: InviteId(id.0),
             description: new.description,
             offer: new.offer,

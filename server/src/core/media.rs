@@ -2,10 +2,11 @@
 //! the WebRTC library does itself.
 
 use super::Core;
+use super::calls::VisitorLeg;
 use super::metrics::bump;
 use crate::legs;
 use crate::net::{PortId, Wire};
-use base::{CallId, Datagram, Protocol};
+use base::{CallId, Datagram, Frame, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
 use rtp::Received;
@@ -35,10 +36,10 @@ impl<W: Wire> Core<W> {
         match active.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) => {
                 let passed = active.bridge.handle_frame(now, Side::Trunk, frame);
-                if let (Some((Side::Visitor, frame)), Some(peer)) = (passed, active.peer) {
+                if let Some((Side::Visitor, frame)) = passed
+                    && Self::send_to_visitor(&mut self.browsers, now, active.visitor, &frame)
+                {
                     bump(&self.metrics.frames_relayed_total);
-                    // A browser that is not connected yet hears nothing; that is no error.
-                    let _ = self.browsers.send_frame(now, peer, &frame);
                     self.send_browser_transmits();
                 }
                 // The first packet starts the reports, so even one that only passes moves timers.
@@ -52,6 +53,23 @@ impl<W: Wire> Core<W> {
             Some(Received::Bye) | None => {
                 self.touched.insert(id);
             }
+        }
+    }
+
+    /// Gives a frame to the visitor's machine; false where there is no such leg any more. A visitor
+    /// who is not connected yet hears nothing; that is no error.
+    fn send_to_visitor(
+        browsers: &mut webrtc::Endpoint,
+        now: Instant,
+        visitor: VisitorLeg,
+        frame: &Frame<'_>,
+    ) -> bool {
+        match visitor {
+            VisitorLeg::Browser(peer) => {
+                let _ = browsers.send_frame(now, peer, frame);
+                true
+            }
+            VisitorLeg::Gone => false,
         }
     }
 
@@ -105,7 +123,7 @@ impl<W: Wire> Core<W> {
     fn peer_gone(&mut self, now: Instant, peer: PeerId, end: VisitorEnd) {
         let id = CallId(peer.0);
         if let Some(active) = self.calls.entry(id) {
-            active.peer = None;
+            active.visitor = VisitorLeg::Gone;
         }
         self.call_event(now, id, LegEvent::VisitorEnded(end));
     }
@@ -156,12 +174,11 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         while let Some((side, frame)) = active.bridge.poll_frame() {
             bump(&self.metrics.frames_transcoded_total);
-            match (side, active.peer) {
-                (Side::Visitor, Some(peer)) => {
-                    let _ = self.browsers.send_frame(now, peer, &frame);
+            match side {
+                Side::Visitor => {
+                    Self::send_to_visitor(&mut self.browsers, now, active.visitor, &frame);
                 }
-                (Side::Visitor, None) => {}
-                (Side::Trunk, _) => {
+                Side::Trunk => {
                     let out = active.stream.send_frame(now, &frame, &mut self.scratch);
                     if let Some(outgoing) = out {
                         let (port, local) = (active.pair.rtp, active.pair.address);

@@ -1,6 +1,7 @@
 //! What is not urgent to the microsecond: SIP's events, the calls' own decisions, and their ends.
 
 use super::Core;
+use super::calls::VisitorLeg;
 use super::metrics::bump;
 use crate::legs;
 use crate::net::Wire;
@@ -96,9 +97,8 @@ impl<W: Wire> Core<W> {
                     self.sip.command(now, sip::Command::Hangup { invite, cause });
                 }
                 LegCommand::EndVisitor => {
-                    if let Some(peer) = active.peer.take() {
-                        self.close_peer(now, id, peer);
-                    }
+                    let visitor = active.visitor.take();
+                    self.close_visitor(now, id, visitor);
                 }
             }
         }
@@ -144,7 +144,7 @@ impl<W: Wire> Core<W> {
     fn finish(&mut self, now: Instant, id: CallId) {
         let Some(mut active) = self.calls.remove(id) else { return };
         self.published_at = None;
-        if let Some(peer) = active.peer.take() {
+        if let VisitorLeg::Browser(peer) = active.visitor.take() {
             self.browsers.close(now, peer);
         }
         active.stream.close();
@@ -251,9 +251,9 @@ impl<W: Wire> Core<W> {
         let codec = negotiated.codec;
         active.negotiated = Some(negotiated);
         let account = active.account;
-        let answered: Vec<_> = match active.peer {
-            Some(peer) => self.browsers.codecs(peer).collect(),
-            None => Vec::new(),
+        let answered: Vec<_> = match active.visitor {
+            VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
+            VisitorLeg::Gone => Vec::new(),
         };
         let first = answered.first().copied().unwrap_or(codec);
         // What the phone sends can go to the browser as it is whenever the browser takes it.

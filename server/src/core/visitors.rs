@@ -1,6 +1,6 @@
 //! What pages want: links, registrations, calls.
 
-use super::calls::NewCall;
+use super::calls::{NewCall, VisitorLeg};
 use super::door::Visitor;
 use super::rows::Facts;
 use super::{Core, Link, quality};
@@ -84,8 +84,8 @@ impl<W: Wire> Core<W> {
             ClientMessage::Hangup { call, reason } => {
                 if let Some(id) = self.calls.by_page(link, call) {
                     let end = legs::browser::visitor_end(reason);
-                    if let Some(peer) = self.calls.entry(id).and_then(|active| active.peer.take()) {
-                        self.close_peer(now, id, peer);
+                    if let Some(visitor) = self.calls.entry(id).map(|a| a.visitor.take()) {
+                        self.close_visitor(now, id, visitor);
                     }
                     self.call_event(now, id, LegEvent::VisitorEnded(end));
                 }
@@ -335,7 +335,7 @@ impl<W: Wire> Core<W> {
         self.send_sip_transmits();
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
-            active.peer = Some(peer);
+            active.visitor = VisitorLeg::Browser(peer);
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 
@@ -361,7 +361,7 @@ impl<W: Wire> Core<W> {
         let Some(known) = self.links.get(&link) else { return };
         let local_page = known.local_page;
         let Some(active) = self.calls.entry(id) else { return };
-        let (peer, account) = (active.peer, active.account);
+        let (peer, account) = (active.visitor.browser(), active.account);
         let Some(peer) = peer else { return self.tell(link, unknown(call)) };
         let (codecs, learnt) = match self.accounts.entry(account) {
             Some(entry) => (entry.settings.codecs.clone(), entry.learnt),
@@ -381,8 +381,9 @@ impl<W: Wire> Core<W> {
         self.drain_browsers(now);
     }
 
-    /// Closes a browser's media, after keeping its figures.
-    pub(super) fn close_peer(&mut self, now: Instant, id: CallId, peer: PeerId) {
+    /// Closes a visitor's media, after keeping its figures.
+    pub(super) fn close_visitor(&mut self, now: Instant, id: CallId, visitor: VisitorLeg) {
+        let VisitorLeg::Browser(peer) = visitor else { return };
         if let (Some(figures), Some(active)) =
             (self.browsers.statistics(peer), self.calls.entry(id))
         {
