@@ -321,6 +321,8 @@ pub fn config(provider: &str) -> Config {
         listen: Listen {
             http: SocketAddr::new(SERVER, 80),
             webrtc: SocketAddr::new(SERVER, 8443),
+            rtmfp: SocketAddr::new(SERVER, 1935),
+            rtmfp_named: true,
             sip: SocketAddr::new(SERVER, 5060),
             rtp: RtpRange { address: SERVER, first: 20_000, last: 20_099 },
             public_ip: None,
