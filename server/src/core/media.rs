@@ -6,7 +6,7 @@ use super::calls::VisitorLeg;
 use super::metrics::bump;
 use crate::legs;
 use crate::net::{PortId, Wire};
-use base::{CallId, Datagram, Frame, Protocol};
+use base::{CallId, Datagram, Frame, LinkId, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
 use rtp::Received;
@@ -80,21 +80,7 @@ impl<W: Wire> Core<W> {
             match event {
                 webrtc::Event::Frame(received) => {
                     let id = CallId(received.peer.0);
-                    let Some(active) = self.calls.entry(id) else { continue };
-                    let frame = received.frame();
-                    active.facts.browser_codec = Some(frame.codec);
-                    let passed = active.bridge.handle_frame(now, Side::Visitor, frame);
-                    if let Some((Side::Trunk, frame)) = passed {
-                        bump(&self.metrics.frames_relayed_total);
-                        let out = active.stream.send_frame(now, &frame, &mut self.scratch);
-                        if let Some(outgoing) = out {
-                            let packet = &self.scratch[..outgoing.length];
-                            let (port, local) = (active.pair.rtp, active.pair.address);
-                            let sent = self.wire.send(port, local, outgoing.to, packet);
-                            count(&self.metrics, sent);
-                        }
-                    }
-                    self.calls.rearm(id);
+                    self.handle_visitor_frame(now, id, received.frame());
                     self.browsers.recycle(received.payload);
                 }
                 webrtc::Event::TelephoneEvent(event) => {
@@ -118,6 +104,22 @@ impl<W: Wire> Core<W> {
             }
             self.send_browser_transmits();
         }
+    }
+
+    /// A frame of a visitor: passed to the phone at once, or kept for transcoding.
+    pub(super) fn handle_visitor_frame(&mut self, now: Instant, id: CallId, frame: Frame<'_>) {
+        let Some(active) = self.calls.entry(id) else { return };
+        active.facts.browser_codec = Some(frame.codec);
+        if let Some((Side::Trunk, frame)) = active.bridge.handle_frame(now, Side::Visitor, frame) {
+            bump(&self.metrics.frames_relayed_total);
+            if let Some(outgoing) = active.stream.send_frame(now, &frame, &mut self.scratch) {
+                let packet = &self.scratch[..outgoing.length];
+                let (port, local) = (active.pair.rtp, active.pair.address);
+                let sent = self.wire.send(port, local, outgoing.to, packet);
+                count(&self.metrics, sent);
+            }
+        }
+        self.calls.rearm(id);
     }
 
     fn peer_gone(&mut self, now: Instant, peer: PeerId, end: VisitorEnd) {
@@ -166,10 +168,20 @@ impl<W: Wire> Core<W> {
         self.touched.insert(id);
     }
 
+    /// A digit of the phone whose last packets got lost, with the page's names for where it goes.
+    fn heard_digit(&mut self, now: Instant, id: CallId) -> Option<(LinkId, u32, char)> {
+        let active = self.calls.entry(id)?;
+        let rtp::Event::Digit(digit) = active.stream.poll_event(now)?;
+        Some((active.link, active.page_call, digit.digit))
+    }
+
     /// What a call's own timers bring: transcoded frames, digits, RTCP.
     pub(super) fn pump(&mut self, now: Instant, id: CallId) {
         while let Some(digit) = self.calls.entry(id).and_then(|active| active.digits.poll(now)) {
             self.send_digit(now, id, digit);
+        }
+        while let Some((link, call, digit)) = self.heard_digit(now, id) {
+            self.tell(link, ServerMessage::Digit { call, digit });
         }
         let Some(active) = self.calls.entry(id) else { return };
         while let Some((side, frame)) = active.bridge.poll_frame() {
@@ -195,13 +207,6 @@ impl<W: Wire> Core<W> {
             let local = std::net::SocketAddr::new(active.pair.address.ip(), transmit.local.port());
             let sent = self.wire.send(port, local, transmit.remote, &transmit.payload);
             count(&self.metrics, sent);
-        }
-        while let Some(rtp::Event::Digit(digit)) = active.stream.poll_event(now) {
-            let (link, call) = (active.link, active.page_call);
-            let message = ServerMessage::Digit { call, digit: digit.digit };
-            if self.outputs.try_send(super::door::LinkOutput { link, message }).is_err() {
-                bump(&self.metrics.link_outputs_dropped_total);
-            }
         }
         while let Some(event) = active.bridge.poll_event() {
             if matches!(event, bridge::Event::Silent { .. }) {

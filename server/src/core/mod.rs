@@ -315,7 +315,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// Says something to a page.
-    fn tell(&self, link: LinkId, message: ServerMessage) {
+    fn tell(&mut self, link: LinkId, message: ServerMessage) {
         if self.outputs.try_send(LinkOutput { link, message }).is_err() {
             bump(&self.metrics.link_outputs_dropped_total);
         }

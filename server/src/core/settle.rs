@@ -250,16 +250,15 @@ impl<W: Wire> Core<W> {
         let trunk = bridge::PortSettings { send: negotiated.codec, accepts: accepted.into() };
         let codec = negotiated.codec;
         active.negotiated = Some(negotiated);
-        let account = active.account;
-        let answered: Vec<_> = match active.visitor {
-            VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
-            VisitorLeg::Gone => Vec::new(),
-        };
+        let (account, leg) = (active.account, active.visitor);
+        let answered = self.visitor_codecs(leg);
         let first = answered.first().copied().unwrap_or(codec);
         // What the phone sends can go to the browser as it is whenever the browser takes it.
         let send = if answered.contains(&codec) { codec } else { first };
         let visitor = bridge::PortSettings { send, accepts: answered.into() };
-        active.bridge.connect(now, visitor, trunk);
+        if let Some(active) = self.calls.entry(id) {
+            active.bridge.connect(now, visitor, trunk);
+        }
         if let Some(entry) = self.accounts.entry_mut(account) {
             entry.learnt.trunk_codec = Some(codec);
         }

@@ -28,7 +28,16 @@ struct Wish {
     call: u32,
     uri: Option<String>,
     headers: BTreeMap<String, String>,
-    offer: String,
+    media: WishedMedia,
+}
+
+/// How the visitor's sound would come.
+enum WishedMedia {
+    /// From a browser that makes this offer.
+    Browser {
+        /// SDP.
+        offer: String,
+    },
 }
 
 /// What a call needs, once it is known that it may be made.
@@ -75,7 +84,7 @@ impl<W: Wire> Core<W> {
                 }
             }
             ClientMessage::Call { call, uri, video: _, headers, offer } => {
-                let wish = Wish { call, uri, headers, offer };
+                let wish = Wish { call, uri, headers, media: WishedMedia::Browser { offer } };
                 if let Err(message) = self.start_call(now, link, wish) {
                     self.tell(link, message);
                 }
@@ -272,19 +281,18 @@ impl<W: Wire> Core<W> {
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
         let id = self.calls.next_id();
-        let peer = PeerId(id.0);
-        let order = browser_codecs(&codecs, learnt);
-        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
-        let answer = self.browsers.accept(now, peer, &wish.offer, &settings).map_err(|error| {
-            tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
-            let hint = "Use a current browser; the operator finds more in the log.";
-            legs::browser::error(ErrorCode::BadOffer, Some(wish.call), &error.to_string(), hint)
-        })?;
-        let browser: Vec<Codec> = self.browsers.codecs(peer).collect();
-        let codecs = trunk_codecs(&codecs, &browser);
+        let (visitor, answer) = match &wish.media {
+            WishedMedia::Browser { offer } => {
+                let order = browser_codecs(&codecs, learnt);
+                let (peer, answer) =
+                    self.accept_browser(now, id, wish.call, offer, &order, local_page)?;
+                (VisitorLeg::Browser(peer), Some(answer))
+            }
+        };
+        let codecs = trunk_codecs(&codecs, &self.visitor_codecs(visitor));
         let pair = self.pool.open(&mut self.wire).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
-            self.browsers.close(now, peer);
+            self.close_visitor(now, id, visitor);
             internal("No free port for the call")
         })?;
         let public = self.config.listen.public_ip;
@@ -335,13 +343,43 @@ impl<W: Wire> Core<W> {
         self.send_sip_transmits();
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
-            active.visitor = VisitorLeg::Browser(peer);
+            active.visitor = visitor;
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 
-        self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
+        if let Some(sdp) = answer {
+            self.tell(link, ServerMessage::Answer { call: wish.call, sdp });
+        }
         self.drain_browsers(now);
         Ok(())
+    }
+
+    /// Answers a browser's offer.
+    fn accept_browser(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        call: u32,
+        offer: &str,
+        codecs: &[Codec],
+        local_page: bool,
+    ) -> Result<(PeerId, String), ServerMessage> {
+        let peer = PeerId(id.0);
+        let settings = webrtc::AcceptSettings { codecs, local_page };
+        let answer = self.browsers.accept(now, peer, offer, &settings).map_err(|error| {
+            tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
+            let hint = "Use a current browser; the operator finds more in the log.";
+            legs::browser::error(ErrorCode::BadOffer, Some(call), &error.to_string(), hint)
+        })?;
+        Ok((peer, answer))
+    }
+
+    /// The codecs that a visitor's end takes, best first.
+    pub(super) fn visitor_codecs(&self, visitor: VisitorLeg) -> Vec<Codec> {
+        match visitor {
+            VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
+            VisitorLeg::Gone => Vec::new(),
+        }
     }
 
     /// Notes when the INVITEs of this round left. The call log says how long a click takes, which
