@@ -41,6 +41,8 @@ pub enum LegEvent {
     VisitorConnected,
     /// The visitor's end is over.
     VisitorEnded(VisitorEnd),
+    /// The visitor puts the shop on hold, or takes it back.
+    VisitorHeld(bool),
     /// The phone rings (180, or another provisional without sound).
     TrunkRinging {
         /// SIP status.
@@ -150,10 +152,21 @@ impl Call {
                 self.visitor_up = false;
                 self.end(self.visitor_cause(end), 0);
             }
+            LegEvent::VisitorHeld(on) => {
+                let (from, to) = if on {
+                    (CallState::Active, CallState::Held)
+                } else {
+                    (CallState::Held, CallState::Active)
+                };
+                if self.progress.state() == from {
+                    self.step(to, 0);
+                }
+            }
             LegEvent::TrunkRinging { code } => self.step(CallState::Ringing, code),
             LegEvent::TrunkEarly { code } => self.step(CallState::Early, code),
             LegEvent::TrunkAnswered => {
-                if self.cause.is_none() && self.progress.state() != CallState::Active {
+                let answered = matches!(self.state(), CallState::Active | CallState::Held);
+                if self.cause.is_none() && !answered {
                     self.timers.set(Timer::MaxDuration, now + self.settings.max_duration);
                     self.step(CallState::Active, 200);
                 }
@@ -196,7 +209,7 @@ impl Call {
 
     fn visitor_cause(&self, end: VisitorEnd) -> EndCause {
         match end {
-            VisitorEnd::HungUp if self.progress.state() == CallState::Active => {
+            VisitorEnd::HungUp if matches!(self.state(), CallState::Active | CallState::Held) => {
                 EndCause::VisitorHungUp
             }
             VisitorEnd::HungUp => EndCause::Cancelled,
@@ -272,6 +285,31 @@ mod tests {
     }
 
     #[test]
+    fn only_an_answered_call_is_held_and_a_held_one_is_resumed() {
+        let now = Instant::now();
+        let mut call = call(now);
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(false));
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(false));
+        use CallState::{Active, Held};
+        assert_eq!(states(&mut call), [Active, Held, Active]);
+    }
+
+    #[test]
+    fn a_visitor_who_hangs_up_a_held_call_has_hung_up() {
+        let now = Instant::now();
+        let mut call = call(now);
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::VisitorEnded(VisitorEnd::HungUp));
+        assert_eq!(call.cause(), Some(EndCause::VisitorHungUp));
+    }
+
+    #[test]
     fn a_refused_microphone_cancels_the_invite() {
         let now = Instant::now();
         let mut call = call(now);
@@ -333,7 +371,7 @@ mod tests {
             for _ in 0..30 {
                 now += Duration::from_millis(seed.below(20_000));
                 call.handle_timeout(now);
-                let event = match seed.below(9) {
+                let event = match seed.below(11) {
                     0 => LegEvent::VisitorConnected,
                     1 => LegEvent::TrunkRinging { code: 180 },
                     2 => LegEvent::TrunkEarly { code: 183 },
@@ -342,6 +380,8 @@ mod tests {
                     5 => LegEvent::Silent,
                     6 => LegEvent::Stop(EndCause::Stopped),
                     7 => LegEvent::VisitorEnded(VisitorEnd::Lost),
+                    8 => LegEvent::VisitorHeld(true),
+                    9 => LegEvent::VisitorHeld(false),
                     _ => LegEvent::TrunkEnded { cause: EndCause::Busy, code: 486 },
                 };
                 trunk_ended |= matches!(event, LegEvent::TrunkEnded { .. });

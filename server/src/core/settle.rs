@@ -121,7 +121,8 @@ impl<W: Wire> Core<W> {
                 tracing::info!(call = id.0, cause = %cause.key(), code = change.code, "call ended");
             }
         }
-        if change.state == CallState::Active {
+        // A held call that is taken back becomes active too, without a status.
+        if change.state == CallState::Active && change.code == 200 {
             bump(&self.metrics.calls_answered_total);
         }
         let failed = matches!(

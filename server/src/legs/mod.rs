@@ -2,4 +2,5 @@
 //! machine's. Nothing is decided here.
 
 pub mod browser;
+pub mod flash_time;
 pub mod trunk;
