@@ -3,11 +3,11 @@
 use crate::legs::browser::PageDigits;
 use crate::legs::trunk::Description;
 use crate::net::{Pair, PortId};
-use base::{AccountId, CallId, LinkId};
+use base::{AccountId, CallId, LinkId, Private};
 use bridge::Bridge;
 use call::Call;
 use rtp::StreamEnd;
-use signalling::{CallState, QualityReport};
+use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -39,6 +39,29 @@ impl VisitorLeg {
     }
 }
 
+/// The far party of a call, as its page is told of it.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Who called.
+    pub direction: Direction,
+    /// Its address; empty where it is the shop's own affair.
+    pub uri: Private<String>,
+    /// Its name; empty where it has none.
+    pub display_name: Private<String>,
+}
+
+impl Party {
+    /// The destination of a page's own call: a button's is the shop's secret, and whoever gave an
+    /// address knows it.
+    pub fn called() -> Party {
+        Party {
+            direction: Direction::Out,
+            uri: Private::default(),
+            display_name: Private::default(),
+        }
+    }
+}
+
 /// One call with everything that belongs to it on this shard.
 pub struct ActiveCall {
     /// Its number.
@@ -49,8 +72,10 @@ pub struct ActiveCall {
     pub page_call: u32,
     /// Button name, empty for page-supplied accounts.
     pub button: String,
-    /// The account that calls.
+    /// The account that calls or is called.
     pub account: AccountId,
+    /// The far party, as the page may know it.
+    pub party: Party,
     /// What decides.
     pub call: Call,
     /// The visitor's media.
@@ -67,6 +92,8 @@ pub struct ActiveCall {
     pub pair: Pair,
     /// What carries the sound.
     pub bridge: Bridge,
+    /// Our answer to the provider's offer, for when the visitor takes a call that came in.
+    pub answer: Option<Vec<u8>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
     /// Telephone events from the browser.
@@ -97,6 +124,8 @@ pub struct NewCall {
     pub button: String,
     /// See [`ActiveCall`].
     pub account: AccountId,
+    /// See [`ActiveCall`].
+    pub party: Party,
     /// See [`ActiveCall`].
     pub call: Call,
     /// See [`ActiveCall`].
@@ -167,6 +196,7 @@ impl Calls {
             page_call: new.page_call,
             button: new.button,
             account: new.account,
+            party: new.party,
             call: new.call,
             visitor: VisitorLeg::Gone,
             invite: InviteId(id.0),
@@ -175,6 +205,7 @@ impl Calls {
             stream: new.stream,
             pair: new.pair,
             bridge: new.bridge,
+            answer: None,
             negotiated: None,
             digits: PageDigits::default(),
             report: QualityReport::default(),

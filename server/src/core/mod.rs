@@ -13,7 +13,7 @@
 //! `media` does that for what is urgent (sound), `settle` for the rest.
 
 mod accounts;
-mod calls;
+pub mod calls;
 pub mod door;
 mod media;
 pub mod metrics;
@@ -23,6 +23,7 @@ mod run;
 mod settle;
 #[cfg(test)]
 mod sim;
+mod trunk;
 mod visitors;
 
 use crate::config::Config;

@@ -1,6 +1,6 @@
 //! What pages want: links, registrations, calls.
 
-use super::calls::{NewCall, VisitorLeg};
+use super::calls::{NewCall, Party, VisitorLeg};
 use super::door::Visitor;
 use super::rows::Facts;
 use super::{Core, Link, quality};
@@ -8,20 +8,17 @@ use crate::config;
 use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
-use bridge::Bridge;
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
-use rtp::StreamEnd;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
-use sip::RegistrationState;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use webrtc::PeerId;
 
 /// Calls of the whole appliance at once.
-const CALLS_IN_ALL: u32 = 1000;
+pub(super) const CALLS_IN_ALL: u32 = 1000;
 /// The longest call of a page-supplied account.
-const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
+pub(super) const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
 
 /// What a page asked for with one call.
 struct Wish {
@@ -270,14 +267,8 @@ impl<W: Wire> Core<W> {
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, learnt, seen) = {
-            let entry = self.accounts.entry(plan.account).ok_or_else(gone)?;
-            let seen = match entry.state {
-                RegistrationState::Registered { contact, .. } => Some(contact),
-                _ => None,
-            };
-            (entry.settings.codecs.clone(), entry.learnt, seen)
-        };
+        let (codecs, seen) = self.account_media(plan.account).ok_or_else(gone)?;
+        let learnt = self.accounts.entry(plan.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
         let id = self.calls.next_id();
@@ -290,31 +281,19 @@ impl<W: Wire> Core<W> {
             }
         };
         let codecs = trunk_codecs(&codecs, &self.visitor_codecs(visitor));
-        let pair = self.pool.open(&mut self.wire).map_err(|error| {
+        let media = self.open_media(&codecs, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
             internal("No free port for the call")
         })?;
-        let public = self.config.listen.public_ip;
-        let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
-        let description = legs::trunk::Description::new(media, &codecs, &mut self.seed);
+        let super::trunk::TrunkMedia { pair, description, stream, bridge } = media;
         let offer = description.offer();
-        let stream = StreamEnd::new(
-            rtp::StreamSettings {
-                local_rtp: pair.address,
-                local_rtcp: Some(SocketAddr::new(pair.address.ip(), pair.address.port() + 1)),
-                remote: rtp::Remote { rtp: unspecified(), rtcp: unspecified(), mux: false },
-                payloads: rtp::PayloadMap::default(),
-                cname: self.seed.token(16),
-            },
-            &mut self.seed,
-        );
-        let bridge = Bridge::new(&mut self.seed);
         let new = NewCall {
             link,
             page_call: wish.call,
             button: plan.button.clone(),
             account: plan.account,
+            party: Party::called(),
             call: Call::new(now, call::Settings { max_duration: plan.max_duration }),
             description,
             offer,
@@ -430,10 +409,6 @@ impl<W: Wire> Core<W> {
         self.browsers.close(now, peer);
         self.drain_browsers(now);
     }
-}
-
-fn unspecified() -> SocketAddr {
-    SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0)
 }
 
 fn unknown(call: u32) -> ServerMessage {
