@@ -9,8 +9,11 @@
 //! - [`media`] reads audio and video tags.
 
 pub mod amf;
+pub mod application;
 pub mod command;
+pub mod connection;
 pub mod media;
 pub mod message;
 pub mod metadata;
 pub mod numbers;
+pub mod status;
