@@ -4,8 +4,10 @@
 
 pub mod address;
 pub mod chunk;
+mod flow;
 mod octets;
 pub mod option;
 pub mod packet;
 pub mod params;
+pub mod session;
 pub mod vlu;
