@@ -41,13 +41,14 @@ const MACHINE: [&str; 8] = [
 ];
 
 /// The crates that hold protocol machines: whoever drives one gives it the time.
-const MACHINES: [&str; 11] = [
+const MACHINES: [&str; 12] = [
     "client-wasm/src/",
     "server/audio/src/",
     "server/base/src/",
     "server/bridge/src/",
     "server/call/src/",
     "server/rtmp/src/",
+    "server/rtmfp/src/",
     "server/rtp/src/",
     "server/sdp/src/",
     "server/signalling/src/",

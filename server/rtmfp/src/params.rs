@@ -1,0 +1,68 @@
+//! All numbers of RFC 7016 and of the profile in RFC 7425, each with its section.
+
+use std::time::Duration;
+
+/// Chunk type codes (RFC 7016 section 2.3).
+pub(crate) mod chunk {
+    /// Section 2.3.1.
+    pub(crate) const FRAGMENT: u8 = 0x7f;
+    /// Section 2.3.2.
+    pub(crate) const IHELLO: u8 = 0x30;
+    /// Section 2.3.3.
+    pub(crate) const FIHELLO: u8 = 0x0f;
+    /// Section 2.3.4.
+    pub(crate) const RHELLO: u8 = 0x70;
+    /// Section 2.3.5.
+    pub(crate) const REDIRECT: u8 = 0x71;
+    /// Section 2.3.6.
+    pub(crate) const COOKIE_CHANGE: u8 = 0x79;
+    /// Section 2.3.7.
+    pub(crate) const IIKEYING: u8 = 0x38;
+    /// Section 2.3.8.
+    pub(crate) const RIKEYING: u8 = 0x78;
+    /// Section 2.3.9.
+    pub(crate) const PING: u8 = 0x01;
+    /// Section 2.3.10.
+    pub(crate) const PING_REPLY: u8 = 0x41;
+    /// Section 2.3.11.
+    pub(crate) const USER_DATA: u8 = 0x10;
+    /// Section 2.3.12.
+    pub(crate) const NEXT_USER_DATA: u8 = 0x11;
+    /// Section 2.3.13.
+    pub(crate) const ACK_BITMAP: u8 = 0x50;
+    /// Section 2.3.14.
+    pub(crate) const ACK_RANGES: u8 = 0x51;
+    /// Section 2.3.15.
+    pub(crate) const BUFFER_PROBE: u8 = 0x18;
+    /// Section 2.3.16.
+    pub(crate) const FLOW_EXCEPTION: u8 = 0x5e;
+    /// Section 2.3.17.
+    pub(crate) const CLOSE_REQUEST: u8 = 0x0c;
+    /// Section 2.3.18.
+    pub(crate) const CLOSE_ACK: u8 = 0x4c;
+    /// Section 2.3: both are ignored.
+    pub(crate) const PADDING: [u8; 2] = [0x00, 0xff];
+}
+
+/// The octets of a chunk before its payload: type and length (RFC 7016 section 2.3).
+pub const CHUNK_HEADER: usize = 3;
+
+/// The longest packet header: flags, timestamp, timestamp echo (RFC 7016 section 2.2.4).
+pub const PACKET_HEADER: usize = 5;
+
+/// One tick of the timestamps' clock (RFC 7016 section 2.2.4).
+pub const TICK: Duration = Duration::from_millis(4);
+
+/// The largest plain packet that carries user data. With SSEQ, padding, HMAC and the session ID it
+/// stays below what an IPv6 path of 1280 octets takes.
+pub const MAX_PLAIN: usize = 1192;
+
+/// Option types on user data (RFC 7016 section 2.3.11.1).
+pub mod user_option {
+    /// Section 2.3.11.1.1.
+    pub const METADATA: u64 = 0x00;
+    /// Section 2.3.11.1.2.
+    pub const RETURN_FLOW: u64 = 0x0a;
+    /// An unknown option below this rejects the flow; from here on it is ignored.
+    pub const IGNORABLE_FROM: u64 = 0x2000;
+}
