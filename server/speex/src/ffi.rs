@@ -42,6 +42,8 @@ pub const SET_QUALITY: c_int = 4;
 pub const SET_VBR: c_int = 12;
 /// `SPEEX_SET_COMPLEXITY`, 1 to 10.
 pub const SET_COMPLEXITY: c_int = 16;
+/// `SPEEX_SET_PLC_TUNING`, the loss to reckon with in percent.
+pub const SET_PLC_TUNING: c_int = 40;
 /// `SPEEX_RESET_STATE`, without an argument.
 pub const RESET_STATE: c_int = 26;
 
