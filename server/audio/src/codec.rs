@@ -6,6 +6,7 @@ use crate::{
     g711,
     g722::{G722Decoder, G722Encoder},
     opus::{self, OpusDecoder, OpusEncoder},
+    speex::{self, SpeexDecoder, SpeexEncoder},
 };
 use base::Codec;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub const MAX_ENCODED: usize = 1275;
 const LONGEST: Duration = Duration::from_millis(120);
 /// Samples handled in one go by the codecs that are resampled: 20 ms at 48 kHz.
 const BLOCK: usize = 960;
+/// The longest frame in samples of wide-band Speex.
+const LONGEST_SPEEX: usize = 16 * 120;
 
 /// Why a codec call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl std::error::Error for CodecError {}
 pub fn frame_duration(codec: Codec, payload: &[u8]) -> Option<Duration> {
     let duration = match codec {
         Codec::Opus => return opus::duration(payload),
+        Codec::Speex16 | Codec::Speex8 => speex::duration(payload)?,
         // One octet is one sample of G.711, or two of G.722 at twice the rate.
         Codec::G722 | Codec::Pcma | Codec::Pcmu => Rate::Narrow.duration(payload.len()),
     };
@@ -57,6 +61,7 @@ enum DecoderKind {
     G722(Box<G722Decoder>),
     Pcma,
     Pcmu,
+    Speex(Box<SpeexDecoder>),
 }
 
 /// Decodes one stream of one codec to one rate.
@@ -64,13 +69,11 @@ pub struct Decoder {
     kind: DecoderKind,
     codec: Codec,
     rate: Rate,
-    /// What Opus does inside: hiding losses and meeting the rate.
-    repair: Option<Box<Repair>>,
-}
-
-struct Repair {
-    concealer: Concealer,
-    resampler: Resampler,
+    /// The rate at which it decodes, and the way from there where that is another one.
+    own: Rate,
+    resampler: Option<Box<Resampler>>,
+    /// For the codecs that do not hide losses themselves.
+    concealer: Option<Box<Concealer>>,
 }
 
 impl Decoder {
@@ -81,13 +84,15 @@ impl Decoder {
             Codec::G722 => DecoderKind::G722(Box::new(G722Decoder::new())),
             Codec::Pcma => DecoderKind::Pcma,
             Codec::Pcmu => DecoderKind::Pcmu,
+            Codec::Speex16 | Codec::Speex8 => {
+                DecoderKind::Speex(Box::new(SpeexDecoder::new(decoded(codec, rate))?))
+            }
         };
-        let own = Rate::of(codec);
-        let repair = (codec != Codec::Opus).then(|| {
-            let concealer = Concealer::new(own);
-            Box::new(Repair { concealer, resampler: Resampler::new(own, rate) })
-        });
-        Ok(Decoder { kind, codec, rate, repair })
+        let own = decoded(codec, rate);
+        let resampler = (own != rate).then(|| Box::new(Resampler::new(own, rate)));
+        let conceals = matches!(kind, DecoderKind::Opus(_) | DecoderKind::Speex(_));
+        let concealer = (!conceals).then(|| Box::new(Concealer::new(own)));
+        Ok(Decoder { kind, codec, rate, own, resampler, concealer })
     }
 
     /// The codec.
@@ -109,39 +114,59 @@ impl Decoder {
         if self.rate.samples(duration) > out.len() {
             return Err(CodecError::Length);
         }
+        if let DecoderKind::Speex(decoder) = &mut self.kind {
+            let Some(resampler) = &mut self.resampler else { return decoder.decode(payload, out) };
+            let mut pcm = [0; LONGEST_SPEEX];
+            let samples = decoder.decode(payload, &mut pcm)?;
+            return Ok(resampler.process(&pcm[..samples], out));
+        }
         let mut block = [0; BLOCK];
-        let (step, mut at) = (Rate::of(self.codec).khz() * 20, 0);
+        let (step, mut at) = (self.own.khz() * 20, 0);
         for octets in payload.chunks(160) {
             let samples = &mut block[..step];
             let length = match &mut self.kind {
                 DecoderKind::Pcma => expand(octets, samples, g711::alaw_decode),
                 DecoderKind::Pcmu => expand(octets, samples, g711::ulaw_decode),
                 DecoderKind::G722(decoder) => decoder.decode(octets, samples),
-                DecoderKind::Opus(_) => 0,
+                DecoderKind::Opus(_) | DecoderKind::Speex(_) => 0,
             };
             let samples = &mut samples[..length];
-            if let Some(repair) = &mut self.repair {
-                repair.concealer.good(samples);
-                at += repair.resampler.process(samples, &mut out[at..]);
+            if let Some(concealer) = &mut self.concealer {
+                concealer.good(samples);
             }
+            at += self.resample(samples, &mut out[at..]);
         }
         Ok(at)
     }
 
     /// Fills `out` with what a lost stretch may have sounded like: it goes on for a moment and
-    /// fades to silence within 100 ms.
+    /// fades to silence within 100 ms, or a little later with codecs that do it themselves.
     pub fn conceal(&mut self, out: &mut [i16]) {
         if let DecoderKind::Opus(decoder) = &mut self.kind {
             return decoder.conceal(out);
         }
-        let Some(repair) = &mut self.repair else { return out.fill(0) };
         let mut block = [0; BLOCK];
-        let own = Rate::of(self.codec);
         for piece in out.chunks_mut(self.rate.khz() * 20) {
-            let samples = &mut block[..(piece.len() * own.khz()).div_ceil(self.rate.khz())];
-            repair.concealer.conceal(samples);
-            let made = repair.resampler.process(samples, piece);
+            let samples = &mut block[..(piece.len() * self.own.khz()).div_ceil(self.rate.khz())];
+            match (&mut self.kind, &mut self.concealer) {
+                (DecoderKind::Speex(decoder), _) => decoder.conceal(samples),
+                (_, Some(concealer)) => concealer.conceal(samples),
+                (_, None) => samples.fill(0),
+            }
+            let made = self.resample(samples, piece);
             piece[made..].fill(0);
+        }
+    }
+
+    /// From the codec's rate to the one that is wanted.
+    fn resample(&mut self, pcm: &[i16], out: &mut [i16]) -> usize {
+        match &mut self.resampler {
+            Some(resampler) => resampler.process(pcm, out),
+            None => {
+                let length = pcm.len().min(out.len());
+                out[..length].copy_from_slice(&pcm[..length]);
+                length
+            }
         }
     }
 
@@ -159,11 +184,22 @@ impl Decoder {
     }
 }
 
+/// The rate at which a decoder works whose sound is wanted at `rate`.
+fn decoded(codec: Codec, rate: Rate) -> Rate {
+    match codec {
+        Codec::Opus => rate,
+        // Its lower layer is a stream of 8 kHz by itself, at half the work and without resampling.
+        Codec::Speex16 if rate == Rate::Narrow => Rate::Narrow,
+        _ => Rate::of(codec),
+    }
+}
+
 enum EncoderKind {
     Opus(Box<OpusEncoder>),
     G722(Box<G722Encoder>),
     Pcma,
     Pcmu,
+    Speex(SpeexEncoder),
 }
 
 /// Encodes one stream to one codec from one rate.
@@ -184,6 +220,9 @@ impl Encoder {
             Codec::G722 => EncoderKind::G722(Box::new(G722Encoder::new())),
             Codec::Pcma => EncoderKind::Pcma,
             Codec::Pcmu => EncoderKind::Pcmu,
+            Codec::Speex16 | Codec::Speex8 => {
+                EncoderKind::Speex(SpeexEncoder::new(Rate::of(codec))?)
+            }
         };
         let own = Rate::of(codec);
         let resampler =
@@ -209,7 +248,7 @@ impl Encoder {
         }
     }
 
-    /// Encodes up to 20 ms (Opus: exactly 10 or 20 ms) and gives the number of octets;
+    /// Encodes up to 20 ms (Opus: exactly 10 or 20 ms, Speex: exactly 20 ms) and gives the number of octets;
     /// [`MAX_ENCODED`] of room is always enough.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
         if pcm.is_empty() || pcm.len() > self.rate.khz() * 20 {
@@ -224,7 +263,7 @@ impl Encoder {
             None => pcm,
         };
         let octets = match &self.kind {
-            EncoderKind::Opus(_) => 0,
+            EncoderKind::Opus(_) | EncoderKind::Speex(_) => 0,
             EncoderKind::G722(_) => pcm.len() / 2,
             EncoderKind::Pcma | EncoderKind::Pcmu => pcm.len(),
         };
@@ -234,6 +273,7 @@ impl Encoder {
         match &mut self.kind {
             EncoderKind::Opus(encoder) => return encoder.encode(pcm, out),
             EncoderKind::G722(encoder) => return Ok(encoder.encode(pcm, out)),
+            EncoderKind::Speex(encoder) => return encoder.encode(pcm, out),
             EncoderKind::Pcma => compress(pcm, out, g711::alaw_encode),
             EncoderKind::Pcmu => compress(pcm, out, g711::ulaw_encode),
         }

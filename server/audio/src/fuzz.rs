@@ -7,8 +7,12 @@ use base::Codec;
 /// operation and the length of what it takes. Panics where a promise of the decoders is broken.
 pub fn fuzz(data: &[u8]) {
     let Some((&first, mut rest)) = data.split_first() else { return };
-    let codec = Codec::ALL[usize::from(first & 3)];
-    let rate = [Rate::Narrow, Rate::Wide, Rate::Full][usize::from(first >> 2) % 3];
+    // The highest bit picks among the codecs that came later, so that kept inputs stay what they are.
+    let codec = match first & 0x80 {
+        0 => Codec::ALL[usize::from(first & 3)],
+        _ => [Codec::Speex16, Codec::Speex8][usize::from(first & 1)],
+    };
+    let rate = [Rate::Narrow, Rate::Wide, Rate::Full][usize::from(first >> 2 & 31) % 3];
     let (Ok(mut decoder), Ok(mut encoder)) = (Decoder::new(codec, rate), Encoder::new(codec, rate))
     else {
         return;

@@ -25,6 +25,7 @@ pub mod measure;
 mod opus;
 mod rate;
 mod resample;
+mod speex;
 pub mod stretch;
 pub mod tone;
 

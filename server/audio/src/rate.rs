@@ -6,9 +6,9 @@ use std::time::Duration;
 /// A sampling rate that sound may have between decoding and encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rate {
-    /// 8 kHz: telephone band, G.711.
+    /// 8 kHz: telephone band, G.711, narrow Speex.
     Narrow,
-    /// 16 kHz: wide band, G.722.
+    /// 16 kHz: wide band, G.722, wide Speex.
     Wide,
     /// 48 kHz: what browsers capture and Opus carries at most.
     Full,
@@ -42,8 +42,8 @@ impl Rate {
     /// The rate of the sound inside a codec ([`Codec::sample_rate`]).
     pub const fn of(codec: Codec) -> Rate {
         match codec {
-            Codec::Pcma | Codec::Pcmu => Rate::Narrow,
-            Codec::G722 => Rate::Wide,
+            Codec::Pcma | Codec::Pcmu | Codec::Speex8 => Rate::Narrow,
+            Codec::G722 | Codec::Speex16 => Rate::Wide,
             Codec::Opus => Rate::Full,
         }
     }

@@ -152,7 +152,8 @@ fn concealment_of_every_codec_fades_to_silence_and_sound_returns() {
             for frame in &frames[20..30] {
                 decoder.decode(frame, &mut pcm).unwrap();
             }
-            assert!((level::dbfs(&pcm) + 13.0).abs() < 1.5, "{codec} {rate:?}");
+            let level = level::dbfs(&pcm);
+            assert!((level + 13.0).abs() < 1.5, "{codec} {rate:?}: {level}");
         }
     }
 }
@@ -173,6 +174,97 @@ fn the_length_of_a_frame_is_told_without_decoding() {
     assert_eq!(ms(Codec::Opus, &[13 << 3 | 3, 7]), None);
     assert_eq!(ms(Codec::Opus, &[13 << 3 | 3]), None);
     assert_eq!(ms(Codec::Opus, &[]), None);
+    // RFC 5574 3.3: modes 3 (160 bits) and 8 (79 bits) of the narrow band, then padding.
+    let mut two = [0x55; 30];
+    (two[0], two[20], two[29]) = (3 << 3, 8 << 3, 0x54);
+    for codec in [Codec::Speex16, Codec::Speex8] {
+        assert_eq!(ms(codec, &two), Some(40_000));
+        assert_eq!(ms(codec, &two[..20]), Some(20_000));
+        assert_eq!(ms(codec, &two[..19]), None);
+        assert_eq!(ms(codec, &two[..20].repeat(6)), Some(120_000));
+        assert_eq!(ms(codec, &two[..20].repeat(7)), None);
+    }
+}
+
+#[test]
+fn speex_of_several_frames_in_a_payload_sounds_like_as_many_payloads() {
+    for (codec, rate) in [(Codec::Speex16, Rate::Wide), (Codec::Speex8, Rate::Narrow)] {
+        let frames = encoded(codec, rate, 600.0, 40);
+        let mut single = Decoder::new(codec, rate).unwrap();
+        let mut double = Decoder::new(codec, rate).unwrap();
+        let mut pcm = vec![0; rate.khz() * 20];
+        let mut both = vec![0; rate.khz() * 40];
+        for pair in frames.chunks(2) {
+            // Bit after bit, as one packet carries them.
+            let bits = pair.iter().flat_map(|frame| {
+                let mut frames = base::speex::Frames::new(frame, base::speex::Packing::Bits);
+                let bits = frames.next().unwrap().bits();
+                (0..bits).map(move |n| frame[n / 8] >> (7 - n % 8) & 1)
+            });
+            let mut bits: Vec<u8> = bits.collect();
+            for n in 0..bits.len().next_multiple_of(8) - bits.len() {
+                bits.push(u8::from(n > 0));
+            }
+            let packet: Vec<u8> = bits
+                .chunks(8)
+                .map(|octet| octet.iter().fold(0, |all, bit| all << 1 | bit))
+                .collect();
+            assert!(packet.len() < pair[0].len() * 2 || bits.len() == packet.len() * 8);
+            assert_eq!(double.decode(&packet, &mut both), Ok(rate.khz() * 40));
+            for (frame, heard) in pair.iter().zip(both.chunks(rate.khz() * 20)) {
+                single.decode(frame, &mut pcm).unwrap();
+                assert!(pcm == heard, "{codec}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_steady_tone_in_speex_keeps_its_level_after_a_loss() {
+    for (codec, rate) in
+        RATES.iter().flat_map(|rate| [(Codec::Speex16, *rate), (Codec::Speex8, *rate)])
+    {
+        for hertz in [300.0, 425.0, 1000.0] {
+            let mut decoder = Decoder::new(codec, rate).unwrap();
+            let mut pcm = vec![0; rate.khz() * 20];
+            for (n, frame) in encoded(codec, rate, hertz, 150).iter().enumerate() {
+                if n == 30 {
+                    decoder.conceal(&mut pcm);
+                }
+                decoder.decode(frame, &mut pcm).unwrap();
+                let level = level::dbfs(&pcm) + 13.0;
+                assert!(n < 60 || level.abs() < 3.0, "{codec} {rate:?} {hertz} {n}: {level}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_short_loss_in_speex_leaves_no_click_whatever_its_length() {
+    for (codec, rate) in [(Codec::Speex16, Rate::Wide), (Codec::Speex8, Rate::Narrow)] {
+        for lost_ms in [5, 10, 20, 30] {
+            let frames = encoded(codec, rate, 200.0, 40);
+            let mut decoder = Decoder::new(codec, rate).unwrap();
+            let mut sound = Vec::new();
+            let mut pcm = vec![0; rate.khz() * 20];
+            for (n, frame) in frames.iter().enumerate() {
+                if n == 20 {
+                    let mut gap = vec![0; rate.khz() * lost_ms];
+                    decoder.conceal(&mut gap);
+                    sound.extend(gap);
+                }
+                decoder.decode(frame, &mut pcm).unwrap();
+                sound.extend_from_slice(&pcm);
+            }
+            let steps = |pcm: &[i16]| {
+                pcm.windows(2).map(|pair| i32::from(pair[0]).abs_diff(pair[1].into())).max()
+            };
+            let start = rate.khz() * 20 * 20;
+            let usual = steps(&sound[start / 2..start]).unwrap();
+            let around = steps(&sound[start - 10..start + rate.khz() * (lost_ms + 20)]).unwrap();
+            assert!(around < usual * 2, "{codec} {lost_ms} ms: {around}, elsewhere {usual}");
+        }
+    }
 }
 
 #[test]

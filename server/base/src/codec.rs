@@ -13,11 +13,20 @@ pub enum Codec {
     Pcma,
     /// G.711 mu-law, RFC 3551 section 4.5.14.
     Pcmu,
+    /// Speex at 16 kHz, RFC 5574: what Flash speaks.
+    Speex16,
+    /// Speex at 8 kHz, RFC 5574.
+    Speex8,
 }
 
 impl Codec {
-    /// Every codec, best sound first.
-    pub const ALL: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
+    /// Every codec in the order in which we offer them: best sound first, except that Speex, which
+    /// hardly any phone speaks, stands last.
+    pub const ALL: [Codec; 6] =
+        [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu, Codec::Speex16, Codec::Speex8];
+
+    /// What browsers speak over WebRTC, best sound first.
+    pub const OF_BROWSERS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
 
     /// The encoding name in `a=rtpmap`.
     pub const fn name(self) -> &'static str {
@@ -26,6 +35,8 @@ impl Codec {
             Codec::G722 => "G722",
             Codec::Pcma => "PCMA",
             Codec::Pcmu => "PCMU",
+            // The clock tells them apart.
+            Codec::Speex16 | Codec::Speex8 => "speex",
         }
     }
 
@@ -33,7 +44,8 @@ impl Codec {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Codec::Opus => 48_000,
-            Codec::G722 | Codec::Pcma | Codec::Pcmu => 8_000,
+            Codec::Speex16 => 16_000,
+            Codec::G722 | Codec::Pcma | Codec::Pcmu | Codec::Speex8 => 8_000,
         }
     }
 
@@ -41,8 +53,8 @@ impl Codec {
     pub const fn sample_rate(self) -> u32 {
         match self {
             Codec::Opus => 48_000,
-            Codec::G722 => 16_000,
-            Codec::Pcma | Codec::Pcmu => 8_000,
+            Codec::G722 | Codec::Speex16 => 16_000,
+            Codec::Pcma | Codec::Pcmu | Codec::Speex8 => 8_000,
         }
     }
 
@@ -57,7 +69,7 @@ impl Codec {
     /// The payload type that RFC 3551 assigns for good, if any.
     pub const fn static_payload_type(self) -> Option<u8> {
         match self {
-            Codec::Opus => None,
+            Codec::Opus | Codec::Speex16 | Codec::Speex8 => None,
             Codec::G722 => Some(9),
             Codec::Pcma => Some(8),
             Codec::Pcmu => Some(0),
@@ -71,17 +83,49 @@ impl Codec {
             Codec::G722 => "g722",
             Codec::Pcma => "pcma",
             Codec::Pcmu => "pcmu",
+            Codec::Speex16 => "speex16",
+            Codec::Speex8 => "speex8",
         }
     }
 
-    /// Looks a codec up by its configuration or `rtpmap` name, in any case.
-    pub fn from_name(name: &str) -> Option<Codec> {
-        Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+    /// Whether browsers speak it.
+    pub fn is_of_browsers(self) -> bool {
+        Codec::OF_BROWSERS.contains(&self)
+    }
+
+    /// Looks a codec up by the name and clock rate in an `a=rtpmap`; the name in any case.
+    pub fn from_rtpmap(name: &str, clock_rate: u32) -> Option<Codec> {
+        Codec::ALL.into_iter().find(|codec| {
+            codec.clock_rate() == clock_rate && codec.name().eq_ignore_ascii_case(name)
+        })
     }
 }
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_codec_is_found_by_its_rtpmap_and_speex_by_its_clock() {
+        for codec in Codec::ALL {
+            let name = codec.name().to_uppercase();
+            assert_eq!(Codec::from_rtpmap(&name, codec.clock_rate()), Some(codec));
+        }
+        assert_eq!(Codec::from_rtpmap("speex", 16_000), Some(Codec::Speex16));
+        assert_eq!(Codec::from_rtpmap("speex", 8_000), Some(Codec::Speex8));
+        assert_eq!(Codec::from_rtpmap("speex", 32_000), None);
+        assert_eq!(Codec::from_rtpmap("PCMA", 16_000), None);
+    }
+
+    #[test]
+    fn browsers_have_all_but_speex() {
+        let rest: Vec<_> = Codec::ALL.into_iter().filter(|codec| !codec.is_of_browsers()).collect();
+        assert_eq!(rest, [Codec::Speex16, Codec::Speex8]);
     }
 }

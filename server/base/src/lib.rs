@@ -21,6 +21,7 @@ mod frame;
 mod id;
 mod redact;
 mod seed;
+pub mod speex;
 mod timers;
 
 pub use codec::Codec;
