@@ -182,6 +182,7 @@ test('a call does not go on in a page that the browser keeps, as Safari and Fire
   // Chromium keeps no page with an open microphone, so the two events are made here.
   const { page, panel } = await visit(t);
   await call(panel);
+  await until('the microphone is open', () => page.evaluate(() => window.tracks.length > 0));
   await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })));
   await phone.idle();
   await appliance.idle();
