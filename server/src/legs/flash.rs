@@ -1,7 +1,8 @@
 //! The Flash leg: `rtmp` words to the page's words and back, and RTMP's flows on an RTMFP session.
 
 use base::{Codec, Private};
-use rtmfp::session::{FlowId, OpenFlow, SendError, Session, SessionCommand};
+use rtmfp::endpoint::{Command, Endpoint, SessionId};
+use rtmfp::session::{FlowId, OpenFlow, SendError, SessionCommand};
 use rtmp::amf::Value;
 use rtmp::application::{CallInfo, Direction, Registration, function};
 use rtmp::connection::{Action, Outgoing};
@@ -71,37 +72,33 @@ impl Flows {
     pub fn carry(
         &mut self,
         now: Instant,
-        session: &mut Session,
+        endpoint: &mut Endpoint,
+        session: SessionId,
         action: Action,
     ) -> Result<(), SendError> {
-        match action {
+        let command = match action {
             Action::OpenFlow { flow, metadata, return_of, time_critical } => {
                 let priority = if time_critical { 2 } else { 1 };
                 let return_of = return_of.map(FlowId);
-                let opened = session.open_flow(OpenFlow {
-                    metadata: &metadata,
-                    return_of,
-                    time_critical,
-                    priority,
-                })?;
-                self.sending.push((flow, opened));
+                let metadata = &metadata[..];
+                let open = OpenFlow { metadata, return_of, time_critical, priority };
+                self.sending.push((flow, endpoint.open_flow(session, open)?));
+                return Ok(());
             }
             Action::Send { flow, octets } => {
                 let flow = self.flow(flow).ok_or(SendError::NoSuchFlow)?;
-                session.send(now, flow, octets, None)?;
+                return endpoint.send(now, session, flow, &octets, None);
             }
-            Action::CloseFlow { flow } => {
-                if let Some(flow) = self.flow(flow) {
-                    session.command(now, SessionCommand::CloseFlow { flow });
-                }
-            }
+            Action::CloseFlow { flow } => match self.flow(flow) {
+                Some(flow) => SessionCommand::CloseFlow { flow },
+                None => return Ok(()),
+            },
             Action::RejectFlow { flow, code } => {
-                session.command(now, SessionCommand::RejectFlow { flow: FlowId(flow), code });
+                SessionCommand::RejectFlow { flow: FlowId(flow), code }
             }
-            Action::CloseSession => {
-                session.command(now, SessionCommand::Close { orderly: true });
-            }
-        }
+            Action::CloseSession => SessionCommand::Close { orderly: true },
+        };
+        endpoint.command(now, Command::Session { session, command });
         Ok(())
     }
 
@@ -109,12 +106,14 @@ impl Flows {
     pub fn send_media(
         &self,
         now: Instant,
-        session: &mut Session,
+        endpoint: &mut Endpoint,
+        session: SessionId,
         outgoing: Outgoing,
-        message: Vec<u8>,
+        message: &[u8],
     ) -> bool {
-        self.flow(outgoing.flow)
-            .is_some_and(|flow| session.send(now, flow, message, Some(outgoing.lifetime)).is_ok())
+        self.flow(outgoing.flow).is_some_and(|flow| {
+            endpoint.send(now, session, flow, message, Some(outgoing.lifetime)).is_ok()
+        })
     }
 }
 
