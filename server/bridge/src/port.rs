@@ -42,6 +42,8 @@ impl CodecSet {
             Codec::G722 => 2,
             Codec::Pcma => 4,
             Codec::Pcmu => 8,
+            Codec::Speex16 => 16,
+            Codec::Speex8 => 32,
         }
     }
 

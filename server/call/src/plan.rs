@@ -10,7 +10,8 @@ pub struct Learnt {
     pub trunk_codec: Option<Codec>,
 }
 
-/// The order of codecs in the answer to the browser, which sends the first of them.
+/// The order of codecs in the answer to the browser, which sends the first of them. What browsers
+/// don't speak is left out.
 ///
 /// The answer leaves before the provider has chosen, so this is a guess: what the provider chose
 /// last time, or the account's first codec. A right guess means relaying instead of transcoding; a
@@ -18,11 +19,12 @@ pub struct Learnt {
 pub fn browser_codecs(account: &[Codec], learnt: Learnt) -> Vec<Codec> {
     let first = learnt.trunk_codec.filter(|codec| account.contains(codec));
     let mut order: Vec<Codec> = first.into_iter().collect();
-    for codec in account.iter().copied().chain(Codec::ALL) {
+    for codec in account.iter().copied().chain(Codec::OF_BROWSERS) {
         if !order.contains(&codec) {
             order.push(codec);
         }
     }
+    order.retain(|codec| codec.is_of_browsers());
     order
 }
 
@@ -57,7 +59,7 @@ pub fn page_headers(page: &BTreeMap<String, String>) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Codec::{G722, Opus, Pcma, Pcmu};
+    use Codec::{G722, Opus, Pcma, Pcmu, Speex8, Speex16};
 
     #[test]
     fn a_provider_with_g711_only_gets_g711_from_the_browser() {
@@ -71,6 +73,22 @@ mod tests {
         assert_eq!(order, [Pcmu, Opus, G722, Pcma]);
         let order = browser_codecs(&[Opus], learnt);
         assert_eq!(order[0], Opus);
+    }
+
+    #[test]
+    fn a_browser_is_never_asked_for_speex() {
+        let learnt = Learnt { trunk_codec: Some(Speex16) };
+        let order = browser_codecs(&[Speex16, Speex8, Pcma], learnt);
+        assert_eq!(order, [Pcma, Opus, G722, Pcmu]);
+        assert_eq!(browser_codecs(&[Speex8], learnt), Codec::OF_BROWSERS);
+    }
+
+    #[test]
+    fn speex_stands_behind_what_a_browser_has_and_before_it_for_one_who_has_speex() {
+        let account = [Speex16, Pcma, Opus, Speex8];
+        assert_eq!(trunk_codecs(&account, &Codec::OF_BROWSERS), [Pcma, Opus, Speex16, Speex8]);
+        assert_eq!(trunk_codecs(&Codec::ALL, &[Speex16, Pcma])[..2], [Pcma, Speex16]);
+        assert_eq!(trunk_codecs(&account, &[Speex16]), [Speex16, Pcma, Opus, Speex8]);
     }
 
     #[test]

@@ -55,11 +55,13 @@ impl Format {
     /// The codec, if it is one of ours at its own clock rate. G.722 is taken at 16000 too, which
     /// many write in spite of RFC 3551 section 4.5.2.
     pub fn codec(&self) -> Option<Codec> {
-        let codec = Codec::from_name(&self.name)?;
-        let rate_fits = self.clock_rate == codec.clock_rate()
-            || (codec == Codec::G722 && self.clock_rate == 16_000);
+        let clock_rate = match self.clock_rate {
+            16_000 if self.name.eq_ignore_ascii_case(Codec::G722.name()) => 8_000,
+            clock_rate => clock_rate,
+        };
+        let codec = Codec::from_rtpmap(&self.name, clock_rate)?;
         let channels_fit = codec == Codec::Opus || self.channels.unwrap_or(1) == 1;
-        (rate_fits && channels_fit).then_some(codec)
+        channels_fit.then_some(codec)
     }
 
     /// The clock rate, if it is a telephone event (RFC 4733) at a rate that is spoken here.

@@ -100,7 +100,7 @@ impl Negotiated {
             codecs: common.codecs,
             telephone_events: common.telephone_events,
             direction: own.and(peer.mirrored()),
-            ptime: ptime(media),
+            ptime: ptime(media, codec),
             opus: common.opus,
             remote_origin: (remote.id.clone(), remote.version),
             audio_index,
@@ -140,8 +140,12 @@ fn remote_rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The packet time to send: what is asked for, within what can be taken, in steps of 10 ms.
-fn ptime(media: &Media) -> u32 {
+/// The packet time to send: what is asked for, within what can be taken, in steps of 10 ms; with
+/// Speex in whole frames of 20 ms, rounded up (RFC 5574 section 5.6).
+fn ptime(media: &Media, codec: Codec) -> u32 {
     let wanted = media.ptime.unwrap_or(20).min(media.maxptime.unwrap_or(120));
-    (wanted / 10 * 10).clamp(10, 120)
+    match codec {
+        Codec::Speex16 | Codec::Speex8 => wanted.next_multiple_of(20).clamp(20, 120),
+        _ => (wanted / 10 * 10).clamp(10, 120),
+    }
 }

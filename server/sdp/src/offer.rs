@@ -7,10 +7,18 @@ use crate::write::Description;
 use base::Codec;
 use std::net::IpAddr;
 
-/// Our payload type of Opus, where no earlier description says otherwise.
-const OPUS: u8 = 111;
 /// Our payload types of telephone events at their clock rates; 101 is what the field expects.
-const EVENTS: [(u32, u8); 2] = [(8000, 101), (48_000, 110)];
+const EVENTS: [(u32, u8); 3] = [(8000, 101), (48_000, 110), (16_000, 112)];
+
+/// Our payload type of a codec, where no earlier description says otherwise.
+fn usual(codec: Codec) -> u8 {
+    codec.static_payload_type().unwrap_or(match codec {
+        // As RFC 5574 section 5.7 numbers the two.
+        Codec::Speex16 => 97,
+        Codec::Speex8 => 98,
+        _ => 111,
+    })
+}
 
 /// What an offer is made of.
 #[derive(Clone, Copy, Debug)]
@@ -57,21 +65,21 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Builds an offer of one audio stream with telephone events at 8000 Hz, and at 48000 Hz too
-    /// where Opus is among the codecs.
+    /// Builds an offer of one audio stream with telephone events at 8000 Hz, and at 48000 and 16000
+    /// Hz too where Opus and wide Speex are among the codecs (RFC 4733 section 2.5.1.2).
     pub fn build(settings: &OfferSettings<'_>) -> Offer {
         let mut numbers = Numbers::new(settings.previous);
         let mut codecs: Vec<(Codec, u8)> = Vec::new();
         for &codec in settings.codecs {
             if codecs.iter().all(|entry| entry.0 != codec) {
-                let usual = codec.static_payload_type().unwrap_or(OPUS);
-                codecs.push((codec, numbers.codec(codec, usual)));
+                codecs.push((codec, numbers.codec(codec, usual(codec))));
             }
         }
-        let opus = settings.codecs.contains(&Codec::Opus);
+        let of_a_codec =
+            |rate| settings.codecs.iter().any(|codec: &Codec| codec.clock_rate() == rate);
         let telephone_events = EVENTS
             .into_iter()
-            .filter(|(rate, _)| *rate == 8000 || opus)
+            .filter(|(rate, _)| *rate == 8000 || of_a_codec(*rate))
             .map(|(rate, usual)| (rate, numbers.event(rate, usual)))
             .collect();
         let (audio_index, layout) = settings

@@ -210,7 +210,7 @@ password = {password}               # or "env:NAME", or password_file = "..." in
 # outbound_proxy = "sip:proxy.provider.example;lr"
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
-# codecs = ["opus", "g722", "pcma", "pcmu"]
+# codecs = ["opus", "g722", "pcma", "pcmu", "speex16", "speex8"]
 
 [buttons.sales]
 destination = {destination}

@@ -24,7 +24,7 @@ const RING_FOR: Duration = Duration::from_secs(1);
 /// Calls at once; the next one is busy.
 const TALKS: usize = 8;
 /// The codecs that it takes, best first.
-const CODECS: [Codec; 4] = Codec::ALL;
+const CODECS: [Codec; 6] = Codec::ALL;
 
 /// A running demo phone.
 #[derive(Debug)]

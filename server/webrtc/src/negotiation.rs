@@ -147,10 +147,11 @@ fn payloads(section: &Section<'_>) -> Vec<Payload> {
             Some(map) if map.name.eq_ignore_ascii_case("telephone-event") => {
                 [8_000, 48_000].contains(&map.clock_rate).then_some(Content::Event(map.clock_rate))
             }
-            Some(map) => Codec::from_name(map.name)
-                .filter(|codec| codec.clock_rate() == map.clock_rate)
+            // Nothing but what browsers speak, whoever offers it.
+            Some(map) => Codec::from_rtpmap(map.name, map.clock_rate)
+                .filter(|codec| codec.is_of_browsers())
                 .map(Content::Sound),
-            None => Codec::ALL
+            None => Codec::OF_BROWSERS
                 .into_iter()
                 .find(|codec| codec.static_payload_type() == Some(payload_type))
                 .map(Content::Sound),

@@ -85,7 +85,7 @@ fn payload_type(codec: Codec) -> u8 {
 }
 
 fn codec_of(payload_type: u8) -> Option<Codec> {
-    Codec::ALL.into_iter().find(|codec| self::payload_type(*codec) == payload_type)
+    Codec::OF_BROWSERS.into_iter().find(|codec| self::payload_type(*codec) == payload_type)
 }
 
 impl Media {
@@ -103,6 +103,8 @@ impl Media {
                 Codec::G722 => config.enable_g722(true, false),
                 Codec::Pcmu => config.enable_pcmu(true, false),
                 Codec::Pcma => config.enable_pcma(true, false),
+                // No browser has them.
+                Codec::Speex16 | Codec::Speex8 => config,
             };
         }
         for (number, rate) in [(110, Frequency::FORTY_EIGHT_KHZ), (126, Frequency::EIGHT_KHZ)] {

@@ -13,11 +13,13 @@ fn exchange(ours: &OfferSettings<'_>, theirs: &AnswerSettings<'_>) -> (Negotiate
 #[test]
 fn the_offer_reads_as_it_should() {
     let expected = "v=0\r\no=- 42 1 IN IP4 203.0.113.7\r\ns=-\r\nc=IN IP4 203.0.113.7\r\n\
-        t=0 0\r\nm=audio 20000 RTP/AVP 111 9 8 0 101 110\r\na=rtpmap:111 opus/48000/2\r\n\
+        t=0 0\r\nm=audio 20000 RTP/AVP 111 9 8 0 97 98 101 110 112\r\na=rtpmap:111 opus/48000/2\r\n\
         a=fmtp:111 useinbandfec=1;stereo=0;sprop-stereo=0;minptime=10\r\n\
         a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:97 speex/16000\r\na=rtpmap:98 speex/8000\r\n\
         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
-        a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+        a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\n\
+        a=rtpmap:112 telephone-event/16000\r\na=fmtp:112 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(text(offer().octets()), expected);
     let narrow = Offer::build(&offer_settings(&[Codec::Pcmu, Codec::Pcmu]));
     assert!(text(narrow.octets()).contains("m=audio 20000 RTP/AVP 0 101\r\n"));
@@ -175,9 +177,12 @@ fn our_offer_in_a_dialog_that_the_peer_began_keeps_its_lines_and_numbers() {
     (settings.previous, settings.version) = (Some(&negotiated), 2);
     let ours = Offer::build(&settings);
     let lines: Vec<_> = text(ours.octets()).lines().filter(|l| l.starts_with("m=")).collect();
-    // 111 is their telephone event; 9 and 0 and 110 are new.
-    let expected =
-        ["m=video 0 RTP/AVP 34", "m=audio 20000 RTP/AVP 96 9 8 0 111 110", "m=image 0 udptl t38"];
+    // 111 is their telephone event; 9, 0, 97, 98, 110 and 112 are new.
+    let expected = [
+        "m=video 0 RTP/AVP 34",
+        "m=audio 20000 RTP/AVP 96 9 8 0 97 98 111 110 112",
+        "m=image 0 udptl t38",
+    ];
     assert_eq!(lines, expected);
     let answer = with(
         "m=video 0 RTP/AVP 34\nm=audio 4000 RTP/AVP 96\na=rtpmap:96 opus/48000/2\n\
@@ -249,5 +254,5 @@ fn the_packet_time_is_what_the_peer_wants_within_reason() {
 fn what_may_arrive_before_the_answer_is_what_was_offered() {
     let (codecs, events) = offer().payloads();
     assert_eq!(codecs[0], (Codec::Opus, 111, 111));
-    assert_eq!(events, [(8000, 101, 101), (48_000, 110, 110)]);
+    assert_eq!(events, [(8000, 101, 101), (48_000, 110, 110), (16_000, 112, 112)]);
 }

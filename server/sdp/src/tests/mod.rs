@@ -3,6 +3,7 @@
 mod exchange;
 mod field;
 mod random;
+mod speex;
 
 use crate::{AnswerSettings, Direction, Offer, OfferSettings};
 use base::Codec;

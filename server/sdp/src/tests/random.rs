@@ -43,7 +43,7 @@ fn our_own_descriptions_read_back_whole() {
     let octets = offer().octets().to_vec();
     let session = crate::Session::parse(&octets).unwrap();
     assert_eq!((session.id.as_str(), session.version), ("42", 1));
-    assert_eq!(session.media[0].formats.len(), 6);
+    assert_eq!(session.media[0].formats.len(), 9);
     assert_eq!(session.media[0].attributes, []);
     fuzz(&octets);
 }

@@ -161,30 +161,23 @@ fn codecs(written: &Texts, log: &mut Log) -> Option<Vec<Codec>> {
     let mut codecs = Vec::new();
     let mut fine = true;
     for name in &list.value {
-        match name.value.to_ascii_lowercase().as_str() {
-            "speex16" | "speex8" => {
-                log.notice(
-                    Some(&name.place),
-                    &format!("{}: not in this version: ignored", name.value),
-                );
+        let key = name.value.to_ascii_lowercase();
+        match Codec::ALL.into_iter().find(|codec| codec.key() == key) {
+            Some(codec) if codecs.contains(&codec) => {
+                log.wrong(&name.place, format!("\"{key}\" stands twice"), written::CODECS);
+                fine = false;
             }
-            key => match Codec::ALL.into_iter().find(|codec| codec.key() == key) {
-                Some(codec) if codecs.contains(&codec) => {
-                    log.wrong(&name.place, format!("\"{key}\" stands twice"), written::CODECS);
-                    fine = false;
-                }
-                Some(codec) => codecs.push(codec),
-                None => {
-                    let keys = Codec::ALL.map(Codec::key);
-                    let meant = nearest(key, &keys).unwrap_or_default();
-                    log.wrong(
-                        &name.place,
-                        format!("\"{}\" is no codec, the nearest one is \"{meant}\"", name.value),
-                        written::CODECS,
-                    );
-                    fine = false;
-                }
-            },
+            Some(codec) => codecs.push(codec),
+            None => {
+                let keys = Codec::ALL.map(Codec::key);
+                let meant = nearest(&key, &keys).unwrap_or_default();
+                log.wrong(
+                    &name.place,
+                    format!("\"{}\" is no codec, the nearest one is \"{meant}\"", name.value),
+                    written::CODECS,
+                );
+                fine = false;
+            }
         }
     }
     if fine && codecs.is_empty() {

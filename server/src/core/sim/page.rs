@@ -130,7 +130,7 @@ impl PageCall {
         let formats = sdp.lines().find_map(|line| line.strip_prefix("m=audio 9 "));
         let first = formats.and_then(|formats| formats.split(' ').nth(1)).unwrap_or_default();
         let payload_type = |codec: Codec| codec.static_payload_type().unwrap_or(111);
-        self.codec = Codec::ALL.into_iter().find(|c| payload_type(*c).to_string() == first);
+        self.codec = Codec::OF_BROWSERS.into_iter().find(|c| payload_type(*c).to_string() == first);
         assert!(self.codec.is_some(), "the answer begins with payload type {first}");
         if let Some(browser) = self.browser.as_mut().filter(|_| self.offered) {
             browser.answer(now, sdp);

@@ -292,6 +292,8 @@ pub fn sound(codec: Codec) -> &'static [u8] {
     match codec {
         // A silent frame (RFC 6716 3.1: CELT, full band, one frame of 20 ms).
         Codec::Opus => &[0xf8, 0xff, 0xfe],
+        // Mode 8 of the narrow layer (RFC 5574 table 1), 79 bits, in a stream of either rate.
+        Codec::Speex16 | Codec::Speex8 => &[0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         _ => &[0x55; 160],
     }
 }

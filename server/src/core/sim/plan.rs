@@ -265,9 +265,10 @@ fn pick<T: Copy>(seed: &mut Seed, from: &[T]) -> Option<T> {
 }
 
 fn some_codecs(seed: &mut Seed) -> Vec<Codec> {
-    match seed.below(4) {
+    match seed.below(5) {
         0 => Codec::ALL.to_vec(),
         1 => vec![Codec::Pcmu],
+        2 => vec![Codec::Speex16, Codec::Speex8],
         _ => vec![Codec::Pcma, Codec::Pcmu],
     }
 }
