@@ -26,6 +26,10 @@ fn every_target_has_a_test() {
         "sdp",
         "rtp",
         "rtp-stream",
+        "rtmp-amf0",
+        "rtmp-amf3",
+        "rtmp-message",
+        "rtmp-connection",
         "webrtc",
         "bridge",
         "audio",
@@ -58,6 +62,22 @@ fn rtp_survives_mutation() {
 #[test]
 fn rtp_streams_survive_mutation() {
     fuzz("rtp-stream");
+}
+
+#[test]
+fn flash_values_survive_mutation() {
+    fuzz("rtmp-amf0");
+    fuzz("rtmp-amf3");
+}
+
+#[test]
+fn flash_messages_survive_mutation() {
+    fuzz("rtmp-message");
+}
+
+#[test]
+fn flash_connections_survive_mutation() {
+    fuzz("rtmp-connection");
 }
 
 #[test]

@@ -7,13 +7,18 @@
 //! - [`amf`] reads and writes ActionScript values, [`message`] and [`command`] what carries them,
 //!   [`metadata`] what a flow says of itself.
 //! - [`media`] reads audio and video tags.
+//! - [`connection`] holds the machines of both ends, [`status`] the info objects that they send.
+//! - [`application`] is what a page's SWF and the telephone say to each other.
 
 pub mod amf;
 pub mod application;
 pub mod command;
 pub mod connection;
+mod fuzz;
 pub mod media;
 pub mod message;
 pub mod metadata;
 pub mod numbers;
 pub mod status;
+
+pub use fuzz::{fuzz_amf0, fuzz_amf3, fuzz_connection, fuzz_message};

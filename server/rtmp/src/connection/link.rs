@@ -51,6 +51,8 @@ pub(super) struct Link {
     /// The receiving flow to which sending flows are associated: the other end's control flow.
     pub associate: Option<u64>,
     actions: VecDeque<Action>,
+    /// The session is closed, or is about to be: there is nothing to do to it any more.
+    over: bool,
     barriers: Barriers,
     statistics: Statistics,
 }
@@ -61,11 +63,27 @@ impl Link {
     }
 
     pub fn act(&mut self, action: Action) {
+        if self.over {
+            return;
+        }
         if self.actions.len() < ACTIONS_AT_MOST {
             self.actions.push_back(action);
         } else {
             self.statistics.dropped += 1;
         }
+    }
+
+    /// The last action, which has a place whatever waits before it.
+    pub fn close_session(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.actions.push_back(Action::CloseSession);
+        }
+    }
+
+    /// The session has ended by itself.
+    pub fn abandon(&mut self) {
+        self.over = true;
+        self.actions.clear();
     }
 
     pub fn poll_action(&mut self) -> Option<Action> {

@@ -258,6 +258,7 @@ impl Client {
     /// The session is over.
     pub fn handle_session_closed(&mut self) {
         self.tell_closed(Cause::SessionClosed);
+        self.link.abandon();
         self.phase = Phase::Over;
     }
 
@@ -391,6 +392,9 @@ impl Client {
     }
 
     fn tell(&mut self, event: ClientEvent) {
+        if self.closed {
+            return;
+        }
         if self.events.len() < EVENTS_AT_MOST {
             self.events.push_back(event);
         } else {
@@ -413,9 +417,7 @@ impl Client {
     }
 
     fn end(&mut self) {
-        if self.phase != Phase::Over {
-            self.link.act(Action::CloseSession);
-            self.phase = Phase::Over;
-        }
+        self.link.close_session();
+        self.phase = Phase::Over;
     }
 }

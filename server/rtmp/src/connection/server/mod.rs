@@ -263,6 +263,7 @@ impl Server {
     /// The session is over.
     pub fn handle_session_closed(&mut self) {
         self.tell_closed(Cause::SessionClosed);
+        self.link.abandon();
         self.phase = Phase::Over;
     }
 
@@ -332,6 +333,9 @@ impl Server {
     }
 
     fn tell(&mut self, event: ServerEvent) {
+        if self.closed {
+            return;
+        }
         if self.events.len() < EVENTS_AT_MOST {
             self.events.push_back(event);
         } else {
@@ -356,9 +360,7 @@ impl Server {
     }
 
     fn end(&mut self) {
-        if self.phase != Phase::Over {
-            self.link.act(Action::CloseSession);
-            self.phase = Phase::Over;
-        }
+        self.link.close_session();
+        self.phase = Phase::Over;
     }
 }
