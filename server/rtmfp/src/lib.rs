@@ -5,8 +5,10 @@
 pub mod address;
 pub mod chunk;
 pub mod crypto;
+mod flow;
 mod octets;
 pub mod option;
 pub mod packet;
 pub mod params;
+pub mod session;
 pub mod vlu;

@@ -1,0 +1,1 @@
+//! Fuzzing one session: the input is a list of operations.
