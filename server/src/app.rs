@@ -18,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Look-ups that may wait.
+/// Diffie-Hellmans that may wait: a quarter of a second's work.
+const KEYS: usize = 256;
 const LOOKUPS: usize = 64;
 /// A name server that has not answered by then has not answered.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
@@ -91,6 +93,7 @@ async fn serve(
     let (core, inbox) = CoreHandle::new(sockets.waker());
     let (outputs, outputs_out) = mpsc::channel(crate::core::door::OUTPUTS);
     let (lookups, lookups_out) = mpsc::channel(LOOKUPS);
+    let (jobs, jobs_out) = std::sync::mpsc::sync_channel(KEYS);
     let setup = Setup {
         config: Arc::clone(&config),
         seed: seed.fork(),
@@ -100,9 +103,11 @@ async fn serve(
         lookups,
         metrics: Arc::clone(&metrics),
         store,
+        jobs,
         calendar: std::time::SystemTime::now,
     };
     let (shard, bound) = Core::new(setup)?;
+    agree_on_keys(jobs_out, core.clone())?;
     let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;
     let listening = Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
 
@@ -186,6 +191,17 @@ fn reload(args: &Args, running: &watch::Sender<Arc<Config>>, core: &CoreHandle) 
             }
         }
     }
+}
+
+/// Diffie-Hellman on a thread of its own: a flood of Flash handshakes must not stop sound.
+fn agree_on_keys(jobs: std::sync::mpsc::Receiver<rtmfp::Job>, core: CoreHandle) -> io::Result<()> {
+    std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        while let Ok(job) = jobs.recv() {
+            // A shard that is too busy loses a handshake, which its client tries again.
+            let _ = core.send(CoreEvent::KeysAgreed(job.run()));
+        }
+    })?;
+    Ok(())
 }
 
 /// Names to addresses, one task a name, so that one slow name delays no other.

@@ -6,6 +6,7 @@ use crate::net::{Pair, PortId};
 use base::{AccountId, CallId, LinkId, Private};
 use bridge::Bridge;
 use call::Call;
+use rtmfp::endpoint::SessionId;
 use rtp::StreamEnd;
 use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;
@@ -20,6 +21,13 @@ use super::rows::Facts;
 pub enum VisitorLeg {
     /// A browser's WebRTC.
     Browser(PeerId),
+    /// A Flash client's streams.
+    Flash {
+        /// The client.
+        session: SessionId,
+        /// The client's number for the call.
+        call: u32,
+    },
     /// Closed, or not there yet.
     Gone,
 }
@@ -29,7 +37,7 @@ impl VisitorLeg {
     pub fn browser(&self) -> Option<PeerId> {
         match self {
             VisitorLeg::Browser(peer) => Some(*peer),
-            VisitorLeg::Gone => None,
+            VisitorLeg::Flash { .. } | VisitorLeg::Gone => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::Core;
 use super::calls::VisitorLeg;
+use super::flash::Flash;
 use super::metrics::bump;
 use crate::legs;
 use crate::net::{PortId, Wire};
@@ -36,11 +37,13 @@ impl<W: Wire> Core<W> {
         match active.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) => {
                 let passed = active.bridge.handle_frame(now, Side::Trunk, frame);
-                if let Some((Side::Visitor, frame)) = passed
-                    && Self::send_to_visitor(&mut self.browsers, now, active.visitor, &frame)
-                {
-                    bump(&self.metrics.frames_relayed_total);
-                    self.send_browser_transmits();
+                let visitor = active.visitor;
+                if let Some((Side::Visitor, frame)) = passed {
+                    let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
+                    if send_to_visitor(browsers, flash, now, visitor, &frame) {
+                        bump(&self.metrics.frames_relayed_total);
+                        self.send_visitor_transmits(visitor);
+                    }
                 }
                 // The first packet starts the reports, so even one that only passes moves timers.
                 self.calls.rearm(id);
@@ -56,20 +59,11 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// Gives a frame to the visitor's machine; false where there is no such leg any more. A visitor
-    /// who is not connected yet hears nothing; that is no error.
-    fn send_to_visitor(
-        browsers: &mut webrtc::Endpoint,
-        now: Instant,
-        visitor: VisitorLeg,
-        frame: &Frame<'_>,
-    ) -> bool {
+    fn send_visitor_transmits(&mut self, visitor: VisitorLeg) {
         match visitor {
-            VisitorLeg::Browser(peer) => {
-                let _ = browsers.send_frame(now, peer, frame);
-                true
-            }
-            VisitorLeg::Gone => false,
+            VisitorLeg::Browser(_) => self.send_browser_transmits(),
+            VisitorLeg::Flash { .. } => self.send_flash_transmits(),
+            VisitorLeg::Gone => {}
         }
     }
 
@@ -188,7 +182,8 @@ impl<W: Wire> Core<W> {
             bump(&self.metrics.frames_transcoded_total);
             match side {
                 Side::Visitor => {
-                    Self::send_to_visitor(&mut self.browsers, now, active.visitor, &frame);
+                    let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
+                    send_to_visitor(browsers, flash, now, active.visitor, &frame);
                 }
                 Side::Trunk => {
                     let out = active.stream.send_frame(now, &frame, &mut self.scratch);
@@ -215,6 +210,7 @@ impl<W: Wire> Core<W> {
             }
         }
         self.send_browser_transmits();
+        self.send_flash_transmits();
     }
 
     /// Sends what the browsers' machine wants sent.
@@ -249,7 +245,28 @@ impl<W: Wire> Core<W> {
     }
 }
 
-fn count(metrics: &super::metrics::Metrics, sent: bool) {
+/// Gives a frame to the visitor's machine; false where there is no such leg. A visitor who is not
+/// connected yet hears nothing; that is no error.
+fn send_to_visitor(
+    browsers: &mut webrtc::Endpoint,
+    flash: Option<&mut Flash>,
+    now: Instant,
+    visitor: VisitorLeg,
+    frame: &Frame<'_>,
+) -> bool {
+    match visitor {
+        VisitorLeg::Browser(peer) => {
+            let _ = browsers.send_frame(now, peer, frame);
+            true
+        }
+        VisitorLeg::Flash { session, call } => {
+            flash.is_some_and(|flash| flash.send_frame(now, session, call, frame))
+        }
+        VisitorLeg::Gone => false,
+    }
+}
+
+pub(super) fn count(metrics: &super::metrics::Metrics, sent: bool) {
     if sent {
         bump(&metrics.media_datagrams_sent_total);
     } else {

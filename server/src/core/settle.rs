@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::calls::VisitorLeg;
+use super::flash::Flash;
 use super::metrics::bump;
 use super::trunk::Caller;
 use crate::legs;
@@ -57,6 +58,9 @@ impl<W: Wire> Core<W> {
                 self.handle_sip_event(now, event);
             }
             self.drain_browsers(now);
+            if self.flash.as_ref().is_some_and(Flash::is_waiting) {
+                self.drain_flash(now);
+            }
             while let Some(id) = self.touched.pop_first() {
                 idle = false;
                 self.pump(now, id);
@@ -152,8 +156,12 @@ impl<W: Wire> Core<W> {
     fn finish(&mut self, now: Instant, id: CallId) {
         let Some(mut active) = self.calls.remove(id) else { return };
         self.published_at = None;
-        if let VisitorLeg::Browser(peer) = active.visitor.take() {
-            self.browsers.close(now, peer);
+        match active.visitor.take() {
+            VisitorLeg::Browser(peer) => self.browsers.close(now, peer),
+            VisitorLeg::Flash { session, call } => {
+                self.end_talk(session, call);
+            }
+            VisitorLeg::Gone => {}
         }
         active.stream.close();
         while let Some(transmit) = active.stream.poll_transmit(now) {

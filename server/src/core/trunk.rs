@@ -242,9 +242,9 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// The number of the next call for a page that can be called.
-    fn next_incoming(&mut self, _link: LinkId) -> Option<u32> {
-        None
+    /// The number of the next call for a page that can be called: so far, a Flash client's.
+    fn next_incoming(&mut self, link: LinkId) -> Option<u32> {
+        self.flash.as_mut()?.begin_talk(link)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
+use rtmfp::endpoint::SessionId;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,19 +22,24 @@ pub(super) const CALLS_IN_ALL: u32 = 1000;
 pub(super) const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
 
 /// What a page asked for with one call.
-struct Wish {
-    call: u32,
-    uri: Option<String>,
-    headers: BTreeMap<String, String>,
-    media: WishedMedia,
+pub(super) struct Wish {
+    pub call: u32,
+    pub uri: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    pub media: WishedMedia,
 }
 
 /// How the visitor's sound would come.
-enum WishedMedia {
+pub(super) enum WishedMedia {
     /// From a browser that makes this offer.
     Browser {
         /// SDP.
         offer: String,
+    },
+    /// From the streams of a Flash client.
+    Flash {
+        /// The client.
+        session: SessionId,
     },
 }
 
@@ -67,7 +73,7 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    fn handle_message(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
+    pub(super) fn handle_message(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
         match message {
             // The hub answers these itself.
             ClientMessage::Hello { .. } | ClientMessage::Ping { .. } => {}
@@ -89,11 +95,7 @@ impl<W: Wire> Core<W> {
             ClientMessage::Restart { call, offer } => self.restart(now, link, call, &offer),
             ClientMessage::Hangup { call, reason } => {
                 if let Some(id) = self.calls.by_page(link, call) {
-                    let end = legs::browser::visitor_end(reason);
-                    if let Some(visitor) = self.calls.entry(id).map(|a| a.visitor.take()) {
-                        self.close_visitor(now, id, visitor);
-                    }
-                    self.call_event(now, id, LegEvent::VisitorEnded(end));
+                    self.end_visitor(now, id, legs::browser::visitor_end(reason));
                 }
             }
             ClientMessage::Dtmf { call, digits } => {
@@ -115,8 +117,16 @@ impl<W: Wire> Core<W> {
         }
     }
 
+    /// The visitor's end of a call is over, for a reason of the visitor's.
+    pub(super) fn end_visitor(&mut self, now: Instant, id: CallId, end: VisitorEnd) {
+        if let Some(visitor) = self.calls.entry(id).map(|active| active.visitor.take()) {
+            self.close_visitor(now, id, visitor);
+        }
+        self.call_event(now, id, LegEvent::VisitorEnded(end));
+    }
+
     /// A page-supplied account: only at a registrar that the file names.
-    fn register(
+    pub(super) fn register(
         &mut self,
         now: Instant,
         link: LinkId,
@@ -241,7 +251,12 @@ impl<W: Wire> Core<W> {
     }
 
     /// Starts a call. Neither the INVITE nor the answer to the browser waits for the other side.
-    fn start_call(&mut self, now: Instant, link: LinkId, wish: Wish) -> Result<(), ServerMessage> {
+    pub(super) fn start_call(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        wish: Wish,
+    ) -> Result<(), ServerMessage> {
         if self.calls.by_page(link, wish.call).is_some() {
             return Err(bad(wish.call, "This call number is in use"));
         }
@@ -279,8 +294,14 @@ impl<W: Wire> Core<W> {
                     self.accept_browser(now, id, wish.call, offer, &order, local_page)?;
                 (VisitorLeg::Browser(peer), Some(answer))
             }
+            WishedMedia::Flash { session } => {
+                (VisitorLeg::Flash { session: *session, call: wish.call }, None)
+            }
         };
-        let codecs = trunk_codecs(&codecs, &self.visitor_codecs(visitor));
+        let codecs = match visitor {
+            VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
+            _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
+        };
         let media = self.open_media(&codecs, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
@@ -357,6 +378,7 @@ impl<W: Wire> Core<W> {
     pub(super) fn visitor_codecs(&self, visitor: VisitorLeg) -> Vec<Codec> {
         match visitor {
             VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
+            VisitorLeg::Flash { .. } => legs::flash::CODECS.to_vec(),
             VisitorLeg::Gone => Vec::new(),
         }
     }
@@ -400,7 +422,18 @@ impl<W: Wire> Core<W> {
 
     /// Closes a visitor's media, after keeping its figures.
     pub(super) fn close_visitor(&mut self, now: Instant, id: CallId, visitor: VisitorLeg) {
-        let VisitorLeg::Browser(peer) = visitor else { return };
+        let peer = match visitor {
+            VisitorLeg::Browser(peer) => peer,
+            VisitorLeg::Flash { session, call } => {
+                let heard = self.end_talk(session, call);
+                if let (Some(heard), Some(active)) = (heard, self.calls.entry(id)) {
+                    active.facts.browser.received = heard.received;
+                    active.facts.browser.sent = heard.sent;
+                }
+                return;
+            }
+            VisitorLeg::Gone => return,
+        };
         if let (Some(figures), Some(active)) =
             (self.browsers.statistics(peer), self.calls.entry(id))
         {

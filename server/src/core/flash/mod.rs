@@ -103,6 +103,11 @@ impl Flash {
         !self.words.is_empty()
     }
 
+    /// A new call of a client, by its number.
+    pub(super) fn begin_talk(&mut self, link: LinkId) -> Option<u32> {
+        self.client_of(link).map(|(_, client)| client.begin_talk())
+    }
+
     fn client_of(&mut self, link: LinkId) -> Option<(SessionId, &mut Client)> {
         let session = *self.links.get(&link)?;
         self.clients.get_mut(&session).map(|client| (session, client))
@@ -172,7 +177,9 @@ impl<W: Wire> Core<W> {
                 let address = remote.reveal().ip().to_canonical();
                 let Some(seat) = Crowd::enter(&flash.crowd, address) else {
                     let orderly = false;
-                    return flash.endpoint.command(now, endpoint::Command::Close { session, orderly });
+                    return flash
+                        .endpoint
+                        .command(now, endpoint::Command::Close { session, orderly });
                 };
                 let connection = Server::new(now, ServerSettings::default());
                 flash.clients.insert(session, Client::new(connection, address, seat));
@@ -265,9 +272,9 @@ impl<W: Wire> Core<W> {
                 self.answer_request(now, session, &name, transaction, arguments);
             }
             ServerEvent::PublishRequested { stream, name } => {
-                self.publish(now, session, stream, &name);
+                self.publish_stream(now, session, stream, &name);
             }
-            ServerEvent::PlayRequested { stream, name } => self.play(now, session, stream, &name),
+            ServerEvent::PlayRequested { stream, name } => self.play_stream(now, session, stream, &name),
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
                 self.stop_stream(session, stream);
             }
@@ -378,8 +385,7 @@ impl<W: Wire> Core<W> {
 
     /// Tells a client what its page would be told.
     fn say_to_flash(&mut self, now: Instant, link: LinkId, message: &ServerMessage) {
-        let Some((session, client)) =
-            self.flash.as_mut().and_then(|flash| flash.client_of(link))
+        let Some((session, client)) = self.flash.as_mut().and_then(|flash| flash.client_of(link))
         else {
             return;
         };

@@ -40,13 +40,7 @@ impl<W: Wire> Core<W> {
         };
     }
 
-    fn obey(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        link: LinkId,
-        request: Request,
-    ) -> Answer {
+    fn obey(&mut self, now: Instant, session: SessionId, link: LinkId, request: Request) -> Answer {
         match request {
             Request::Register { registrar, username, password } => {
                 let registrar = registrar.into_inner();
@@ -132,7 +126,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// A stream wants to carry the microphone of a call.
-    pub(super) fn publish(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
+    pub(super) fn publish_stream(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
         let id = self.streamed_call(session, name);
         let Some(client) = self.flash_client(session) else { return };
         let talk = name.parse().ok().and_then(|call| client.talk(call));
@@ -151,7 +145,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// A stream wants to carry the far end of a call.
-    pub(super) fn play(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
+    pub(super) fn play_stream(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
         let id = self.streamed_call(session, name);
         let Some(client) = self.flash_client(session) else { return };
         let talk = name.parse().ok().and_then(|call| client.talk(call));

@@ -10,6 +10,8 @@ use base::{CallId, Codec, Frame};
 use rtmfp::endpoint::SessionId;
 use rtmp::connection::MediaKind;
 use rtmp::media::AudioTag;
+use rtmp::numbers::code;
+use rtmp::status::Level;
 use std::time::Instant;
 
 /// Frames in one message; Flash puts two in one as a rule, and never more than eight.
@@ -85,7 +87,9 @@ impl<W: Wire> Core<W> {
         payload: &[u8],
     ) {
         // Empty where a microphone is muted.
-        let Some(tag) = AudioTag::parse(payload).filter(|tag| !tag.sound.is_empty()) else { return };
+        let Some(tag) = AudioTag::parse(payload).filter(|tag| !tag.sound.is_empty()) else {
+            return;
+        };
         let Some(client) = self.flash_client(session) else { return };
         let Some(link) = client.link else { return };
         let Some(talk) = client.published(stream) else { return };
@@ -141,7 +145,7 @@ impl<W: Wire> Core<W> {
     fn refuse_sound(&mut self, now: Instant, session: SessionId, stream: u32) {
         let Some(client) = self.flash_client(session) else { return };
         let words = "This microphone's codec is not understood: use Speex or G.711.";
-        client.connection.fail_publish(stream, words);
+        client.connection.status(stream, Level::Error, code::PUBLISH_BAD_NAME, words);
         for talk in client.talks.iter_mut().filter(|talk| talk.publishing == Some(stream)) {
             talk.publishing = None;
         }
