@@ -64,7 +64,7 @@ pub(super) struct Flash {
 impl Flash {
     pub(super) fn new(port: PortId, local: SocketAddr, mut seed: Seed) -> Option<Flash> {
         let groups = [rtmfp::crypto::Group::Modp2048, rtmfp::crypto::Group::Modp1024];
-        let identity = rtmfp::crypto::Identity::ephemeral(&groups, &mut seed).ok()?;
+        let identity = rtmfp::crypto::Identity::server(&groups, None, &mut seed).ok()?;
         let settings = rtmfp::Settings { sessions_max: CLIENTS, ..rtmfp::Settings::server(local) };
         Some(Flash {
             port,
