@@ -228,7 +228,6 @@ impl SendFlow {
         for entry in &mut self.queue {
             if !entry.abandoned && which(entry) {
                 entry.abandoned = true;
-                entry.naks = 0;
                 self.queued -= entry.data.len();
                 pool.give(std::mem::take(&mut entry.data));
                 count += 1;
@@ -245,16 +244,18 @@ impl SendFlow {
         self.expires_at
     }
 
-    /// Drops abandoned entries from the front where the forward sequence number of what is sent
-    /// next covers them. An entry in flight behind would not carry that number any more, so the
-    /// one before it stays, to be sent as an update of its own (3.6.2.7.1).
+    /// Drops abandoned entries from the front: the forward sequence number of what is sent next
+    /// covers them. When nothing else is about to be sent, the last of them stays, to go as an
+    /// update of its own (3.6.2.7.1).
     fn trim(&mut self) {
         // Legacy far ends need each number given up explicitly.
         if self.legacy && !self.exception {
             return;
         }
+        let others = (1..self.queue.len()).any(|at| self.is_eligible(at));
         while let (Some(first), Some(second)) = (self.queue.front(), self.queue.get(1)) {
-            if !first.abandoned || first.in_flight || second.in_flight {
+            let covered = others || (second.abandoned && !second.in_flight);
+            if !first.abandoned || first.in_flight || !covered {
                 return;
             }
             self.queue.pop_front();
