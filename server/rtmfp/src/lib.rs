@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod chunk;
+pub mod crypto;
 mod flow;
 mod octets;
 pub mod option;

@@ -66,3 +66,56 @@ pub mod user_option {
     /// An unknown option below this rejects the flow; from here on it is ignored.
     pub const IGNORABLE_FROM: u64 = 0x2000;
 }
+
+/// Certificate options (RFC 7425 section 4.3.3).
+pub(crate) mod certificate_option {
+    /// Section 4.3.3.1.
+    pub(crate) const HOSTNAME: u64 = 0x00;
+    /// Section 4.3.3.2.
+    pub(crate) const ACCEPTS_ANCILLARY: u64 = 0x0a;
+    /// Section 4.3.3.3.
+    pub(crate) const EXTRA_RANDOMNESS: u64 = 0x0e;
+    /// Section 4.3.3.4.
+    pub(crate) const EPHEMERAL_GROUP: u64 = 0x15;
+    /// Section 4.3.3.5.
+    pub(crate) const STATIC_KEY: u64 = 0x1d;
+}
+
+/// Options of endpoint discriminators (RFC 7425 section 4.4.2).
+pub(crate) mod epd_option {
+    /// Section 4.4.2.1.
+    pub(crate) const HOSTNAME: u64 = 0x00;
+    /// Section 4.4.2.2.
+    pub(crate) const ANCILLARY: u64 = 0x0a;
+    /// Section 4.4.2.3.
+    pub(crate) const FINGERPRINT: u64 = 0x0f;
+}
+
+/// Options of session keying components (RFC 7425 section 4.5.2).
+pub(crate) mod keying_option {
+    /// Section 4.5.2.1.
+    pub(crate) const EPHEMERAL_KEY: u64 = 0x0d;
+    /// Section 4.5.2.2.
+    pub(crate) const EXTRA_RANDOMNESS: u64 = 0x0e;
+    /// Section 4.5.2.3.
+    pub(crate) const GROUP_SELECT: u64 = 0x1d;
+    /// Section 4.5.2.4.
+    pub(crate) const HMAC: u64 = 0x1a;
+    /// Section 4.5.2.5.
+    pub(crate) const SEQUENCE: u64 = 0x1e;
+}
+
+/// The shortest HMAC that may be negotiated (RFC 7425 section 4.5.2.4).
+pub const HMAC_SHORTEST: usize = 4;
+
+/// The longest HMAC that may be negotiated (RFC 7425 section 4.5.2.4).
+pub const HMAC_LONGEST: usize = 32;
+
+/// The length of the HMAC that this end sends: half of the hash, as is usual.
+pub const HMAC_LENGTH: usize = 16;
+
+/// The key of session startup, "Adobe Systems 02" (RFC 7425 section 4.1).
+pub const DEFAULT_KEY: &[u8; 16] = b"Adobe Systems 02";
+
+/// The block of the cipher (RFC 7425 section 4.7.1).
+pub(crate) const BLOCK: usize = 16;
