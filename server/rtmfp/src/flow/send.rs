@@ -1,14 +1,13 @@
 //! Sending flows (RFC 7016 section 3.6.2).
 
 use super::FlowId;
+use super::probe::Probe;
 use super::queue::Fragment;
 use crate::chunk::{Chunk, FragmentControl, NextUserData, UserData, UserDataFlags};
 use crate::option;
 use crate::packet::PacketWriter;
 use crate::params::{CHUNK_HEADER, PACKET_HEADER, user_option};
-use crate::session::numbers::{
-    FRAGMENTS_MOST, NAKS_OF_A_LOSS, PROBE_LEAST, PROBE_MOST, WINDOW_BLOCK, WINDOW_INITIAL,
-};
+use crate::session::numbers::{FRAGMENTS_MOST, NAKS_OF_A_LOSS, WINDOW_BLOCK, WINDOW_INITIAL};
 use crate::session::{OpenFlow, SendError, pool::Pool};
 use crate::vlu;
 use std::collections::VecDeque;
@@ -78,8 +77,7 @@ pub(crate) struct SendFlow {
     queued: usize,
     /// No message expires before this.
     expires_at: Option<Instant>,
-    /// The next buffer probe, and the wait after it.
-    probe: Option<(Instant, Duration)>,
+    probe: Probe,
     /// A message was refused since the queue was last low.
     refused: bool,
 }
@@ -111,7 +109,7 @@ impl SendFlow {
             forward_tries: 0,
             queued: 0,
             expires_at: None,
-            probe: None,
+            probe: Probe::default(),
             refused: false,
         }
     }
@@ -482,26 +480,17 @@ impl SendFlow {
 
     /// Starts or stops probing, as the window demands.
     pub(crate) fn update_probe(&mut self, now: Instant, timeout: Duration) {
-        if !self.is_suspended() {
-            self.probe = None;
-        } else if self.probe.is_none() {
-            self.probe = Some((now + PROBE_LEAST, PROBE_LEAST.max(timeout)));
-        }
+        let suspended = self.is_suspended();
+        self.probe.update(now, suspended, timeout);
     }
 
     pub(crate) fn probe_at(&self) -> Option<Instant> {
-        self.probe.map(|(at, _)| at)
+        self.probe.due_at()
     }
 
-    /// Whether a probe is due; the next one then waits longer.
-    pub(crate) fn take_probe(&mut self, now: Instant, timeout: Duration) -> bool {
-        let Some((at, wait)) = self.probe else { return false };
-        if at > now {
-            return false;
-        }
-        let longer = wait.mul_f64(1.4142).min(PROBE_MOST).max(timeout);
-        self.probe = Some((now + wait, longer));
-        true
+    /// A buffer probe was sent.
+    pub(crate) fn probe_sent(&mut self, now: Instant, timeout: Duration) {
+        self.probe.sent(now, timeout);
     }
 
     /// Breaches of what always holds; for tests.

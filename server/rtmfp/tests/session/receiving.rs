@@ -3,7 +3,7 @@
 use crate::script::{MS, S, Script, address, data, first, flagged, next, options};
 use rtmfp::chunk::{Chunk, FragmentControl};
 use rtmfp::packet::{Header, Mode};
-use rtmfp::session::{FlowId, Order, SessionCommand, SessionEvent, SessionSettings};
+use rtmfp::session::{FlowId, KeepAlive, Order, SessionCommand, SessionEvent, SessionSettings};
 
 const FLOW: FlowId = FlowId(5);
 
@@ -198,6 +198,8 @@ fn a_flow_ends_when_all_up_to_its_final_number_came() {
     script.sent();
     script.arrive(&[data(5, 4, 3, b"beyond the end")]);
     assert_eq!(script.events(), []);
+    let keep_alive = KeepAlive { every: 1000 * S, dead_after: 1000 * S };
+    script.command(SessionCommand::KeepAlive(keep_alive));
     // It lingers for 120 s and acknowledges at once all that time.
     script.pass(119 * S);
     script.arrive(&[data(5, 2, 1, b"2")]);
