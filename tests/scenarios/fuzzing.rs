@@ -30,6 +30,7 @@ fn every_target_has_a_test() {
         "rtmp-amf3",
         "rtmp-message",
         "rtmp-connection",
+        "rtmfp-session",
         "webrtc",
         "bridge",
         "audio",
@@ -78,6 +79,11 @@ fn flash_messages_survive_mutation() {
 #[test]
 fn flash_connections_survive_mutation() {
     fuzz("rtmp-connection");
+}
+
+#[test]
+fn rtmfp_sessions_survive_mutation() {
+    fuzz("rtmfp-session");
 }
 
 #[test]

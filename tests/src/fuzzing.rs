@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtmp-amf3", run: rtmp::fuzz_amf3, mutations: 2_000 },
     Target { name: "rtmp-message", run: rtmp::fuzz_message, mutations: 2_000 },
     Target { name: "rtmp-connection", run: rtmp::fuzz_connection, mutations: 2_000 },
+    Target { name: "rtmfp-session", run: rtmfp::session::fuzz_session, mutations: 2_000 },
     Target { name: "webrtc", run: webrtc::fuzz, mutations: 2_000 },
     Target { name: "bridge", run: bridge::fuzz, mutations: 2_000 },
     Target { name: "audio", run: audio::fuzz, mutations: 2_000 },
