@@ -34,13 +34,14 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         match active.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) => {
-                let passed = active.bridge.handle_frame(now, Side::Trunk, frame);
-                if let (Some((Side::Visitor, frame)), Some(peer)) = (passed, active.peer) {
+                let mut passed = active.bridge.handle_frame(now, Side::Trunk, frame);
+                while let (Some((Side::Visitor, frame)), Some(peer)) = (passed, active.peer) {
                     bump(&self.metrics.frames_relayed_total);
                     // A browser that is not connected yet hears nothing; that is no error.
                     let _ = self.browsers.send_frame(now, peer, &frame);
-                    self.send_browser_transmits();
+                    passed = active.bridge.poll_relayed(Side::Trunk);
                 }
+                self.send_browser_transmits();
                 // The first packet starts the reports, so even one that only passes moves timers.
                 self.calls.rearm(id);
             }
@@ -65,8 +66,8 @@ impl<W: Wire> Core<W> {
                     let Some(active) = self.calls.entry(id) else { continue };
                     let frame = received.frame();
                     active.facts.browser_codec = Some(frame.codec);
-                    let passed = active.bridge.handle_frame(now, Side::Visitor, frame);
-                    if let Some((Side::Trunk, frame)) = passed {
+                    let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
+                    while let Some((Side::Trunk, frame)) = passed {
                         bump(&self.metrics.frames_relayed_total);
                         let out = active.stream.send_frame(now, &frame, &mut self.scratch);
                         if let Some(outgoing) = out {
@@ -75,6 +76,7 @@ impl<W: Wire> Core<W> {
                             let sent = self.wire.send(port, local, outgoing.to, packet);
                             count(&self.metrics, sent);
                         }
+                        passed = active.bridge.poll_relayed(Side::Visitor);
                     }
                     self.calls.rearm(id);
                     self.browsers.recycle(received.payload);
