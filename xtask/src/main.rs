@@ -9,9 +9,11 @@
 
 mod assets;
 mod check;
+mod debian;
 mod demo;
 mod files;
 mod harness;
+mod library;
 mod shell;
 mod tidy;
 

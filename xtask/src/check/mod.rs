@@ -13,7 +13,7 @@ mod runner;
 mod tools;
 
 use crate::shell::{self, Fail, Outcome, cargo, run, say};
-use crate::{assets, demo, tidy};
+use crate::{assets, demo, library, tidy};
 use count::Count;
 use std::path::PathBuf;
 use std::process::Command;
@@ -181,6 +181,7 @@ fn run_tidy(_: &mut Run) -> Result<Count, Fail> {
 }
 
 fn clippy(_: &mut Run) -> Result<Count, Fail> {
+    library::bring()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     Ok(Count::one())
 }

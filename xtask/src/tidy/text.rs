@@ -41,7 +41,7 @@ const MACHINE: [&str; 8] = [
 ];
 
 /// The crates that hold protocol machines: whoever drives one gives it the time.
-const MACHINES: [&str; 12] = [
+const MACHINES: [&str; 13] = [
     "client-wasm/src/",
     "server/audio/src/",
     "server/base/src/",
@@ -53,6 +53,7 @@ const MACHINES: [&str; 12] = [
     "server/sdp/src/",
     "server/signalling/src/",
     "server/sip/src/",
+    "server/speex/src/",
     "server/webrtc/src/",
 ];
 
