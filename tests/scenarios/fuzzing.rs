@@ -26,6 +26,7 @@ fn every_target_has_a_test() {
         "sdp",
         "rtp",
         "rtp-stream",
+        "rtmfp-session",
         "webrtc",
         "bridge",
         "audio",
@@ -58,6 +59,11 @@ fn rtp_survives_mutation() {
 #[test]
 fn rtp_streams_survive_mutation() {
     fuzz("rtp-stream");
+}
+
+#[test]
+fn rtmfp_sessions_survive_mutation() {
+    fuzz("rtmfp-session");
 }
 
 #[test]

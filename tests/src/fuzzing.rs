@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sdp", run: sdp::fuzz, mutations: 2_000 },
     Target { name: "rtp", run: rtp::fuzz, mutations: 2_000 },
     Target { name: "rtp-stream", run: rtp::fuzz_stream, mutations: 2_000 },
+    Target { name: "rtmfp-session", run: rtmfp::session::fuzz_session, mutations: 2_000 },
     Target { name: "webrtc", run: webrtc::fuzz, mutations: 2_000 },
     Target { name: "bridge", run: bridge::fuzz, mutations: 2_000 },
     Target { name: "audio", run: audio::fuzz, mutations: 2_000 },
