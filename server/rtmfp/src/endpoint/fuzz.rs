@@ -26,11 +26,17 @@ const fn address(host: u8, port: u16) -> SocketAddr {
 /// When the state does not hold together (see [`Endpoint::verify`]), when a session ends twice or
 /// not at all, or when anything is left after a shutdown and enough time.
 pub fn fuzz_endpoint(data: &[u8]) {
+    opened_by(data);
+}
+
+/// Runs the operations; gives how often a session opened.
+fn opened_by(data: &[u8]) -> u64 {
     let mut run = Run::new(data);
     while let Some(operation) = run.octet() {
         run.operate(operation);
     }
     run.finish();
+    run.ends.iter().map(|end| end.endpoint.counters().opened).sum()
 }
 
 struct Run<'a> {
@@ -351,7 +357,22 @@ impl<'a> Run<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[test]
+    fn the_kept_operations_open_sessions_at_both_ends() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/rtmfp-endpoint");
+        let mut kept = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let opened = opened_by(&std::fs::read(&path).unwrap());
+            assert!(opened >= 2, "{path:?}: {opened}");
+            kept += 1;
+        }
+        assert!(kept >= 5);
+    }
 
     #[test]
     fn random_operations_leave_the_endpoints_whole() {
