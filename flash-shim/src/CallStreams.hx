@@ -1,11 +1,11 @@
 import flash.events.AsyncErrorEvent;
 import flash.events.IOErrorEvent;
 import flash.events.NetStatusEvent;
-import flash.media.Microphone;
 import flash.media.SoundTransform;
-import flash.net.NetConnection;
-import flash.net.NetStream;
 import Trouble.TroubleInfo;
+import Wire.Connection;
+import Wire.Device;
+import Wire.Stream;
 
 /** One call's media: the microphone and the camera go up on one stream, the far end comes down on another. */
 class CallStreams {
@@ -13,14 +13,14 @@ class CallStreams {
 	static inline var LATEST = 0.5;
 
 	public final callId:String;
-	public final down:NetStream;
+	public final down:Stream;
 
-	final up:NetStream;
+	final up:Stream;
 	final troubled:(callId:String, trouble:TroubleInfo) -> Void;
-	var sent:Null<Microphone> = null;
+	var sent:Null<Device> = null;
 
 	/** Publishes and plays `callId`. The microphone may come later, by `send`. */
-	public function new(connection:NetConnection, callId:String, volume:Float, troubled:(callId:String, trouble:TroubleInfo) -> Void) {
+	public function new(connection:Connection, callId:String, volume:Float, troubled:(callId:String, trouble:TroubleInfo) -> Void) {
 		this.callId = callId;
 		this.troubled = troubled;
 		up = stream(connection);
@@ -36,7 +36,7 @@ class CallStreams {
 	}
 
 	/** Sends this microphone from now on; null sends none. */
-	public function send(microphone:Null<Microphone>):Void {
+	public function send(microphone:Null<Device>):Void {
 		if (microphone == sent) return;
 		sent = microphone;
 		up.attachAudio(microphone);
@@ -60,8 +60,8 @@ class CallStreams {
 		}
 	}
 
-	function stream(connection:NetConnection):NetStream {
-		var stream = new NetStream(connection);
+	function stream(connection:Connection):Stream {
+		var stream = new Stream(connection);
 		// The far end's data messages have nowhere else to go.
 		stream.client = {onMetaData: ignore, onPlayStatus: ignore};
 		stream.addEventListener(NetStatusEvent.NET_STATUS, statusChanged);

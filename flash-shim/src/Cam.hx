@@ -4,8 +4,8 @@ import flash.media.Camera;
 import flash.media.H264Level;
 import flash.media.H264Profile;
 import flash.media.H264VideoStreamSettings;
-import flash.net.NetStream;
 import Trouble.TroubleInfo;
+import Wire.Stream;
 
 /** The visitor's camera: H.264 where the player can encode it, else Sorenson H.263. */
 class Cam {
@@ -27,7 +27,7 @@ class Cam {
 	}
 
 	/** Sends the camera on a stream that publishes. */
-	public function attach(stream:NetStream):Void {
+	public function attach(stream:Stream):Void {
 		var camera = take();
 		if (camera == null) return;
 		try {
@@ -58,7 +58,7 @@ class Cam {
 	}
 
 	/** By itself: where the player lacks the class, the method that names it fails as a whole. */
-	function chooseH264(stream:NetStream):Void {
+	function chooseH264(stream:Stream):Void {
 		var settings = new H264VideoStreamSettings();
 		// What every SIP phone with a screen decodes.
 		settings.setProfileLevel(H264Profile.BASELINE, H264Level.LEVEL_1_3);

@@ -3,11 +3,11 @@ import flash.events.AsyncErrorEvent;
 import flash.events.IOErrorEvent;
 import flash.events.NetStatusEvent;
 import flash.events.SecurityErrorEvent;
-import flash.net.NetConnection;
 import flash.net.ObjectEncoding;
-import flash.net.Responder;
 import haxe.Timer;
 import Trouble.TroubleInfo;
+import Wire.Answer;
+import Wire.Connection;
 
 /** What a link tells its owner. */
 interface LinkListener {
@@ -49,7 +49,7 @@ class Link {
 	static final SERVER_COMMANDS = ["onRegState", "onCallState", "onIncomingCall"];
 
 	/** The connection itself, for streams; null where there is none. */
-	public var connection(default, null):Null<NetConnection> = null;
+	public var connection(default, null):Null<Connection> = null;
 
 	final address:String;
 	final listener:LinkListener;
@@ -96,7 +96,7 @@ class Link {
 			then();
 		}
 		late = Timer.delay(function() settle(function() failed(Trouble.silent(name))), ANSWER_WITHIN);
-		var responder = new Responder(
+		var responder = new Answer(
 			function(result:Dynamic) settle(function() done(result)),
 			function(info:Dynamic) settle(function() failed(Trouble.ofAnswer(name, info)))
 		);
@@ -110,7 +110,7 @@ class Link {
 	function attempt():Void {
 		drop();
 		state = Connecting;
-		var connection = new NetConnection();
+		var connection = new Connection();
 		this.connection = connection;
 		connection.objectEncoding = ObjectEncoding.AMF0;
 		connection.client = client();

@@ -1,10 +1,10 @@
 import flash.errors.Error;
 import flash.events.StatusEvent;
-import flash.media.Microphone;
 import flash.media.MicrophoneEnhancedMode;
 import flash.media.MicrophoneEnhancedOptions;
 import flash.media.SoundCodec;
 import haxe.Timer;
+import Wire.Device;
 
 /** States of the microphone, in the words of the API. */
 enum abstract MicState(String) to String {
@@ -43,10 +43,10 @@ class Mic {
 	public var muted(default, null) = false;
 
 	/** The device that streams send, null unless it is live and not muted. */
-	public var device(get, never):Null<Microphone>;
+	public var device(get, never):Null<Device>;
 
 	final changed:Void->Void;
-	var microphone:Null<Microphone> = null;
+	var microphone:Null<Device> = null;
 	var index = -1;
 	var watch:Null<Timer> = null;
 
@@ -55,7 +55,7 @@ class Mic {
 		this.changed = changed;
 	}
 
-	function get_device():Null<Microphone> {
+	function get_device():Null<Device> {
 		return state == Live && !muted ? microphone : null;
 	}
 
@@ -93,7 +93,7 @@ class Mic {
 	/** Names of devices by their place in the list, which is what Flash knows them by. */
 	public static function names():Array<String> {
 		try {
-			return Microphone.isSupported ? [for (name in Microphone.names) Std.string(name)] : [];
+			return Device.isSupported ? [for (name in Device.names) Std.string(name)] : [];
 		} catch (error:Error) {
 			return [];
 		}
@@ -116,12 +116,12 @@ class Mic {
 	}
 
 	/** The device with its settings, or null. */
-	function take():Null<Microphone> {
+	function take():Null<Device> {
 		if (names().length == 0) return null;
 		// With echo cancellation; null also where the player has none for this system.
 		var found = enhanced();
 		if (found == null) {
-			found = Microphone.getMicrophone(index);
+			found = Device.getMicrophone(index);
 			if (found == null) return null;
 			found.setUseEchoSuppression(true);
 		}
@@ -138,9 +138,9 @@ class Mic {
 		return found;
 	}
 
-	function enhanced():Null<Microphone> {
+	function enhanced():Null<Device> {
 		try {
-			var found = Microphone.getEnhancedMicrophone(index);
+			var found = Device.getEnhancedMicrophone(index);
 			if (found == null) return null;
 			var options = new MicrophoneEnhancedOptions();
 			options.mode = MicrophoneEnhancedMode.FULL_DUPLEX;

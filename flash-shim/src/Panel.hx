@@ -5,12 +5,12 @@ import flash.display.StageAlign;
 import flash.display.StageScaleMode;
 import flash.events.MouseEvent;
 import flash.media.Video;
-import flash.net.NetStream;
 import flash.system.Security;
 import flash.system.SecurityPanel;
 import flash.text.TextField;
 import flash.text.TextFormat;
 import flash.text.TextFormatAlign;
+import Wire.Stream;
 
 /** What the visitor sees: a line about the call, what to do, the way to Flash's own dialog. */
 class Panel extends Sprite {
@@ -77,11 +77,13 @@ class Panel extends Sprite {
 	}
 
 	/** The far end's picture; null takes it away. */
-	public function showVideo(stream:Null<NetStream>):Void {
+	public function showVideo(stream:Null<Stream>):Void {
 		video.visible = stream != null;
 		title.visible = hint.visible = stream == null;
 		if (stream == null) video.clear();
+		#if !stand_in
 		video.attachNetStream(stream);
+		#end
 	}
 
 	/** Whether Flash can draw its dialog here. */

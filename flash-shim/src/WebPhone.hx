@@ -365,7 +365,7 @@ class WebPhone implements LinkListener {
 			case None:
 				panel.say(words.message, words.hint, false);
 			default:
-				panel.say(callWords(), words.message, false);
+				panel.say(callWords(), reconnecting ? "Trying again…" : words.message, false);
 		}
 	}
 
@@ -379,7 +379,7 @@ class WebPhone implements LinkListener {
 		}
 		if (placing > 0) return "Calling…";
 		if (link.isConnected()) return "Ready to call";
-		if (reconnecting) return "No connection, trying again…";
+		if (reconnecting) return "No connection";
 		return wanted ? "Connecting…" : "Phone";
 	}
 }

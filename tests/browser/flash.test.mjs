@@ -7,75 +7,26 @@ import { ownNetwork } from './lib/network.mjs';
 await ownNetwork(import.meta.url);
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Appliance } from './lib/appliance.mjs';
 import { launchChromium } from './lib/chromium.mjs';
 import { SCREENS } from './lib/folder.mjs';
-import { openShop } from './lib/shop.mjs';
+import { filmAnswers, heard, openRuffleShop, run, visitWithRuffle } from './lib/ruffle.mjs';
 import { until } from './lib/wait.mjs';
 
 const LIMIT = { timeout: 120_000 };
-const RUFFLE = fileURLToPath(new URL('node_modules/@ruffle-rs/ruffle', import.meta.url));
 const FILM = fileURLToPath(new URL('../../assets/webphone.swf', import.meta.url));
-const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
 const appliance = await Appliance.demo('flash');
-
-/** A store page; `ruffle` is what stands between the page and the phone. */
-const store = (ruffle) => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Lamps</title>
-${ruffle}
-<script src="${appliance.url}/api/rtckit.js"></script></head>
-<body><h1>Walnut desk lamp</h1><div id="phone"></div>
-<script>
-  window.heard = [];
-  ['onConnectStateChanged', 'onRegStateChanged', 'onCallStateChanged', 'onMicStateChanged', 'onIncomingCall', 'onError']
-    .forEach(function (name) { RTCKit.webPhone[name] = function (info) { heard.push([name, info]); }; });
-</script></body></html>`;
-
-const pages = {
-  '/': store(`<script>
-    window.RufflePlayer = { config: { publicPath: '/ruffle/', autoplay: 'on', unmuteOverlay: 'hidden', splashScreen: false,
-      allowScriptAccess: true, logLevel: 'warn' } };
-  </script><script src="/ruffle/ruffle.js"></script>`),
-};
-for (const name of readdirSync(RUFFLE).filter((name) => path.extname(name) in TYPES)) {
-  pages[`/ruffle/${name}`] = { html: readFileSync(path.join(RUFFLE, name)), headers: { 'content-type': TYPES[path.extname(name)] } };
-}
-const shop = await openShop(pages);
+const shop = await openRuffleShop(appliance);
 const browser = await launchChromium('flash', { microphone: 'refused' });
 
-/**
- * A visitor's page with the film up. This appliance may have no port for Flash open, and Ruffle could
- * not reach it: the page is told of `port` all the same, so that the film is loaded.
- */
-async function visit(t, { port = 1935, embed = {} } = {}) {
-  const context = await browser.newContext({ viewport: { width: 500, height: 320 } });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  page.asked = [];
-  page.on('request', (request) => page.asked.push(request.url()));
-  if (port) {
-    await page.route('**/api/flash.json', (route) => route.fulfill({
-      json: { port }, headers: { 'access-control-allow-origin': '*' },
-    }));
-  }
-  await page.goto(`${shop.origin}/`);
-  await page.evaluate((options) => window.RTCKit.webPhone.embed({ container: 'phone', backend: 'flash', ...options }), embed);
-  return page;
-}
-
-const heard = (page, name) => page.evaluate((wanted) => window.heard.filter(([it]) => it === wanted).map(([, info]) => info), name);
-const run = (page, member, argument) => page.evaluate(([name, given]) => window.RTCKit.webPhone[name](given), [member, argument]);
-
-/** Until the film has answered a question of the page: then both directions work. */
-async function up(page) {
-  const devices = page.evaluate(() => window.RTCKit.webPhone.devices());
-  return until('the film answers', () => Promise.race([devices, new Promise((resolve) => { setTimeout(resolve, 200, null); })]), { within: 60_000 });
-}
+// The appliance may have no port for Flash open, and Ruffle could not reach it anyway: the page is
+// told of one, so that the film is loaded.
+const visit = (t, options) => visitWithRuffle(t, browser, shop, options);
 
 async function picture(page, name) {
   mkdirSync(SCREENS, { recursive: true });
@@ -104,14 +55,14 @@ test('where the appliance takes no Flash calls the page is told so and loads no 
 
 test('a visitor with Ruffle gets WebRTC when the page leaves the choice to us', LIMIT, async (t) => {
   const page = await visit(t, { embed: { backend: 'auto', button: 'demo' } });
-  await run(page, 'connect');
-  await until('the page is connected', async () => (await heard(page, 'onConnectStateChanged')).some((info) => info.connected));
+  const address = await until('there is a frame', () => page.evaluate(() => document.querySelector('#phone iframe')?.src));
+  assert.equal(address, `${appliance.url}/b/demo?api=1`);
   assert.ok(!page.asked.some((url) => url.endsWith('.swf')));
 });
 
 test('the film comes up and page and film hear each other', LIMIT, async (t) => {
   const page = await visit(t, { embed: { button: 'demo' } });
-  assert.deepEqual(await up(page), { microphones: [], speakers: [] });
+  assert.deepEqual(await filmAnswers(page), { microphones: [], speakers: [] });
   assert.ok(page.asked.includes(`${appliance.url}/api/webphone.swf`));
   const size = await page.locator('#rtckitFlash1').evaluate((film) => [film.clientWidth, film.clientHeight]);
   assert.deepEqual(size, [217, 140]);
@@ -135,7 +86,7 @@ test('the film comes up and page and film hear each other', LIMIT, async (t) => 
 
 test('a call without a connection is refused in words, and so is every other command', LIMIT, async (t) => {
   const page = await visit(t, { embed: { button: 'demo' } });
-  await up(page);
+  await filmAnswers(page);
   const callId = await run(page, 'call', {});
   await until('the call ends', async () => (await heard(page, 'onCallStateChanged')).some((info) => info.state === 'ended'));
   const states = await heard(page, 'onCallStateChanged');
@@ -151,7 +102,7 @@ test('a call without a connection is refused in words, and so is every other com
 
 test('a connection that nobody answers is given up, told of and tried again', LIMIT, async (t) => {
   const page = await visit(t, { embed: { button: 'demo' } });
-  await up(page);
+  await filmAnswers(page);
   await run(page, 'connect');
   const [error] = await until('the page is told', async () => {
     const errors = await heard(page, 'onError');
