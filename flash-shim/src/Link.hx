@@ -172,7 +172,10 @@ class Link {
 		state = Waiting;
 		// Not all phones of a restarted appliance come back in the same moment.
 		wait(Std.int(pause * (1 + Math.random() * 0.3)), attempt);
+		var first = pause == FIRST_PAUSE;
 		pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+		// Later attempts that fail are no news.
+		if (!first) return;
 		listener.troubled(trouble);
 		listener.linkChanged(false, true);
 	}

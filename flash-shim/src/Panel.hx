@@ -44,8 +44,9 @@ class Panel extends Sprite {
 		graphics.beginFill(0xFFFFFF);
 		graphics.drawRect(0.5, 0.5, WIDTH - 1, HEIGHT - 1);
 		graphics.endFill();
-		title = text(14, INK, true, EDGE, 22);
-		hint = text(11, GREY, false, EDGE + 24, 48);
+		title = text(13, INK, true, EDGE);
+		hint = text(11, GREY, false, EDGE + 22);
+		hint.height = 44;
 		button = makeButton("Microphone settings");
 		video.visible = false;
 		meter.x = EDGE;
@@ -58,7 +59,10 @@ class Panel extends Sprite {
 	/** A line, what to do about it, and whether the visitor should find the dialog. */
 	public function say(line:String, words:String, withButton:Bool):Void {
 		title.text = line;
+		// Fonts are the visitor's own: a line may take two.
+		title.height = title.textHeight + 4;
 		hint.text = words;
+		hint.y = title.y + title.height + 2;
 		button.visible = withButton;
 		meter.visible = !withButton;
 	}
@@ -100,7 +104,7 @@ class Panel extends Sprite {
 		Security.showSettings(SecurityPanel.PRIVACY);
 	}
 
-	function text(size:Int, colour:Int, bold:Bool, y:Int, height:Int):TextField {
+	function text(size:Int, colour:Int, bold:Bool, y:Int):TextField {
 		var field = new TextField();
 		field.defaultTextFormat = new TextFormat("_sans", size, colour, bold);
 		field.selectable = false;
@@ -108,7 +112,6 @@ class Panel extends Sprite {
 		field.x = EDGE;
 		field.y = y;
 		field.width = WIDTH - 2 * EDGE;
-		field.height = height;
 		return field;
 	}
 

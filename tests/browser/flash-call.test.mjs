@@ -123,6 +123,7 @@ test('a call publishes and plays under its name, and sends the microphone once i
   await play(microphone, 'decide', true);
   assert.equal((await note('attachAudio')).argument, 'Built-in');
   await hears('onMicStateChanged', (info) => info.state === 'live');
+  await picture(page, 'allowed');
   await says('ringing');
   await says('active', { code: 200, displayName: 'Bob' });
   const active = await hears('onCallStateChanged', (info) => info.state === 'active');

@@ -1,9 +1,10 @@
 // The Flash side of the JavaScript API, with a film that is none.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { APPLIANCE, FLASH_10, flashPage, RUFFLE } from './film.mjs';
-import { modern, old } from './page.mjs';
+import { modern, old, source } from './page.mjs';
 
 async function connected(options) {
   const shop = await flashPage(options);
@@ -258,6 +259,14 @@ test('a film that fails or is gone does not leave a call hanging', async () => {
     assert.deepEqual(new Set(shop.errors()), new Set(['internal']));
     assert.deepEqual(shop.told('onCallStateChanged').map((info) => [info.callId, info.state]), [[callId, 'calling'], [callId, 'ended']]);
   }
+});
+
+test('every code that the film may say is declared', () => {
+  const film = readFileSync(new URL('../../../flash-shim/src/Trouble.hx', import.meta.url), 'utf8');
+  const codes = new Set([...film.matchAll(/(?:told|make)\("([a-z0-9-]+)"/g)].map(([, code]) => code));
+  const declared = /type ErrorCode =([\s\S]*?);/.exec(source('rtckit.d.ts'))[1];
+  assert.ok(codes.size >= 18, [...codes].join());
+  for (const code of codes) assert.ok(declared.includes(`'${code}'`), code);
 });
 
 test('devices come as a promise', async () => {

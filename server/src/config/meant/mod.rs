@@ -163,7 +163,10 @@ fn listen(written: &written::Listen, log: &mut Log) -> Option<Listen> {
     let rtp = checked_or(&written.rtp, RTP, written::RTP, log, values::rtp_range);
     for (text, what) in [
         (&written.https, "HTTPS is not in this version: put a TLS proxy in front"),
-        (&written.rtmfp, "the Flash WebPhone is not in this version"),
+        (
+            &written.rtmfp,
+            "RTMFP is not in this version: the Flash WebPhone has nothing to connect to",
+        ),
     ] {
         if let Some(text) = text
             && checked(text, written::ADDRESS, log, values::address).is_some()
