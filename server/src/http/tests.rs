@@ -180,6 +180,15 @@ async fn every_page_is_framed_by_whom_it_is_meant_for() {
 }
 
 #[tokio::test]
+async fn a_visitor_from_elsewhere_gets_a_button_that_exactly_its_origins_may_frame() {
+    let site = site().await;
+    let page = site.ask("GET", "/b/sales", &["X-Forwarded-For: 203.0.113.9"]).await;
+    let policy = page.header("content-security-policy");
+    let origins = "; frame-ancestors https://www.shop.example https://shop.example";
+    assert!(policy.ends_with(origins), "{policy}");
+}
+
+#[tokio::test]
 async fn a_foreign_host_header_never_reaches_the_policy() {
     let site = site().await;
     let page = site.ask("GET", "/", &["Host: evil.example"]).await;
