@@ -72,7 +72,8 @@ const FORBIDDEN_TO_MACHINES: [&str; 8] = [
 /// Every breach in one file, whose name is relative to the workspace.
 pub fn breaches(name: &str, text: &str) -> Vec<Breach> {
     let mut found = Vec::new();
-    let source = [".rs", ".js", ".mjs", ".ts", ".css", ".html"].iter().any(|e| name.ends_with(e));
+    let source =
+        [".rs", ".js", ".mjs", ".ts", ".css", ".html", ".hx"].iter().any(|e| name.ends_with(e));
     // Kept inputs of tests are as long, and as odd, as what they show.
     let data = name.contains("/data/") || name.contains("/corpus/");
     if data {
