@@ -24,6 +24,7 @@ use crate::legs;
 use crate::net::{PortId, Wire};
 use base::{Datagram, LinkId, Private, Seed};
 use client::Client;
+use requests::Way;
 use rtmfp::session::{KeepAlive, SessionEvent};
 use rtmfp::{Command, Endpoint, Event, SessionId};
 use rtmp::connection::{Action, ConnectRequest, Server, ServerEvent, ServerSettings};
@@ -278,10 +279,10 @@ impl<W: Wire> Core<W> {
                 self.answer_request(now, session, &name, transaction, arguments);
             }
             ServerEvent::PublishRequested { stream, name } => {
-                self.publish_stream(now, session, stream, &name);
+                self.carry_call(now, session, stream, &name, Way::Up);
             }
             ServerEvent::PlayRequested { stream, name } => {
-                self.play_stream(now, session, stream, &name)
+                self.carry_call(now, session, stream, &name, Way::Down);
             }
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
                 self.stop_stream(session, stream);
