@@ -27,7 +27,7 @@ use client::Client;
 use requests::Way;
 use rtmfp::session::{KeepAlive, SessionEvent};
 use rtmfp::{Command, Endpoint, Event, SessionId};
-use rtmp::connection::{Action, ConnectRequest, Server, ServerEvent, ServerSettings};
+use rtmp::connection::{Action, ConnectRequest, ServerEvent};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
 use signalling::ServerMessage;
@@ -188,8 +188,7 @@ impl<W: Wire> Core<W> {
                     let orderly = false;
                     return flash.endpoint.command(now, Command::Close { session, orderly });
                 };
-                let connection = Server::new(now, ServerSettings::default());
-                flash.clients.insert(session, Client::new(connection, address, seat));
+                flash.clients.insert(session, Client::new(now, address, seat));
                 self.drain_client(now, session);
             }
             Event::Session { session, event } => self.handle_session_event(now, session, event),

@@ -40,6 +40,13 @@ impl<W: Wire> Core<W> {
     ) {
         let link = self.flash_client(session).and_then(|client| client.link);
         let Some(link) = link else { return };
+        if !self.flash_client(session).is_some_and(|client| client.allowance.take(now)) {
+            let refusal = Refusal::new(code::CALL_FAILED, "Too many commands: wait a second.");
+            if let Some(client) = self.flash_client(session) {
+                client.connection.error(transaction, &refusal);
+            }
+            return;
+        }
         let answer = Request::parse(name, arguments)
             .and_then(|request| self.obey(now, session, link, request));
         let Some(client) = self.flash_client(session) else { return };
