@@ -4,7 +4,7 @@ use crate::cli::{self, Args};
 use crate::config::{Config, HostPort, Notice};
 use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
-use crate::core::{Core, Setup, named};
+use crate::core::{Bound, Core, Setup, named};
 use crate::demo::DemoPhone;
 use crate::net::{Sockets, listen_ice_tcp};
 use crate::{http, ws};
@@ -18,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Look-ups that may wait.
+/// Diffie-Hellmans that may wait: a quarter of a second's work.
+const KEYS: usize = 256;
 const LOOKUPS: usize = 64;
 /// A name server that has not answered by then has not answered.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
@@ -29,10 +31,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Listening {
     /// Pages.
     pub http: SocketAddr,
-    /// Browser media, UDP and TCP.
-    pub webrtc: SocketAddr,
-    /// SIP.
-    pub sip: SocketAddr,
+    /// Everything that the shard listens for.
+    pub bound: Bound,
 }
 
 /// Runs until a signal ends it. `args` is what SIGHUP reads again.
@@ -91,6 +91,7 @@ async fn serve(
     let (core, inbox) = CoreHandle::new(sockets.waker());
     let (outputs, outputs_out) = mpsc::channel(crate::core::door::OUTPUTS);
     let (lookups, lookups_out) = mpsc::channel(LOOKUPS);
+    let (jobs, jobs_out) = std::sync::mpsc::sync_channel(KEYS);
     let setup = Setup {
         config: Arc::clone(&config),
         seed: seed.fork(),
@@ -100,11 +101,13 @@ async fn serve(
         lookups,
         metrics: Arc::clone(&metrics),
         store,
+        jobs,
         calendar: std::time::SystemTime::now,
     };
     let (shard, bound) = Core::new(setup)?;
+    agree_on_keys(jobs_out, core.clone())?;
     let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;
-    let listening = Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
+    let listening = Listening { http: http_address, bound };
 
     let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
@@ -118,7 +121,8 @@ async fn serve(
     let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
     let carrier = hub.clone();
     tokio::spawn(async move { carrier.run(outputs_out).await });
-    let shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    let mut shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    shared.rtmfp_port = bound.rtmfp.map(|address| address.port());
     let (stop_http, http_stopped) = watch::channel(false);
     let server = tokio::spawn(http::serve(http_listener, shared, http_stopped));
 
@@ -188,6 +192,17 @@ fn reload(args: &Args, running: &watch::Sender<Arc<Config>>, core: &CoreHandle) 
     }
 }
 
+/// Diffie-Hellman on a thread of its own: a flood of Flash handshakes must not stop sound.
+fn agree_on_keys(jobs: std::sync::mpsc::Receiver<rtmfp::Job>, core: CoreHandle) -> io::Result<()> {
+    std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        while let Ok(job) = jobs.recv() {
+            // A shard that is too busy loses a handshake, which its client tries again.
+            let _ = core.send(CoreEvent::KeysAgreed(job.run()));
+        }
+    })?;
+    Ok(())
+}
+
 /// Names to addresses, one task a name, so that one slow name delays no other.
 async fn look_up(mut names: mpsc::Receiver<String>, core: CoreHandle) {
     while let Some(name) = names.recv().await {
@@ -224,7 +239,9 @@ fn greet(config: &Config, notices: &[Notice], listening: Listening) {
         off.push("nothing".to_owned());
     }
     println!("off:         {}", off.join("; "));
-    tracing::info!(http = %listening.http, webrtc = %listening.webrtc, sip = %listening.sip, "listening");
+    let Bound { webrtc, sip, rtmfp } = listening.bound;
+    let rtmfp = rtmfp.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(http = %listening.http, %webrtc, %rtmfp, %sip, "listening");
 }
 
 fn os_seed() -> io::Result<Seed> {

@@ -1,5 +1,6 @@
 //! click2call: the shell around the machines. It owns what they must not: sockets, time, files.
 
+pub mod admission;
 pub mod app;
 pub mod cli;
 pub mod config;

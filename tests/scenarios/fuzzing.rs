@@ -26,6 +26,16 @@ fn every_target_has_a_test() {
         "sdp",
         "rtp",
         "rtp-stream",
+        "rtmp-amf0",
+        "rtmp-amf3",
+        "rtmp-message",
+        "rtmp-connection",
+        "rtmfp-packet",
+        "rtmfp-chunks",
+        "rtmfp-options",
+        "rtmfp-certificate",
+        "rtmfp-endpoint",
+        "rtmfp-session",
         "webrtc",
         "bridge",
         "audio",
@@ -58,6 +68,52 @@ fn rtp_survives_mutation() {
 #[test]
 fn rtp_streams_survive_mutation() {
     fuzz("rtp-stream");
+}
+
+#[test]
+fn flash_values_survive_mutation() {
+    fuzz("rtmp-amf0");
+    fuzz("rtmp-amf3");
+}
+
+#[test]
+fn flash_messages_survive_mutation() {
+    fuzz("rtmp-message");
+}
+
+#[test]
+fn flash_connections_survive_mutation() {
+    fuzz("rtmp-connection");
+}
+
+#[test]
+fn rtmfp_packets_survive_mutation() {
+    fuzz("rtmfp-packet");
+}
+
+#[test]
+fn rtmfp_chunks_survive_mutation() {
+    fuzz("rtmfp-chunks");
+}
+
+#[test]
+fn rtmfp_options_survive_mutation() {
+    fuzz("rtmfp-options");
+}
+
+#[test]
+fn rtmfp_certificates_survive_mutation() {
+    fuzz("rtmfp-certificate");
+}
+
+#[test]
+fn rtmfp_endpoints_survive_mutation() {
+    fuzz("rtmfp-endpoint");
+}
+
+#[test]
+fn rtmfp_sessions_survive_mutation() {
+    fuzz("rtmfp-session");
 }
 
 #[test]

@@ -28,6 +28,8 @@ let callId = null;
 let startedAt = 0;
 let muted = false;
 let connected = false;
+// Whether the problem that is shown is one that a tap solves.
+let tapAsked = false;
 // Set while the browser's question stands; not for the moment that a permission already given takes.
 let asking = false;
 let askingTimer = 0;
@@ -45,6 +47,7 @@ function show(state, words) {
     sheet('keypad', false);
     sheet('options', false);
     byId('light').hidden = true;
+    if (state === 'idle') timer.hidden = true;
   }
 }
 
@@ -53,6 +56,11 @@ function complain(message, hint, popup = false) {
   byId('problem-hint').textContent = hint || '';
   byId('popup').hidden = !popup;
   problem.hidden = false;
+}
+
+function calm() {
+  problem.hidden = true;
+  tapAsked = false;
 }
 
 function sheet(id, open) {
@@ -68,19 +76,13 @@ function leaveSheet(id) {
 
 function openPopup() {
   const url = new URL(location.pathname, location.origin);
-  return window.open(url, `click2call-${name}`, 'popup,width=340,height=420');
-}
-
-// The frame was not given the microphone: known before the browser is asked, so that a window can
-// be opened within the same click.
-function frameLacksMicrophone() {
-  const policy = document.permissionsPolicy || document.featurePolicy;
-  return inFrame && policy && policy.allowsFeature && !policy.allowsFeature('microphone');
+  return window.open(url, `click2call-${name}`, 'popup,width=360,height=560');
 }
 
 function call() {
-  problem.hidden = true;
-  if (frameLacksMicrophone() && openPopup()) {
+  calm();
+  // Known before the browser is asked, so that the window opens within the same click.
+  if (Phone.microphoneTrouble()?.popup && openPopup()) {
     show('ended', 'The call goes on in the new window');
     return;
   }
@@ -153,9 +155,10 @@ function onMicrophone({ detail }) {
     if (callId !== null) show(panel.dataset.state);
   }
   if (detail.state === 'live') {
-    problem.hidden = true;
+    if (!tapAsked) calm();
     fillDevices();
-  } else {
+  } else if (callId === null || !['muted', 'ended'].includes(detail.state)) {
+    // What the device took in a call may come back by itself; 'tap-needed' says when it does not.
     complain(detail.message, detail.hint, detail.popup && inFrame);
   }
 }
@@ -184,6 +187,10 @@ function draw(now) {
 }
 
 buttons.call.addEventListener('click', call);
+// A hand on its way to the button.
+for (const sign of ['pointerover', 'focusin', 'touchstart']) {
+  document.addEventListener(sign, () => { if (callId === null) phone?.prepare(); }, { passive: true });
+}
 buttons.hangup.addEventListener('click', hangup);
 buttons.mute.addEventListener('click', toggleMute);
 buttons.keys.addEventListener('click', () => {
@@ -199,7 +206,9 @@ byId('keypad').addEventListener('click', (event) => {
   if (key) digit(key);
 });
 byId('popup').addEventListener('click', () => {
-  if (openPopup()) show('ended', 'The call goes on in the new window');
+  if (!openPopup()) return;
+  calm();
+  show('ended', 'The call goes on in the new window');
 });
 byId('volume').addEventListener('input', (event) => phone.setVolume(event.target.value / 100));
 byId('microphone').addEventListener('change', (event) => phone.selectDevice({ kind: 'microphone', id: event.target.value }));
@@ -228,13 +237,13 @@ async function start() {
   phone.addEventListener('microphone', onMicrophone);
   phone.addEventListener('quality', onQuality);
   phone.addEventListener('error', ({ detail }) => complain(detail.message, detail.hint));
-  phone.addEventListener('tap-needed', () => {
-    complain('The browser has paused the sound', 'Tap anywhere to go on.');
-    document.addEventListener('click', () => {
-      phone.unlock();
-      problem.hidden = true;
-    }, { once: true });
+  phone.addEventListener('tap-needed', ({ detail }) => {
+    complain(detail.message, detail.hint);
+    tapAsked = true;
   });
+  phone.addEventListener('tap-done', () => { if (tapAsked) calm(); });
+  // Any tap will do, wherever it lands, and before what it does there.
+  document.addEventListener('click', () => { if (tapAsked) phone.unlock(); }, true);
   phone.addEventListener('connection', ({ detail }) => {
     connected = detail.connected;
     buttons.call.disabled = !connected;
@@ -248,6 +257,14 @@ async function start() {
   phone.connect();
   requestAnimationFrame(draw);
 }
+
+// Back from the browser's cache: the call of then is over.
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted || !phone) return;
+  calm();
+  show('idle', connected ? 'Ready' : 'Connecting to the shop');
+});
+navigator.mediaDevices?.addEventListener?.('devicechange', () => { if (callId !== null) fillDevices(); });
 
 start().catch((error) => {
   show('idle', 'This button does not work here');

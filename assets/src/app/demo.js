@@ -4,6 +4,15 @@ const webPhone = window.RTCKit.webPhone;
 let embedded = false;
 let muted = false;
 
+const CALL_WORDS = {
+  calling: 'Calling', ringing: 'Ringing', early: 'Connecting', active: 'In call', held: 'On hold', ended: 'Ended',
+};
+
+function said(id, words, on) {
+  byId(id).textContent = words.trim();
+  byId(id).classList.toggle('on', Boolean(on));
+}
+
 function note(what, info) {
   const at = new Date().toISOString().slice(11, 23);
   byId('log').textContent = `${at} ${what} ${JSON.stringify(info)}\n${byId('log').textContent}`.slice(0, 20000);
@@ -11,15 +20,16 @@ function note(what, info) {
 
 webPhone.onConnectStateChanged = (info) => {
   note('onConnectStateChanged', info);
-  byId('connection').textContent = info.connected ? 'Connected' : 'Not connected';
+  said('connection', info.connected ? 'Connected' : 'Not connected', info.connected);
 };
 webPhone.onRegStateChanged = (info) => {
   note('onRegStateChanged', info);
-  byId('registration').textContent = info.registered ? 'Registered' : `Not registered ${info.reason || ''}`;
+  said('registration', info.registered ? 'Registered' : `Not registered ${info.reason || ''}`, info.registered);
 };
 webPhone.onCallStateChanged = (info) => {
   note('onCallStateChanged', info);
-  byId('state').textContent = [info.state, info.code || '', info.reason || ''].join(' ').trim();
+  const words = info.reason ? `: ${info.reason}` : '';
+  said('state', `${CALL_WORDS[info.state]}${words}${info.code ? ` (${info.code})` : ''}`, info.state !== 'ended');
 };
 webPhone.onMicStateChanged = (info) => note('onMicStateChanged', info);
 webPhone.onIncomingCall = (info) => note('onIncomingCall', info);
@@ -28,7 +38,7 @@ webPhone.onQualityChanged = (info) => {
 };
 webPhone.onError = (info) => {
   note('onError', info);
-  byId('state').textContent = `${info.message} ${info.hint || ''}`;
+  said('state', info.hint ? `${info.message}. ${info.hint}.` : `${info.message}.`, false);
 };
 
 function chosen() {

@@ -55,20 +55,12 @@ async function start() {
     tap.hidden = false;
     say('tap-needed', detail);
   });
-  phone.addEventListener('state', ({ detail }) => {
-    if (detail.state === 'ended') hideTap();
+  phone.addEventListener('tap-done', () => {
+    tap.hidden = true;
+    say('tap-done', {});
   });
-  tap.addEventListener('click', () => {
-    phone.unlock();
-    hideTap();
-  });
+  tap.addEventListener('click', () => phone.unlock());
   say('ready', {});
-}
-
-function hideTap() {
-  if (tap.hidden) return;
-  tap.hidden = true;
-  say('tap-done', {});
 }
 
 addEventListener('message', (event) => {

@@ -41,8 +41,26 @@ export function measure(now, before) {
   };
 }
 
+/** A peer connection with its offer, made before it is needed. Nothing of it has left the machine. */
+export class Prepared {
+  sdp = null;
+
+  constructor() {
+    // No servers: ours is ICE-lite on a public address, and its answer brings its candidates.
+    this.pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    this.transceiver = this.pc.addTransceiver('audio', { direction: 'sendrecv' });
+    this.offered = this.pc.createOffer().then(({ sdp }) => { this.sdp = sdp; });
+    this.offered.catch(() => {}); // Whoever waits for it is told.
+  }
+
+  close() {
+    this.pc.close();
+  }
+}
+
 export class CallMedia {
   #on;
+  #prepared;
   #pc;
   #sender;
   #receiver;
@@ -60,15 +78,14 @@ export class CallMedia {
   /**
    * Everything that iOS wants done in the click handler happens here, without an await.
    * `on`: `noMedia()`, `offer(sdp)` for a restart, `report(figures)`, `blocked()` when the
-   * browser does not let sound play without a tap, `connected()`.
+   * browser does not let sound play without a tap, `playing()` when it plays, `connected()`.
    */
-  constructor({ volume, speaker, on }) {
+  constructor({ volume, speaker, prepared = new Prepared(), on }) {
     this.#on = on;
-    // No servers: ours is ICE-lite on a public address, and its answer brings its candidates.
-    this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
-    const transceiver = this.#pc.addTransceiver('audio', { direction: 'sendrecv' });
-    this.#sender = transceiver.sender;
-    this.#receiver = transceiver.receiver;
+    this.#prepared = prepared;
+    this.#pc = prepared.pc;
+    this.#sender = prepared.transceiver.sender;
+    this.#receiver = prepared.transceiver.receiver;
     this.#audio = document.createElement('audio');
     this.#audio.autoplay = true;
     this.#audio.setAttribute('playsinline', '');
@@ -78,6 +95,7 @@ export class CallMedia {
     this.#audio.srcObject = new MediaStream([this.#receiver.track]);
     document.body.append(this.#audio);
     this.#audio.onpause = () => this.play();
+    this.#audio.onplaying = () => this.#on.playing();
     this.play();
     if (speaker) this.useSpeaker(speaker);
     const changed = () => this.#stateChanged();
@@ -115,12 +133,17 @@ export class CallMedia {
     if (!this.#closed) await this.#sender.replaceTrack(track);
   }
 
+  /** Settles when there is an offer, at once where it was prepared. */
+  get offered() {
+    return this.#prepared.sdp === null ? this.#prepared.offered : null;
+  }
+
   /** The offer. It may be sent before the browser has taken it in; the answer waits for that. */
-  async offer() {
-    const offer = await this.#pc.createOffer();
-    this.#local = this.#pc.setLocalDescription(offer);
+  offer() {
+    const { sdp } = this.#prepared;
+    this.#local = this.#pc.setLocalDescription({ type: 'offer', sdp });
     this.#local.catch(() => {});
-    return offer.sdp;
+    return sdp;
   }
 
   /** Takes the server's answer to the last offer. */
@@ -203,6 +226,8 @@ export class CallMedia {
     clearTimeout(this.#restartTimer);
     clearInterval(this.#reportTimer);
     this.#pc.close();
+    this.#audio.onpause = null;
+    this.#audio.onplaying = null;
     this.#audio.srcObject = null;
     this.#audio.remove();
   }

@@ -1,7 +1,7 @@
 // The visitor's microphone: one track that all calls share, opened for the first of them and let go
 // with the last.
 
-import { explain, microphoneInfo } from './trouble.js';
+import { explain, inCall, microphoneInfo } from './trouble.js';
 
 // A device may pause a track for a moment; a person is asked only when it lasts.
 const MUTED_FOR = 1_500;
@@ -28,17 +28,26 @@ export class Microphone {
   #meter = null;
   #muted = false;
   #device = null;
+  #mutedTimer = 0;
+  // The devices are opened one after the other; how many wait.
+  #turn = Promise.resolve();
+  #turns = 0;
+  #info = null;
   /** The request that the browser has before the visitor now, or null. */
   opening = null;
 
   /**
    * `isWanted()`: whether there is a call; `on`: `info(micInfo)`, `track(track)` when calls must
-   * send another one, `tapNeeded()` when only a tap brings it back.
+   * send another one, `tapNeeded(micInfo)` when only a tap brings it back, `tapDone()` when it is back.
    */
   constructor({ sound, isWanted, on }) {
     this.#sound = sound;
     this.#isWanted = isWanted;
     this.#on = on;
+    // Another one may have been plugged in for the one that is gone.
+    navigator.mediaDevices?.addEventListener?.('devicechange', () => {
+      if (this.#track?.readyState === 'ended') this.recover();
+    });
   }
 
   get level() {
@@ -47,6 +56,7 @@ export class Microphone {
 
   /** Tells the page how things stand. */
   tell(info) {
+    this.#info = info;
     this.#on.info({ ...info, micMuted: this.#muted });
   }
 
@@ -54,7 +64,7 @@ export class Microphone {
     this.#muted = muted;
     if (this.#track) {
       this.#track.enabled = !muted;
-      this.tell(microphoneInfo(this.#track.muted ? 'muted' : 'live'));
+      this.tell(this.#info);
     }
   }
 
@@ -71,13 +81,15 @@ export class Microphone {
     if (this.#track) await this.#reopen();
   }
 
-  /** In a click handler: brings back what the device has paused or ended. */
+  /** Brings back what the device has paused or ended; after a tap, or when devices came. */
   recover() {
     const track = this.#track;
-    if (this.#isWanted() && track && (track.readyState === 'ended' || track.muted)) this.#reopen();
+    if (!this.#isWanted() || this.#turns || !track) return;
+    if (track.readyState === 'ended' || track.muted) this.#reopen();
   }
 
   close() {
+    clearTimeout(this.#mutedTimer);
     this.#meter?.close();
     this.#meter = null;
     this.#track?.stop();
@@ -113,39 +125,60 @@ export class Microphone {
     this.#meter = this.#sound.listen(track);
     const mine = () => this.#track === track;
     track.onended = () => { if (mine()) this.#ended(); };
-    track.onunmute = () => { if (mine()) this.tell(microphoneInfo('live')); };
-    track.onmute = () => {
-      if (!mine()) return;
-      this.tell(microphoneInfo('muted'));
-      setTimeout(() => {
-        if (mine() && track.muted) this.#on.tapNeeded();
-      }, MUTED_FOR);
-    };
+    track.onunmute = () => { if (mine()) this.#live(); };
+    track.onmute = () => { if (mine()) this.#paused(track); };
+    if (track.muted) this.#paused(track);
+    else this.#live();
+  }
+
+  #live() {
+    clearTimeout(this.#mutedTimer);
     this.tell(microphoneInfo('live'));
+    this.#on.tapDone();
+  }
+
+  /** The device gives silence: a telephone call came in, or a switch was turned. */
+  #paused(track) {
+    const info = microphoneInfo('muted');
+    this.tell(info);
+    clearTimeout(this.#mutedTimer);
+    this.#mutedTimer = setTimeout(() => {
+      if (this.#track === track && track.muted) this.#on.tapNeeded(info);
+    }, MUTED_FOR);
   }
 
   /** Unplugged, or taken by the system: another one may do; if not, a tap is asked for. */
-  async #ended() {
+  #ended() {
     this.tell(microphoneInfo('ended'));
-    if (!await this.#reopen()) this.#on.tapNeeded();
+    return this.#reopen();
   }
 
-  /** Opens it anew for the calls that go on meanwhile; false where that failed. */
-  async #reopen() {
+  /** Opens it anew for the calls that go on meanwhile; asks for a tap where that failed. */
+  #reopen() {
+    this.#turns += 1;
+    this.#turn = this.#turn.then(() => this.#openAnew()).finally(() => { this.#turns -= 1; });
+    return this.#turn;
+  }
+
+  async #openAnew() {
     try {
       const track = await openMicrophone(this.#device);
       if (!this.#isWanted()) {
         track.stop();
-        return true;
+        return;
       }
       this.#take(track);
       await this.#on.track(track);
-      return true;
     } catch (error) {
+      if (!this.#isWanted()) return;
       // A call goes on without a voice: the visitor still hears, and may plug something in.
-      const stillLive = this.#track?.readyState === 'live';
-      this.tell(stillLive ? microphoneInfo('live') : await explain(error, Infinity));
-      return false;
+      if (this.#track?.readyState === 'live' && !this.#track.muted) {
+        this.tell(microphoneInfo('live'));
+        return;
+      }
+      const info = inCall(await explain(error, Infinity));
+      this.tell(info);
+      this.#on.tapNeeded(info);
     }
   }
 }

@@ -7,9 +7,10 @@
 //   button.onclick = () => phone.call({});
 //
 // Events and their details: 'connection', 'registration', 'state' (callInfo), 'microphone'
-// (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed'.
+// (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message, hint) when the
+// device took something that only a tap gives back, then 'tap-done'.
 
-import { CallMedia } from './media.js';
+import { CallMedia, Prepared } from './media.js';
 import { Microphone } from './microphone.js';
 import { microphoneTrouble } from './trouble.js';
 import { Signalling, load } from './signalling.js';
@@ -28,6 +29,8 @@ const QUALITY_WORDS = {
   'visitor-silent': 'Nothing is heard from your microphone',
 };
 
+const TAP_WORDS = ['The browser has paused the sound', 'Tap here to go on.'];
+
 /** Whether this browser can place calls at all. */
 export const isSupported = () => typeof RTCPeerConnection === 'function'
   && typeof RTCPeerConnection.prototype.addTransceiver === 'function'
@@ -44,6 +47,9 @@ export class Phone extends EventTarget {
   #speaker = null;
   #volume = 1;
   #lastError = null;
+  #prepared = null;
+  // What waits for a tap: 'sound', 'tones', 'microphone'.
+  #taps = new Set();
 
   /**
    * Loads what is needed. `button` is a configured button's name, or null for accounts that the
@@ -66,19 +72,25 @@ export class Phone extends EventTarget {
   constructor({ button, page }) {
     super();
     this.#link = new Signalling({ button, page, onAction: (action) => this.#take(action) });
-    this.#sound = new Sound(() => this.#emit('tap-needed', { reason: 'interrupted' }));
+    this.#sound = new Sound({
+      stopped: () => this.#tapNeeded('tones'),
+      running: () => this.#tapDone('tones'),
+    });
     this.#microphone = new Microphone({
       sound: this.#sound,
       isWanted: () => this.#calls.size > 0,
       on: {
         info: (info) => this.#emit('microphone', info),
         track: (track) => Promise.all([...this.#calls.values()].map(({ media }) => media?.send(track))),
-        tapNeeded: () => this.#emit('tap-needed', { reason: 'microphone' }),
+        tapNeeded: ({ message, hint }) => this.#tapNeeded('microphone', message, hint),
+        tapDone: () => this.#tapDone('microphone'),
       },
     });
     addEventListener('pagehide', () => {
       const wanted = this.#wanted;
       this.disconnect({ pageClosed: true });
+      this.#prepared?.close();
+      this.#prepared = null;
       // Kept for pageshow: the page may come back from the browser's cache as it was.
       this.#wanted = wanted;
     });
@@ -124,6 +136,14 @@ export class Phone extends EventTarget {
     this.#link.run('unregister');
   }
 
+  /** A call is likely soon: makes its offer. Nothing leaves the machine, nobody is asked. */
+  prepare() {
+    if (this.#prepared || !isSupported()) return;
+    try {
+      this.#prepared = new Prepared();
+    } catch { /* the call itself will say so */ }
+  }
+
   /**
    * Starts a call and returns its callId at once. To be called in a click handler: sound is unlocked
    * before anything is waited for. `callId` may be chosen by the caller.
@@ -159,14 +179,17 @@ export class Phone extends EventTarget {
     try {
       // Without this iOS plays calls like music, silenced by the ring switch.
       if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
+      const prepared = this.#prepared ?? undefined;
+      this.#prepared = null;
+      call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, prepared, on: this.#mediaOf(call) });
+      this.connect();
+      this.#place(call, headers);
+      // Still in the click, but last: a browser's first context takes 50 ms.
       this.#sound.unlock();
-      call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, on: this.#mediaOf(call) });
     } catch (error) {
       console.error(error);
       return this.#fail(call, 'no-media', 'internal', 'The browser could not start a call', 'Load the page again');
     }
-    this.connect();
-    this.#place(call, headers);
     queueMicrotask(() => { if (!call.over) this.#speak(call); });
     return callId;
   }
@@ -228,6 +251,9 @@ export class Phone extends EventTarget {
 
   /** After 'tap-needed', in a click handler: everything that the device stopped goes on. */
   unlock() {
+    if (!this.#calls.size) return;
+    // What does not come back asks again.
+    for (const reason of [...this.#taps]) this.#tapDone(reason);
     this.#sound.unlock();
     for (const { media } of this.#calls.values()) media?.play();
     this.#microphone.recover();
@@ -237,13 +263,18 @@ export class Phone extends EventTarget {
 
   async #place(call, headers) {
     try {
-      const offer = await call.media.offer();
+      const { offered } = call.media;
+      if (offered) await offered;
       if (call.over) return;
+      const offer = call.media.offer();
       const pairs = Object.entries(headers ?? {}).flat().map(String);
       this.#lastError = null;
       const { uri, video } = call.info;
       call.number = this.#link.run('call', uri || undefined, video, pairs, offer) ?? 0;
-      if (!call.number) this.#end(call, 'internal', this.#lastError?.message ?? 'The call could not be placed');
+      if (!call.number) {
+        const words = this.#lastError?.message ?? 'The call could not be placed';
+        queueMicrotask(() => this.#end(call, 'internal', words));
+      }
     } catch (error) {
       console.error(error);
       this.#hangup(call, 'no-media', 'no-media', 'The browser could not start a call');
@@ -269,6 +300,7 @@ export class Phone extends EventTarget {
       noMedia: () => this.#hangup(call, 'no-media', 'no-media', 'Your network lets no sound through'),
       offer: (sdp) => this.#link.run('restart', call.number, sdp),
       blocked: () => this.#blocked(call),
+      playing: () => this.#tapDone('sound'),
       report: ({ loss, jitter, roundTrip, concealed }) =>
         this.#link.run('quality', call.number, loss, jitter, roundTrip, concealed),
     };
@@ -280,8 +312,18 @@ export class Phone extends EventTarget {
       await this.#microphone.opening.catch(() => {});
       call.media?.play();
     } else {
-      this.#emit('tap-needed', { reason: 'sound' });
+      this.#tapNeeded('sound');
     }
+  }
+
+  #tapNeeded(reason, message = TAP_WORDS[0], hint = TAP_WORDS[1]) {
+    if (!this.#calls.size) return;
+    this.#taps.add(reason);
+    this.#emit('tap-needed', { reason, message, hint });
+  }
+
+  #tapDone(reason) {
+    if (this.#taps.delete(reason) && !this.#taps.size) this.#emit('tap-done', {});
   }
 
   #hangup(call, reason, cause, words) {
@@ -313,6 +355,7 @@ export class Phone extends EventTarget {
     if (!this.#calls.size) {
       this.#microphone.close();
       this.#sound.rest();
+      for (const reason of [...this.#taps]) this.#tapDone(reason);
       if (navigator.audioSession) navigator.audioSession.type = 'auto';
     }
     this.#emit('state', { ...call.info });

@@ -7,6 +7,8 @@ const KEY = { seconds: 0.12, gain: 0.05 };
 const ROWS = [697, 770, 852, 941];
 const COLUMNS = [1209, 1336, 1477, 1633];
 const PAD = ['123A', '456B', '789C', '*0#D'];
+// A context that stands still this long does not go on by itself.
+const STILL_FOR = 500;
 // What a meter shows as empty; full is 0 dBFS.
 const FLOOR_DB = -60;
 
@@ -27,10 +29,15 @@ export class Sound {
   #master = null;
   #ringing = null;
   #volume = 1;
-  #onInterrupted;
+  #speaker = null;
+  #wanted = false;
+  #stillTimer = 0;
+  #stopped = false;
+  #on;
 
-  constructor(onInterrupted) {
-    this.#onInterrupted = onInterrupted;
+  /** `on`: `stopped()` when only a tap brings the sound back, `running()` when it is back. */
+  constructor(on) {
+    this.#on = on;
   }
 
   /**
@@ -38,6 +45,7 @@ export class Sound {
    * waits for resume(): Firefox never settles it on a machine without a sound device.
    */
   unlock() {
+    this.#wanted = true;
     const Context = window.AudioContext ?? window.webkitAudioContext;
     if (!Context) return;
     if (!this.#context) {
@@ -49,12 +57,32 @@ export class Sound {
       this.#master = this.#context.createGain();
       this.#master.gain.value = this.#volume;
       this.#master.connect(this.#context.destination);
-      this.#context.onstatechange = () => {
-        // Safari's word for a phone call or Siri taking the sound away.
-        if (this.#context.state === 'interrupted') this.#onInterrupted();
-      };
+      if (this.#speaker) this.useSpeaker(this.#speaker);
+      this.#context.onstatechange = () => this.#stateChanged();
     }
     this.resume();
+    // After a tap that did not help there is no event.
+    if (this.#stopped) this.#watch();
+  }
+
+  #watch() {
+    clearTimeout(this.#stillTimer);
+    this.#stillTimer = setTimeout(() => {
+      this.#stopped = true;
+      this.#on.stopped();
+    }, STILL_FOR);
+  }
+
+  /** Safari says `interrupted` when a telephone call or Siri takes the sound; others `suspended`. */
+  #stateChanged() {
+    if (this.#context.state === 'running') {
+      clearTimeout(this.#stillTimer);
+      this.#stopped = false;
+      this.#on.running();
+    } else if (this.#wanted) {
+      this.resume();
+      this.#watch();
+    }
   }
 
   resume() {
@@ -63,6 +91,9 @@ export class Sound {
 
   /** Lets go of the sound device between calls. */
   rest() {
+    this.#wanted = false;
+    this.#stopped = false;
+    clearTimeout(this.#stillTimer);
     this.stopRingback();
     if (this.#context?.state === 'running') this.#context.suspend().catch(() => {});
   }
@@ -73,6 +104,7 @@ export class Sound {
   }
 
   useSpeaker(id) {
+    this.#speaker = id;
     this.#context?.setSinkId?.(id).catch(() => {});
   }
 

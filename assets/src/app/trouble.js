@@ -1,14 +1,16 @@
 // Why the microphone cannot be had, in words, and what would help.
 
-const ASK_AGAIN = 'Allow the microphone for this site in the address bar, then call again.';
 const IN_A_WINDOW = 'Open the call in a window of its own.';
+// No person refuses this fast: the browser remembers an answer, or was not allowed to ask.
+const UNASKED_WITHIN = 150;
 
 const WORDS = {
   asking: ['Please allow the microphone', 'Your browser asks for it now.'],
   live: ['The microphone is on', ''],
-  muted: ['The microphone is paused by your device', 'Tap to go on, or close the other app that uses it.'],
-  ended: ['The microphone was taken away', 'Plug it in again or choose another one, then tap.'],
-  refused: ['The microphone was not allowed', ASK_AGAIN],
+  muted: ['Your device has paused the microphone', 'Close the other app that uses it, then tap here.'],
+  ended: ['The microphone was taken away', 'Plug it in again or choose another one, then tap here.'],
+  refused: ['The microphone was not allowed',
+    `${IN_A_WINDOW} Allow the microphone for this site in the address bar, then call again.`],
   none: ['No microphone was found', 'Plug one in, then call again.'],
   busy: ['Another program uses the microphone', 'Close it there, then call again.'],
   'no-allow': ['This page does not pass the microphone on to the call button',
@@ -24,6 +26,12 @@ const WORDS = {
 export function microphoneInfo(state, popup = false) {
   const [message, hint] = WORDS[state] ?? WORDS.failed;
   return { state, message, hint: popup ? hint : hint.replace(`${IN_A_WINDOW} `, ''), popup };
+}
+
+/** The same in a call that goes on: there a tap is enough, and a window would be another call. */
+export function inCall({ state, message, hint }) {
+  const words = hint.replace(`${IN_A_WINDOW} `, '').replace('then call again', 'then tap here');
+  return { state, message, hint: words, popup: false };
 }
 
 /** Whether this page is framed, and if so by a page of another origin. */
@@ -89,13 +97,14 @@ export async function explain(error, waited) {
     case 'PermissionDeniedError': {
       const known = microphoneTrouble();
       if (known) return known;
-      // Firefox and Safari do not tell a page its policy. No person refuses this fast, so a foreign
-      // frame that was never asked about lacks the attribute.
-      if (foreign && policy() === null && waited < 150) {
+      // Firefox and Safari do not tell a page its policy: a foreign frame that nobody was asked
+      // about lacks the attribute.
+      if (foreign && policy() === null && waited < UNASKED_WITHIN) {
         const permission = await navigator.permissions?.query({ name: 'microphone' }).catch(() => null);
         if (permission?.state !== 'granted') return microphoneInfo('no-allow', true);
       }
-      return microphoneInfo('refused');
+      // An answer that was given to the store's site long ago does not hold for a window of ours.
+      return microphoneInfo('refused', foreign && waited < UNASKED_WITHIN);
     }
     default:
       return microphoneInfo('failed');

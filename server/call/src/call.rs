@@ -1,9 +1,10 @@
 //! One call.
 //!
 //! ```text
-//!   start --> setting up --(trunk answered)--> talking --+
-//!                 |                                      |
-//!                 +---- any end on either leg -----------+--> over (one cause, both legs told once)
+//!   out -> setting up --(trunk answered)--> talking --+
+//!   in --> ringing -----(visitor answered)-----^      |
+//!                 |                                   |
+//!                 +---- any end on either leg --------+--> over (one cause, both legs told once)
 //! ```
 
 use base::Timers;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long a browser may take to bring its media up before the call ends.
 const MEDIA_WITHIN: Duration = Duration::from_secs(30);
+/// How long a visitor's page may ring. Callers and their providers give up before.
+const RING_WITHIN: Duration = Duration::from_secs(180);
 
 /// What a call needs to know in advance.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,8 @@ pub enum VisitorEnd {
     NoMedia,
     /// The page or its network went away.
     Lost,
+    /// The visitor does not want to be called.
+    Rejected,
 }
 
 /// What happens on the legs, in the call's own words.
@@ -39,8 +44,12 @@ pub enum VisitorEnd {
 pub enum LegEvent {
     /// The browser's media is up.
     VisitorConnected,
+    /// The visitor takes a call that came in.
+    VisitorAnswered,
     /// The visitor's end is over.
     VisitorEnded(VisitorEnd),
+    /// The visitor puts the shop on hold, or takes it back.
+    VisitorHeld(bool),
     /// The phone rings (180, or another provisional without sound).
     TrunkRinging {
         /// SIP status.
@@ -69,7 +78,9 @@ pub enum LegEvent {
 /// What must be done on the legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegCommand {
-    /// End the trunk leg (CANCEL, BYE); comes at most once, and never after `TrunkEnded`.
+    /// Answer the trunk leg of a call that came in; comes at most once.
+    AnswerTrunk,
+    /// End the trunk leg (CANCEL, BYE, a refusal); comes at most once, and never after `TrunkEnded`.
     EndTrunk(EndCause),
     /// End the visitor's leg; comes at most once.
     EndVisitor,
@@ -90,6 +101,7 @@ pub struct Change {
 enum Timer {
     MaxDuration,
     Media,
+    Ring,
 }
 
 /// One call's state machine.
@@ -101,6 +113,8 @@ pub struct Call {
     visitor_connected: bool,
     visitor_up: bool,
     trunk_up: bool,
+    /// The trunk leg waits for the visitor to answer.
+    comes_in: bool,
     cause: Option<EndCause>,
     commands: VecDeque<LegCommand>,
     changes: VecDeque<Change>,
@@ -118,10 +132,20 @@ impl Call {
             visitor_connected: false,
             visitor_up: true,
             trunk_up: true,
+            comes_in: false,
             cause: None,
             commands: VecDeque::new(),
             changes: VecDeque::new(),
         }
+    }
+
+    /// A call that comes in from the trunk and rings at the visitor's page.
+    pub fn incoming(now: Instant, settings: Settings) -> Self {
+        let mut call = Call { comes_in: true, ..Call::new(now, settings) };
+        call.timers.clear(Timer::Media);
+        call.timers.set(Timer::Ring, now + RING_WITHIN);
+        call.step(CallState::Ringing, 180);
+        call
     }
 
     /// Where the call is.
@@ -146,14 +170,41 @@ impl Call {
                 self.visitor_connected = true;
                 self.timers.clear(Timer::Media);
             }
+            LegEvent::VisitorAnswered => {
+                if self.comes_in && self.cause.is_none() && self.state() == CallState::Ringing {
+                    self.timers.clear(Timer::Ring);
+                    if !self.visitor_connected {
+                        self.timers.set(Timer::Media, now + MEDIA_WITHIN);
+                    }
+                    self.timers.set(Timer::MaxDuration, now + self.settings.max_duration);
+                    self.commands.push_back(LegCommand::AnswerTrunk);
+                    self.step(CallState::Active, 200);
+                }
+            }
             LegEvent::VisitorEnded(end) => {
                 self.visitor_up = false;
                 self.end(self.visitor_cause(end), 0);
             }
+            LegEvent::VisitorHeld(on) => {
+                let (from, to) = if on {
+                    (CallState::Active, CallState::Held)
+                } else {
+                    (CallState::Held, CallState::Active)
+                };
+                if self.progress.state() == from {
+                    self.step(to, 0);
+                }
+            }
+            // Whoever calls us does not ring, and is answered rather than answers.
+            LegEvent::TrunkRinging { .. }
+            | LegEvent::TrunkEarly { .. }
+            | LegEvent::TrunkAnswered
+                if self.comes_in => {}
             LegEvent::TrunkRinging { code } => self.step(CallState::Ringing, code),
             LegEvent::TrunkEarly { code } => self.step(CallState::Early, code),
             LegEvent::TrunkAnswered => {
-                if self.cause.is_none() && self.progress.state() != CallState::Active {
+                let answered = matches!(self.state(), CallState::Active | CallState::Held);
+                if self.cause.is_none() && !answered {
                     self.timers.set(Timer::MaxDuration, now + self.settings.max_duration);
                     self.step(CallState::Active, 200);
                 }
@@ -175,6 +226,7 @@ impl Call {
                 Timer::MaxDuration => self.end(EndCause::TooLong, 0),
                 Timer::Media if !self.visitor_connected => self.end(EndCause::NoMedia, 0),
                 Timer::Media => {}
+                Timer::Ring => self.end(EndCause::NoAnswer, 0),
             }
         }
     }
@@ -196,10 +248,11 @@ impl Call {
 
     fn visitor_cause(&self, end: VisitorEnd) -> EndCause {
         match end {
-            VisitorEnd::HungUp if self.progress.state() == CallState::Active => {
+            VisitorEnd::HungUp if matches!(self.state(), CallState::Active | CallState::Held) => {
                 EndCause::VisitorHungUp
             }
-            VisitorEnd::HungUp => EndCause::Cancelled,
+            VisitorEnd::HungUp | VisitorEnd::Rejected if self.comes_in => EndCause::Declined,
+            VisitorEnd::HungUp | VisitorEnd::Rejected => EndCause::Cancelled,
             VisitorEnd::NoMicrophone => EndCause::NoMicrophone,
             VisitorEnd::NoMedia => EndCause::NoMedia,
             VisitorEnd::Lost => EndCause::VisitorLost,
@@ -218,6 +271,7 @@ impl Call {
             return;
         }
         self.cause = Some(cause);
+        self.commands.retain(|command| *command != LegCommand::AnswerTrunk);
         self.timers.clear_all();
         self.progress.step(CallState::Ended);
         self.changes.push_back(Change { state: CallState::Ended, cause: Some(cause), code });
@@ -269,6 +323,65 @@ mod tests {
         call.handle_event(now, LegEvent::TrunkEnded { cause: EndCause::ShopHungUp, code: 0 });
         assert!(call.is_over());
         assert_eq!(call.cause(), Some(EndCause::VisitorHungUp));
+    }
+
+    #[test]
+    fn only_an_answered_call_is_held_and_a_held_one_is_resumed() {
+        let now = Instant::now();
+        let mut call = call(now);
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(false));
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(false));
+        use CallState::{Active, Held};
+        assert_eq!(states(&mut call), [Active, Held, Active]);
+    }
+
+    #[test]
+    fn a_visitor_who_hangs_up_a_held_call_has_hung_up() {
+        let now = Instant::now();
+        let mut call = call(now);
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorHeld(true));
+        call.handle_event(now, LegEvent::VisitorEnded(VisitorEnd::HungUp));
+        assert_eq!(call.cause(), Some(EndCause::VisitorHungUp));
+    }
+
+    #[test]
+    fn a_call_that_comes_in_rings_at_the_page_and_is_answered_once() {
+        let now = Instant::now();
+        let mut call = Call::incoming(now, Settings { max_duration: MINUTE });
+        call.handle_event(now, LegEvent::TrunkAnswered);
+        call.handle_event(now, LegEvent::VisitorAnswered);
+        call.handle_event(now, LegEvent::VisitorAnswered);
+        call.handle_event(now, LegEvent::VisitorConnected);
+        use CallState::{Active, Ended, Ringing};
+        assert_eq!(states(&mut call), [Ringing, Active]);
+        assert_eq!(commands(&mut call), [LegCommand::AnswerTrunk]);
+        call.handle_timeout(now + MINUTE);
+        assert_eq!(states(&mut call), [Ended]);
+        assert_eq!(call.cause(), Some(EndCause::TooLong));
+    }
+
+    #[test]
+    fn a_call_that_comes_in_is_declined_taken_back_or_left_ringing() {
+        let now = Instant::now();
+        let incoming = || Call::incoming(now, Settings { max_duration: MINUTE });
+        let mut declined = incoming();
+        declined.handle_event(now, LegEvent::VisitorEnded(VisitorEnd::Rejected));
+        assert_eq!(commands(&mut declined), [LegCommand::EndTrunk(EndCause::Declined)]);
+        let mut taken_back = incoming();
+        taken_back.handle_event(now, LegEvent::TrunkEnded { cause: EndCause::Cancelled, code: 0 });
+        assert_eq!(commands(&mut taken_back), [LegCommand::EndVisitor]);
+        assert!(taken_back.is_over());
+        let mut left = incoming();
+        assert_eq!(left.poll_timeout(), Some(now + RING_WITHIN));
+        left.handle_timeout(now + RING_WITHIN);
+        let end = [LegCommand::EndTrunk(EndCause::NoAnswer), LegCommand::EndVisitor];
+        assert_eq!(commands(&mut left), end);
     }
 
     #[test]
@@ -328,12 +441,15 @@ mod tests {
         for number in 0..2000 {
             let mut seed = base::Seed::from_number(number);
             let mut now = Instant::now();
-            let mut call = call(now);
+            let mut call = match number % 2 {
+                0 => call(now),
+                _ => Call::incoming(now, Settings { max_duration: MINUTE }),
+            };
             let (mut seen, mut told, mut trunk_ended) = (Vec::new(), Vec::new(), false);
             for _ in 0..30 {
                 now += Duration::from_millis(seed.below(20_000));
                 call.handle_timeout(now);
-                let event = match seed.below(9) {
+                let event = match seed.below(13) {
                     0 => LegEvent::VisitorConnected,
                     1 => LegEvent::TrunkRinging { code: 180 },
                     2 => LegEvent::TrunkEarly { code: 183 },
@@ -342,6 +458,10 @@ mod tests {
                     5 => LegEvent::Silent,
                     6 => LegEvent::Stop(EndCause::Stopped),
                     7 => LegEvent::VisitorEnded(VisitorEnd::Lost),
+                    8 => LegEvent::VisitorHeld(true),
+                    9 => LegEvent::VisitorHeld(false),
+                    10 => LegEvent::VisitorAnswered,
+                    11 => LegEvent::VisitorEnded(VisitorEnd::Rejected),
                     _ => LegEvent::TrunkEnded { cause: EndCause::Busy, code: 486 },
                 };
                 trunk_ended |= matches!(event, LegEvent::TrunkEnded { .. });
@@ -357,6 +477,8 @@ mod tests {
                 assert!(call.cause().is_none() || call.poll_timeout().is_none());
             }
             let to_trunk = told.iter().filter(|c| matches!(c, LegCommand::EndTrunk(_))).count();
+            let answers = told.iter().filter(|c| **c == LegCommand::AnswerTrunk).count();
+            assert!(answers <= 1, "seed {number}: {told:?}");
             let to_visitor = told.iter().filter(|c| **c == LegCommand::EndVisitor).count();
             assert!(to_trunk <= 1 && to_visitor <= 1, "seed {number}: {told:?}");
         }

@@ -197,6 +197,7 @@ fn compose(answers: &Answers) -> String {
 [listen]
 http = "127.0.0.1:8080"             # pages; put a TLS proxy in front for other machines
 webrtc = "0.0.0.0:8443"             # browser calls: open this port for UDP and TCP
+# rtmfp = "0.0.0.0:1935"            # Flash calls: open this port for UDP where Flash is still used
 # sip = "0.0.0.0:0"                 # towards the provider; port 0 = any
 # rtp = "0.0.0.0:20000-20999"       # towards the provider
 # public_ip = "203.0.113.7"         # only where it can't be found by itself (1:1 NAT)

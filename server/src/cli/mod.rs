@@ -75,6 +75,9 @@ pub struct ListenArgs {
     /// Browser media.
     #[arg(long, hide = true, value_name = "ADDRESS", env = "CLICK2CALL_LISTEN_WEBRTC")]
     pub listen_webrtc: Option<SocketAddr>,
+    /// Flash.
+    #[arg(long, hide = true, value_name = "ADDRESS", env = "CLICK2CALL_LISTEN_RTMFP")]
+    pub listen_rtmfp: Option<SocketAddr>,
     /// SIP.
     #[arg(long, hide = true, value_name = "ADDRESS", env = "CLICK2CALL_LISTEN_SIP")]
     pub listen_sip: Option<SocketAddr>,
@@ -168,6 +171,9 @@ impl Args {
             }
         }
         config.listen.webrtc = listen.listen_webrtc.unwrap_or(config.listen.webrtc);
+        if let Some(rtmfp) = listen.listen_rtmfp {
+            (config.listen.rtmfp, config.listen.rtmfp_named) = (rtmfp, true);
+        }
         config.listen.sip = listen.listen_sip.unwrap_or(config.listen.sip);
         config.listen.rtp = listen.listen_rtp.unwrap_or(config.listen.rtp);
         Ok((config, notices))

@@ -48,6 +48,11 @@ pub struct Listen {
     pub http: SocketAddr,
     /// Browser media: one UDP port, and TCP on the same number.
     pub webrtc: SocketAddr,
+    /// Flash: one UDP port.
+    pub rtmfp: SocketAddr,
+    /// Whether the file names the Flash port. Where it does not, a port that another program has
+    /// costs Flash and nothing else.
+    pub rtmfp_named: bool,
     /// SIP.
     pub sip: SocketAddr,
     /// RTP towards the provider: the address and the first and last port.
@@ -222,6 +227,8 @@ pub fn demo() -> Config {
         listen: Listen {
             http: SocketAddr::new(loopback, 8080),
             webrtc: SocketAddr::new(loopback, 8443),
+            rtmfp: SocketAddr::new(loopback, 1935),
+            rtmfp_named: false,
             sip: SocketAddr::new(loopback, 0),
             rtp: RtpRange { address: loopback, first: 20_000, last: 20_999 },
             public_ip: None,
@@ -264,7 +271,6 @@ impl Config {
 pub fn demo_notices() -> Vec<Notice> {
     [
         "HTTPS: browsers give the microphone to pages of this machine without it",
-        "the Flash WebPhone on port 1935: not in this version",
         "page-supplied accounts: they need a [webphone] section, see click2call init",
         "the call log is kept in memory: it needs a [data] section",
     ]

@@ -3,17 +3,72 @@
 use crate::legs::browser::PageDigits;
 use crate::legs::trunk::Description;
 use crate::net::{Pair, PortId};
-use base::{AccountId, CallId, LinkId};
+use base::{AccountId, CallId, LinkId, Private};
 use bridge::Bridge;
 use call::Call;
+use rtmfp::SessionId;
 use rtp::StreamEnd;
-use signalling::{CallState, QualityReport};
+use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use webrtc::PeerId;
 
 use super::rows::Facts;
+
+/// The visitor's media of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VisitorLeg {
+    /// A browser's WebRTC.
+    Browser(PeerId),
+    /// A Flash client's streams.
+    Flash {
+        /// The client.
+        session: SessionId,
+        /// The client's number for the call.
+        call: u32,
+    },
+    /// Closed, or not there yet.
+    Gone,
+}
+
+impl VisitorLeg {
+    /// The browser's media, where it is one.
+    pub fn browser(&self) -> Option<PeerId> {
+        match self {
+            VisitorLeg::Browser(peer) => Some(*peer),
+            VisitorLeg::Flash { .. } | VisitorLeg::Gone => None,
+        }
+    }
+
+    /// Takes the leg out, so that it is closed once.
+    pub fn take(&mut self) -> VisitorLeg {
+        std::mem::replace(self, VisitorLeg::Gone)
+    }
+}
+
+/// The far party of a call, as its page is told of it.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Who called.
+    pub direction: Direction,
+    /// Its address; empty where it is the shop's own affair.
+    pub uri: Private<String>,
+    /// Its name; empty where it has none.
+    pub display_name: Private<String>,
+}
+
+impl Party {
+    /// The destination of a page's own call: a button's is the shop's secret, and whoever gave an
+    /// address knows it.
+    pub fn called() -> Party {
+        Party {
+            direction: Direction::Out,
+            uri: Private::default(),
+            display_name: Private::default(),
+        }
+    }
+}
 
 /// One call with everything that belongs to it on this shard.
 pub struct ActiveCall {
@@ -25,12 +80,14 @@ pub struct ActiveCall {
     pub page_call: u32,
     /// Button name, empty for page-supplied accounts.
     pub button: String,
-    /// The account that calls.
+    /// The account that calls or is called.
     pub account: AccountId,
+    /// The far party, as the page may know it.
+    pub party: Party,
     /// What decides.
     pub call: Call,
-    /// The browser's media; none once that leg is closed.
-    pub peer: Option<PeerId>,
+    /// The visitor's media.
+    pub visitor: VisitorLeg,
     /// The SIP leg.
     pub invite: InviteId,
     /// What we say of our media.
@@ -43,6 +100,8 @@ pub struct ActiveCall {
     pub pair: Pair,
     /// What carries the sound.
     pub bridge: Bridge,
+    /// Our answer to the provider's offer, for when the visitor takes a call that came in.
+    pub answer: Option<Vec<u8>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
     /// Telephone events from the browser.
@@ -73,6 +132,8 @@ pub struct NewCall {
     pub button: String,
     /// See [`ActiveCall`].
     pub account: AccountId,
+    /// See [`ActiveCall`].
+    pub party: Party,
     /// See [`ActiveCall`].
     pub call: Call,
     /// See [`ActiveCall`].
@@ -143,14 +204,16 @@ impl Calls {
             page_call: new.page_call,
             button: new.button,
             account: new.account,
+            party: new.party,
             call: new.call,
-            peer: None,
+            visitor: VisitorLeg::Gone,
             invite: InviteId(id.0),
             description: new.description,
             offer: new.offer,
             stream: new.stream,
             pair: new.pair,
             bridge: new.bridge,
+            answer: None,
             negotiated: None,
             digits: PageDigits::default(),
             report: QualityReport::default(),

@@ -28,6 +28,8 @@ pub enum CoreEvent {
         /// The addresses.
         addresses: Vec<SocketAddr>,
     },
+    /// A Diffie-Hellman of a Flash client is done.
+    KeysAgreed(rtmfp::JobDone),
     /// An ICE-TCP connection has come.
     TcpOpened(TcpPeer),
     /// One RFC 4571 frame of an ICE-TCP connection.

@@ -2,10 +2,12 @@
 //! the WebRTC library does itself.
 
 use super::Core;
+use super::calls::VisitorLeg;
+use super::flash::Flash;
 use super::metrics::bump;
 use crate::legs;
 use crate::net::{PortId, Wire};
-use base::{CallId, Datagram, Protocol};
+use base::{CallId, Datagram, Frame, LinkId, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
 use rtp::Received;
@@ -34,14 +36,16 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         match active.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) => {
+                let visitor = active.visitor;
                 let mut passed = active.bridge.handle_frame(now, Side::Trunk, frame);
-                while let (Some((Side::Visitor, frame)), Some(peer)) = (passed, active.peer) {
-                    bump(&self.metrics.frames_relayed_total);
-                    // A browser that is not connected yet hears nothing; that is no error.
-                    let _ = self.browsers.send_frame(now, peer, &frame);
+                while let Some((Side::Visitor, frame)) = passed {
+                    let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
+                    if send_to_visitor(browsers, flash, now, visitor, &frame) {
+                        bump(&self.metrics.frames_relayed_total);
+                    }
                     passed = active.bridge.poll_relayed(Side::Trunk);
                 }
-                self.send_browser_transmits();
+                self.send_visitor_transmits(visitor);
                 // The first packet starts the reports, so even one that only passes moves timers.
                 self.calls.rearm(id);
             }
@@ -56,6 +60,14 @@ impl<W: Wire> Core<W> {
         }
     }
 
+    fn send_visitor_transmits(&mut self, visitor: VisitorLeg) {
+        match visitor {
+            VisitorLeg::Browser(_) => self.send_browser_transmits(),
+            VisitorLeg::Flash { .. } => self.send_flash_transmits(),
+            VisitorLeg::Gone => {}
+        }
+    }
+
     /// Everything that the browsers' machine has to say.
     pub(super) fn drain_browsers(&mut self, now: Instant) {
         self.send_browser_transmits();
@@ -63,22 +75,7 @@ impl<W: Wire> Core<W> {
             match event {
                 webrtc::Event::Frame(received) => {
                     let id = CallId(received.peer.0);
-                    let Some(active) = self.calls.entry(id) else { continue };
-                    let frame = received.frame();
-                    active.facts.browser_codec = Some(frame.codec);
-                    let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
-                    while let Some((Side::Trunk, frame)) = passed {
-                        bump(&self.metrics.frames_relayed_total);
-                        let out = active.stream.send_frame(now, &frame, &mut self.scratch);
-                        if let Some(outgoing) = out {
-                            let packet = &self.scratch[..outgoing.length];
-                            let (port, local) = (active.pair.rtp, active.pair.address);
-                            let sent = self.wire.send(port, local, outgoing.to, packet);
-                            count(&self.metrics, sent);
-                        }
-                        passed = active.bridge.poll_relayed(Side::Visitor);
-                    }
-                    self.calls.rearm(id);
+                    self.handle_visitor_frame(now, id, received.frame());
                     self.browsers.recycle(received.payload);
                 }
                 webrtc::Event::TelephoneEvent(event) => {
@@ -104,10 +101,28 @@ impl<W: Wire> Core<W> {
         }
     }
 
+    /// A frame of a visitor: passed to the phone at once, or kept for transcoding.
+    pub(super) fn handle_visitor_frame(&mut self, now: Instant, id: CallId, frame: Frame<'_>) {
+        let Some(active) = self.calls.entry(id) else { return };
+        active.facts.browser_codec = Some(frame.codec);
+        let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
+        while let Some((Side::Trunk, frame)) = passed {
+            bump(&self.metrics.frames_relayed_total);
+            if let Some(outgoing) = active.stream.send_frame(now, &frame, &mut self.scratch) {
+                let packet = &self.scratch[..outgoing.length];
+                let (port, local) = (active.pair.rtp, active.pair.address);
+                let sent = self.wire.send(port, local, outgoing.to, packet);
+                count(&self.metrics, sent);
+            }
+            passed = active.bridge.poll_relayed(Side::Visitor);
+        }
+        self.calls.rearm(id);
+    }
+
     fn peer_gone(&mut self, now: Instant, peer: PeerId, end: VisitorEnd) {
         let id = CallId(peer.0);
         if let Some(active) = self.calls.entry(id) {
-            active.peer = None;
+            active.visitor = VisitorLeg::Gone;
         }
         self.call_event(now, id, LegEvent::VisitorEnded(end));
     }
@@ -150,20 +165,30 @@ impl<W: Wire> Core<W> {
         self.touched.insert(id);
     }
 
+    /// A digit of the phone whose last packets got lost, with the page's names for where it goes.
+    fn heard_digit(&mut self, now: Instant, id: CallId) -> Option<(LinkId, u32, char)> {
+        let active = self.calls.entry(id)?;
+        let rtp::Event::Digit(digit) = active.stream.poll_event(now)?;
+        Some((active.link, active.page_call, digit.digit))
+    }
+
     /// What a call's own timers bring: transcoded frames, digits, RTCP.
     pub(super) fn pump(&mut self, now: Instant, id: CallId) {
         while let Some(digit) = self.calls.entry(id).and_then(|active| active.digits.poll(now)) {
             self.send_digit(now, id, digit);
         }
+        while let Some((link, call, digit)) = self.heard_digit(now, id) {
+            self.tell(link, ServerMessage::Digit { call, digit });
+        }
         let Some(active) = self.calls.entry(id) else { return };
         while let Some((side, frame)) = active.bridge.poll_frame() {
             bump(&self.metrics.frames_transcoded_total);
-            match (side, active.peer) {
-                (Side::Visitor, Some(peer)) => {
-                    let _ = self.browsers.send_frame(now, peer, &frame);
+            match side {
+                Side::Visitor => {
+                    let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
+                    send_to_visitor(browsers, flash, now, active.visitor, &frame);
                 }
-                (Side::Visitor, None) => {}
-                (Side::Trunk, _) => {
+                Side::Trunk => {
                     let out = active.stream.send_frame(now, &frame, &mut self.scratch);
                     if let Some(outgoing) = out {
                         let (port, local) = (active.pair.rtp, active.pair.address);
@@ -181,13 +206,6 @@ impl<W: Wire> Core<W> {
             let sent = self.wire.send(port, local, transmit.remote, &transmit.payload);
             count(&self.metrics, sent);
         }
-        while let Some(rtp::Event::Digit(digit)) = active.stream.poll_event(now) {
-            let (link, call) = (active.link, active.page_call);
-            let message = ServerMessage::Digit { call, digit: digit.digit };
-            if self.outputs.try_send(super::door::LinkOutput { link, message }).is_err() {
-                bump(&self.metrics.link_outputs_dropped_total);
-            }
-        }
         while let Some(event) = active.bridge.poll_event() {
             if matches!(event, bridge::Event::Silent { .. }) {
                 active.call.handle_event(now, LegEvent::Silent);
@@ -195,6 +213,7 @@ impl<W: Wire> Core<W> {
             }
         }
         self.send_browser_transmits();
+        self.send_flash_transmits();
     }
 
     /// Sends what the browsers' machine wants sent.
@@ -229,7 +248,28 @@ impl<W: Wire> Core<W> {
     }
 }
 
-fn count(metrics: &super::metrics::Metrics, sent: bool) {
+/// Gives a frame to the visitor's machine; false where there is no such leg. A visitor who is not
+/// connected yet hears nothing; that is no error.
+fn send_to_visitor(
+    browsers: &mut webrtc::Endpoint,
+    flash: Option<&mut Flash>,
+    now: Instant,
+    visitor: VisitorLeg,
+    frame: &Frame<'_>,
+) -> bool {
+    match visitor {
+        VisitorLeg::Browser(peer) => {
+            let _ = browsers.send_frame(now, peer, frame);
+            true
+        }
+        VisitorLeg::Flash { session, call } => {
+            flash.is_some_and(|flash| flash.send_frame(now, session, call, frame))
+        }
+        VisitorLeg::Gone => false,
+    }
+}
+
+pub(super) fn count(metrics: &super::metrics::Metrics, sent: bool) {
     if sent {
         bump(&metrics.media_datagrams_sent_total);
     } else {

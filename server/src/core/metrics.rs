@@ -40,6 +40,14 @@ metrics! {
     counter calls_failed_total;
     /// Links of pages that are open or may still come back.
     gauge links_live;
+    /// Flash clients that have a session.
+    gauge flash_sessions;
+    /// Flash clients that were let in.
+    counter flash_connections_total;
+    /// Handshakes of Flash clients that were dropped because too many came at once.
+    counter flash_handshakes_dropped_total;
+    /// Datagrams on the Flash port that were nobody's, repeated or broken.
+    counter flash_foreign_dropped_total;
     /// Accounts that are registered now.
     gauge accounts_registered;
     /// Accounts that should be registered.

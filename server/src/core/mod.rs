@@ -13,8 +13,9 @@
 //! `media` does that for what is urgent (sound), `settle` for the rest.
 
 mod accounts;
-mod calls;
+pub mod calls;
 pub mod door;
+mod flash;
 mod media;
 pub mod metrics;
 mod quality;
@@ -23,6 +24,7 @@ mod run;
 mod settle;
 #[cfg(test)]
 mod sim;
+mod trunk;
 mod visitors;
 
 use crate::config::Config;
@@ -32,6 +34,7 @@ use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
 use calls::Calls;
 use door::{CoreEvent, CoreInbox, LinkOutput, Operator, TcpPeer};
+use flash::Flash;
 use metrics::{Metrics, bump};
 use rows::Refusals;
 use signalling::ServerMessage;
@@ -40,6 +43,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 
@@ -68,6 +72,8 @@ pub struct Setup<W> {
     pub metrics: Arc<Metrics>,
     /// The call log.
     pub store: store::Store,
+    /// Work for a thread that may be slow; results come as [`CoreEvent::KeysAgreed`].
+    pub jobs: SyncSender<rtmfp::Job>,
     /// The hour for the call log; nothing is timed by it.
     pub calendar: fn() -> SystemTime,
 }
@@ -101,6 +107,9 @@ pub struct Core<W = Sockets> {
     pool: PortPool,
     browsers: webrtc::Endpoint,
     sip: sip::Endpoint,
+    flash: Option<Flash>,
+    /// Diffie-Hellman for somebody else's thread.
+    jobs: SyncSender<rtmfp::Job>,
     accounts: Accounts,
     policy: Policy,
     links: HashMap<LinkId, Link>,
@@ -125,13 +134,25 @@ pub struct Bound {
     pub webrtc: SocketAddr,
     /// SIP.
     pub sip: SocketAddr,
+    /// Flash; none where its port could not be had.
+    pub rtmfp: Option<SocketAddr>,
 }
 
 impl<W: Wire> Core<W> {
     /// Opens the sockets and sets the machines up.
     pub fn new(setup: Setup<W>) -> io::Result<(Core<W>, Bound)> {
-        let Setup { config, mut seed, mut wire, inbox, outputs, lookups, metrics, store, calendar } =
-            setup;
+        let Setup {
+            config,
+            mut seed,
+            mut wire,
+            inbox,
+            outputs,
+            lookups,
+            metrics,
+            store,
+            calendar,
+            jobs,
+        } = setup;
         let listen = &config.listen;
         let mut webrtc_bind = listen.webrtc;
         if listen.webrtc_everywhere {
@@ -142,10 +163,22 @@ impl<W: Wire> Core<W> {
         if let Err(error) = wire.report_errors(sip_port) {
             tracing::warn!(%error, "a provider that is down will be noticed by timers only");
         }
+        let flash_port = match wire.open(listen.rtmfp, true) {
+            Err(error) if !listen.rtmfp_named => {
+                // Few shops still have visitors with Flash: those that do, name the port.
+                let port = listen.rtmfp;
+                tracing::warn!(%error, %port, "Flash is off: name a free port, [listen] rtmfp");
+                None
+            }
+            opened => Some(named(opened, "rtmfp", listen.rtmfp)?),
+        };
         let local = |port| {
             wire.local(port).ok_or_else(|| io::Error::other("a port vanished while starting"))
         };
-        let bound = Bound { webrtc: local(webrtc_port)?, sip: local(sip_port)? };
+        let rtmfp = flash_port.map(local).transpose()?;
+        let bound = Bound { webrtc: local(webrtc_port)?, sip: local(sip_port)?, rtmfp };
+        let flash =
+            flash_port.zip(rtmfp).and_then(|(port, local)| Flash::new(port, local, seed.fork()));
 
         let candidates = candidates(&config, bound.webrtc);
         let certificate =
@@ -159,7 +192,7 @@ impl<W: Wire> Core<W> {
                 local: sip_address,
                 user_agent: concat!("click2call/", env!("CARGO_PKG_VERSION")).to_owned(),
                 peers: sip::PeerPolicy::default(),
-                accept_incoming: false,
+                accept_incoming: true,
                 timers: sip::Timers::default(),
             },
             seed.fork(),
@@ -185,6 +218,8 @@ impl<W: Wire> Core<W> {
             pool,
             browsers,
             sip,
+            flash,
+            jobs,
             accounts,
             policy: Policy::default(),
             links: HashMap::new(),
@@ -214,6 +249,9 @@ impl<W: Wire> Core<W> {
         } else if port == self.webrtc_port {
             bump(&self.metrics.media_datagrams_received_total);
             self.handle_browser_datagram(now, datagram);
+        } else if self.flash.as_ref().is_some_and(|flash| flash.port == port) {
+            bump(&self.metrics.media_datagrams_received_total);
+            self.handle_flash_datagram(now, datagram);
         } else {
             bump(&self.metrics.media_datagrams_received_total);
             self.handle_trunk_datagram(now, port, datagram);
@@ -240,6 +278,7 @@ impl<W: Wire> Core<W> {
                     self.drain_browsers(now);
                 }
             }
+            CoreEvent::KeysAgreed(done) => self.handle_flash_job(now, done),
             CoreEvent::Operator(Operator::Reload(config)) => self.reload(now, config),
             CoreEvent::Operator(Operator::Drain) => {
                 self.policy.drain();
@@ -252,6 +291,9 @@ impl<W: Wire> Core<W> {
     fn handle_timeout(&mut self, now: Instant) {
         if self.browsers.poll_timeout().is_some_and(|at| at <= now) {
             self.browsers.handle_timeout(now);
+        }
+        if self.flash.as_ref().and_then(Flash::poll_timeout).is_some_and(|at| at <= now) {
+            self.handle_flash_timeout(now);
         }
         if self.sip.poll_timeout().is_some_and(|at| at <= now) {
             self.sip.handle_timeout(now);
@@ -276,6 +318,7 @@ impl<W: Wire> Core<W> {
             self.sip.poll_timeout(),
             self.pool.poll_timeout(),
             self.calls.poll_timeout(),
+            self.flash.as_ref().and_then(Flash::poll_timeout),
             self.accounts.poll_timeout(),
             self.drain_until,
             self.stop_at,
@@ -296,6 +339,7 @@ impl<W: Wire> Core<W> {
             self.call_event(now, id, stopped);
         }
         self.settle(now);
+        self.stop_flash(now);
         self.sip.command(now, sip::Command::Shutdown);
         self.stop_at = Some(now + LAST_WORDS);
     }
@@ -315,8 +359,12 @@ impl<W: Wire> Core<W> {
     }
 
     /// Says something to a page.
-    fn tell(&self, link: LinkId, message: ServerMessage) {
-        if self.outputs.try_send(LinkOutput { link, message }).is_err() {
+    fn tell(&mut self, link: LinkId, message: ServerMessage) {
+        let told = match &mut self.flash {
+            Some(flash) if Flash::is_link(link) => flash.tell(link, message),
+            _ => self.outputs.try_send(LinkOutput { link, message }).is_ok(),
+        };
+        if !told {
             bump(&self.metrics.link_outputs_dropped_total);
         }
     }
@@ -336,6 +384,8 @@ impl<W: Wire> Core<W> {
         let browsers = self.browsers.counters();
         let foreign = browsers.stray_checks + browsers.stray_packets + browsers.unknown;
         set(&metrics.webrtc_foreign_dropped_total, foreign);
+        self.publish_flash();
+        let metrics = &self.metrics;
         let rows = self.refusals.look(&self.store);
         set(&metrics.rows_written_total, rows.written);
         set(&metrics.rows_waiting, rows.waiting);

@@ -87,7 +87,7 @@ impl<W: Wire> Core<W> {
     pub(super) fn look_at_quality(&mut self, now: Instant, id: CallId) {
         let Some(active) = self.calls.entry(id) else { return };
         active.quality_at = now + EVERY;
-        let Some(peer) = active.peer else { return };
+        let Some(peer) = active.visitor.browser() else { return };
         let Some(figures) = self.browsers.statistics(peer) else { return };
         let trunk = active.stream.statistics();
         let before = active.facts.browser;

@@ -4,6 +4,15 @@ use base::{Codec, Private};
 use signalling::{CallState, EndCause};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// Messages of sound that a Flash client sent and was sent in one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// That came.
+    pub received: u64,
+    /// That went.
+    pub sent: u64,
+}
+
 /// Facts gathered while a call lives.
 #[derive(Debug)]
 pub struct Facts {

@@ -1,11 +1,13 @@
 //! What is not urgent to the microsecond: SIP's events, the calls' own decisions, and their ends.
 
 use super::Core;
+use super::calls::VisitorLeg;
+use super::flash::Flash;
 use super::metrics::bump;
+use super::trunk::Caller;
 use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId};
-use bridge::Side;
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
 use sip::RegistrationState;
@@ -56,6 +58,9 @@ impl<W: Wire> Core<W> {
                 self.handle_sip_event(now, event);
             }
             self.drain_browsers(now);
+            if self.flash.as_ref().is_some_and(Flash::is_waiting) {
+                self.drain_flash(now);
+            }
             while let Some(id) = self.touched.pop_first() {
                 idle = false;
                 self.pump(now, id);
@@ -90,24 +95,30 @@ impl<W: Wire> Core<W> {
         while let Some(command) = self.calls.entry(id).and_then(|a| a.call.poll_command()) {
             let Some(active) = self.calls.entry(id) else { return };
             match command {
+                LegCommand::AnswerTrunk => {
+                    let invite = active.invite;
+                    if let Some(sdp) = active.answer.take() {
+                        self.sip.command(now, sip::Command::Answer { invite, sdp });
+                    }
+                }
                 LegCommand::EndTrunk(cause) => {
                     let invite = active.invite;
                     let cause = legs::trunk::hangup_kind(cause);
                     self.sip.command(now, sip::Command::Hangup { invite, cause });
                 }
                 LegCommand::EndVisitor => {
-                    if let Some(peer) = active.peer.take() {
-                        self.close_peer(now, id, peer);
-                    }
+                    let visitor = active.visitor.take();
+                    self.close_visitor(now, id, visitor);
                 }
             }
         }
         while let Some(active) = self.calls.entry(id) {
             let Some(change) = active.call.poll_change() else { break };
             active.facts.changed(now, change);
-            let (link, page_call) = (active.link, active.page_call);
+            let link = active.link;
+            let message = legs::browser::state_message(active.page_call, change, &active.party);
             self.log_change(id, change);
-            self.tell(link, legs::browser::state_message(page_call, change));
+            self.tell(link, message);
         }
         if self.calls.entry(id).is_some_and(|active| active.call.is_over()) {
             self.finish(now, id);
@@ -121,7 +132,8 @@ impl<W: Wire> Core<W> {
                 tracing::info!(call = id.0, cause = %cause.key(), code = change.code, "call ended");
             }
         }
-        if change.state == CallState::Active {
+        // A held call that is taken back becomes active too, without a status.
+        if change.state == CallState::Active && change.code == 200 {
             bump(&self.metrics.calls_answered_total);
         }
         let failed = matches!(
@@ -144,8 +156,12 @@ impl<W: Wire> Core<W> {
     fn finish(&mut self, now: Instant, id: CallId) {
         let Some(mut active) = self.calls.remove(id) else { return };
         self.published_at = None;
-        if let Some(peer) = active.peer.take() {
-            self.browsers.close(now, peer);
+        match active.visitor.take() {
+            VisitorLeg::Browser(peer) => self.browsers.close(now, peer),
+            VisitorLeg::Flash { session, call } => {
+                self.end_talk(session, call);
+            }
+            VisitorLeg::Gone => {}
         }
         active.stream.close();
         while let Some(transmit) = active.stream.poll_transmit(now) {
@@ -196,10 +212,14 @@ impl<W: Wire> Core<W> {
                     self.tell(link, ServerMessage::Digit { call, digit });
                 }
             }
-            // We make no offers inside a dialog and take no calls.
-            sip::Event::Reanswered { .. }
-            | sip::Event::Incoming { .. }
-            | sip::Event::Confirmed { .. } => {}
+            sip::Event::Reanswered { invite, sdp } => {
+                self.reanswered(now, CallId(invite.0), sdp);
+            }
+            sip::Event::Incoming { invite, account, from, offer, .. } => {
+                let offer = offer.as_deref();
+                self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
+            }
+            sip::Event::Confirmed { .. } => {}
         }
     }
 
@@ -232,65 +252,5 @@ impl<W: Wire> Core<W> {
             (None, true) => tracing::info!(account = account.0, ?user, "registered"),
             (None, false) => tracing::warn!(account = account.0, code, %reason, "not registered"),
         }
-    }
-
-    /// The provider has described its media, early or for good.
-    fn trunk_described(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        body: &[u8],
-    ) -> Result<(), sdp::SdpError> {
-        let Some(active) = self.calls.entry(id) else { return Ok(()) };
-        let negotiated = sdp::accept_answer(&active.offer, body)?;
-        let remote = legs::trunk::remote(&negotiated);
-        active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
-        let accepted = legs::trunk::accepted(&negotiated);
-        active.facts.trunk_codec = Some(negotiated.codec);
-        let trunk = bridge::PortSettings { send: negotiated.codec, accepts: accepted.into() };
-        let codec = negotiated.codec;
-        active.negotiated = Some(negotiated);
-        let account = active.account;
-        let answered: Vec<_> = match active.peer {
-            Some(peer) => self.browsers.codecs(peer).collect(),
-            None => Vec::new(),
-        };
-        let first = answered.first().copied().unwrap_or(codec);
-        // What the phone sends can go to the browser as it is whenever the browser takes it.
-        let send = if answered.contains(&codec) { codec } else { first };
-        let visitor = bridge::PortSettings { send, accepts: answered.into() };
-        active.bridge.connect(now, visitor, trunk);
-        if let Some(entry) = self.accounts.entry_mut(account) {
-            entry.learnt.trunk_codec = Some(codec);
-        }
-        Ok(())
-    }
-
-    /// The provider makes a new offer inside the call.
-    fn reoffered(&mut self, now: Instant, invite: sip::InviteId, offer: Option<Vec<u8>>) {
-        let id = CallId(invite.0);
-        let Some(active) = self.calls.entry(id) else { return };
-        let answer = match offer {
-            // Without an offer the peer asks for ours: the same as before.
-            None => Ok(active.offer.octets().to_vec()),
-            Some(offer) => match active.description.answer(&offer) {
-                Ok((body, negotiated)) => {
-                    let remote = legs::trunk::remote(&negotiated);
-                    active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
-                    let trunk = bridge::PortSettings {
-                        send: negotiated.codec,
-                        accepts: legs::trunk::accepted(&negotiated).into(),
-                    };
-                    active.bridge.update(Side::Trunk, trunk);
-                    active.negotiated = Some(negotiated);
-                    Ok(body)
-                }
-                Err(error) => {
-                    tracing::info!(call = id.0, %error, "a new offer of the phone is refused");
-                    Err(488)
-                }
-            },
-        };
-        self.sip.command(now, sip::Command::AnswerOffer { invite, sdp: answer });
     }
 }

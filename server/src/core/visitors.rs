@@ -1,6 +1,6 @@
 //! What pages want: links, registrations, calls.
 
-use super::calls::NewCall;
+use super::calls::{NewCall, Party, VisitorLeg};
 use super::door::Visitor;
 use super::rows::Facts;
 use super::{Core, Link, quality};
@@ -8,27 +8,39 @@ use crate::config;
 use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
-use bridge::Bridge;
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
-use rtp::StreamEnd;
+use rtmfp::SessionId;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
-use sip::RegistrationState;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use webrtc::PeerId;
 
 /// Calls of the whole appliance at once.
-const CALLS_IN_ALL: u32 = 1000;
+pub(super) const CALLS_IN_ALL: u32 = 1000;
 /// The longest call of a page-supplied account.
-const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
+pub(super) const WEBPHONE_DURATION: Duration = Duration::from_secs(4 * 3600);
 
 /// What a page asked for with one call.
-struct Wish {
-    call: u32,
-    uri: Option<String>,
-    headers: BTreeMap<String, String>,
-    offer: String,
+pub(super) struct Wish {
+    pub call: u32,
+    pub uri: Option<String>,
+    pub headers: BTreeMap<String, String>,
+    pub media: WishedMedia,
+}
+
+/// How the visitor's sound would come.
+pub(super) enum WishedMedia {
+    /// From a browser that makes this offer.
+    Browser {
+        /// SDP.
+        offer: String,
+    },
+    /// From the streams of a Flash client.
+    Flash {
+        /// The client.
+        session: SessionId,
+    },
 }
 
 /// What a call needs, once it is known that it may be made.
@@ -61,7 +73,7 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    fn handle_message(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
+    pub(super) fn handle_message(&mut self, now: Instant, link: LinkId, message: ClientMessage) {
         match message {
             // The hub answers these itself.
             ClientMessage::Hello { .. } | ClientMessage::Ping { .. } => {}
@@ -75,7 +87,7 @@ impl<W: Wire> Core<W> {
                 }
             }
             ClientMessage::Call { call, uri, video: _, headers, offer } => {
-                let wish = Wish { call, uri, headers, offer };
+                let wish = Wish { call, uri, headers, media: WishedMedia::Browser { offer } };
                 if let Err(message) = self.start_call(now, link, wish) {
                     self.tell(link, message);
                 }
@@ -83,11 +95,7 @@ impl<W: Wire> Core<W> {
             ClientMessage::Restart { call, offer } => self.restart(now, link, call, &offer),
             ClientMessage::Hangup { call, reason } => {
                 if let Some(id) = self.calls.by_page(link, call) {
-                    let end = legs::browser::visitor_end(reason);
-                    if let Some(peer) = self.calls.entry(id).and_then(|active| active.peer.take()) {
-                        self.close_peer(now, id, peer);
-                    }
-                    self.call_event(now, id, LegEvent::VisitorEnded(end));
+                    self.end_visitor(now, id, legs::browser::visitor_end(reason));
                 }
             }
             ClientMessage::Dtmf { call, digits } => {
@@ -109,8 +117,16 @@ impl<W: Wire> Core<W> {
         }
     }
 
+    /// The visitor's end of a call is over, for a reason of the visitor's.
+    pub(super) fn end_visitor(&mut self, now: Instant, id: CallId, end: VisitorEnd) {
+        if let Some(visitor) = self.calls.entry(id).map(|active| active.visitor.take()) {
+            self.close_visitor(now, id, visitor);
+        }
+        self.call_event(now, id, LegEvent::VisitorEnded(end));
+    }
+
     /// A page-supplied account: only at a registrar that the file names.
-    fn register(
+    pub(super) fn register(
         &mut self,
         now: Instant,
         link: LinkId,
@@ -235,7 +251,12 @@ impl<W: Wire> Core<W> {
     }
 
     /// Starts a call. Neither the INVITE nor the answer to the browser waits for the other side.
-    fn start_call(&mut self, now: Instant, link: LinkId, wish: Wish) -> Result<(), ServerMessage> {
+    pub(super) fn start_call(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        wish: Wish,
+    ) -> Result<(), ServerMessage> {
         if self.calls.by_page(link, wish.call).is_some() {
             return Err(bad(wish.call, "This call number is in use"));
         }
@@ -261,52 +282,39 @@ impl<W: Wire> Core<W> {
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, learnt, seen) = {
-            let entry = self.accounts.entry(plan.account).ok_or_else(gone)?;
-            let seen = match entry.state {
-                RegistrationState::Registered { contact, .. } => Some(contact),
-                _ => None,
-            };
-            (entry.settings.codecs.clone(), entry.learnt, seen)
-        };
+        let (codecs, seen) = self.account_media(plan.account).ok_or_else(gone)?;
+        let learnt = self.accounts.entry(plan.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
         let id = self.calls.next_id();
-        let peer = PeerId(id.0);
-        let order = browser_codecs(&codecs, learnt);
-        let settings = webrtc::AcceptSettings { codecs: &order, local_page };
-        let answer = self.browsers.accept(now, peer, &wish.offer, &settings).map_err(|error| {
-            tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
-            let hint = "Use a current browser; the operator finds more in the log.";
-            legs::browser::error(ErrorCode::BadOffer, Some(wish.call), &error.to_string(), hint)
-        })?;
-        let browser: Vec<Codec> = self.browsers.codecs(peer).collect();
-        let codecs = trunk_codecs(&codecs, &browser);
-        let pair = self.pool.open(&mut self.wire).map_err(|error| {
+        let (visitor, answer) = match &wish.media {
+            WishedMedia::Browser { offer } => {
+                let order = browser_codecs(&codecs, learnt);
+                let (peer, answer) =
+                    self.accept_browser(now, id, wish.call, offer, &order, local_page)?;
+                (VisitorLeg::Browser(peer), Some(answer))
+            }
+            WishedMedia::Flash { session } => {
+                (VisitorLeg::Flash { session: *session, call: wish.call }, None)
+            }
+        };
+        let codecs = match visitor {
+            VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
+            _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
+        };
+        let media = self.open_media(&codecs, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
-            self.browsers.close(now, peer);
+            self.close_visitor(now, id, visitor);
             internal("No free port for the call")
         })?;
-        let public = self.config.listen.public_ip;
-        let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
-        let description = legs::trunk::Description::new(media, &codecs, &mut self.seed);
+        let super::trunk::TrunkMedia { pair, description, stream, bridge } = media;
         let offer = description.offer();
-        let stream = StreamEnd::new(
-            rtp::StreamSettings {
-                local_rtp: pair.address,
-                local_rtcp: Some(SocketAddr::new(pair.address.ip(), pair.address.port() + 1)),
-                remote: rtp::Remote { rtp: unspecified(), rtcp: unspecified(), mux: false },
-                payloads: rtp::PayloadMap::default(),
-                cname: self.seed.token(16),
-            },
-            &mut self.seed,
-        );
-        let bridge = Bridge::new(&mut self.seed);
         let new = NewCall {
             link,
             page_call: wish.call,
             button: plan.button.clone(),
             account: plan.account,
+            party: Party::called(),
             call: Call::new(now, call::Settings { max_duration: plan.max_duration }),
             description,
             offer,
@@ -335,13 +343,44 @@ impl<W: Wire> Core<W> {
         self.send_sip_transmits();
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
-            active.peer = Some(peer);
+            active.visitor = visitor;
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 
-        self.tell(link, ServerMessage::Answer { call: wish.call, sdp: answer });
+        if let Some(sdp) = answer {
+            self.tell(link, ServerMessage::Answer { call: wish.call, sdp });
+        }
         self.drain_browsers(now);
         Ok(())
+    }
+
+    /// Answers a browser's offer.
+    fn accept_browser(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        call: u32,
+        offer: &str,
+        codecs: &[Codec],
+        local_page: bool,
+    ) -> Result<(PeerId, String), ServerMessage> {
+        let peer = PeerId(id.0);
+        let settings = webrtc::AcceptSettings { codecs, local_page };
+        let answer = self.browsers.accept(now, peer, offer, &settings).map_err(|error| {
+            tracing::warn!(call = id.0, %error, "the browser's offer cannot be answered");
+            let hint = "Use a current browser; the operator finds more in the log.";
+            legs::browser::error(ErrorCode::BadOffer, Some(call), &error.to_string(), hint)
+        })?;
+        Ok((peer, answer))
+    }
+
+    /// The codecs that a visitor's end takes, best first.
+    pub(super) fn visitor_codecs(&self, visitor: VisitorLeg) -> Vec<Codec> {
+        match visitor {
+            VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
+            VisitorLeg::Flash { .. } => legs::flash::CODECS.to_vec(),
+            VisitorLeg::Gone => Vec::new(),
+        }
     }
 
     /// Notes when the INVITEs of this round left. The call log says how long a click takes, which
@@ -361,7 +400,7 @@ impl<W: Wire> Core<W> {
         let Some(known) = self.links.get(&link) else { return };
         let local_page = known.local_page;
         let Some(active) = self.calls.entry(id) else { return };
-        let (peer, account) = (active.peer, active.account);
+        let (peer, account) = (active.visitor.browser(), active.account);
         let Some(peer) = peer else { return self.tell(link, unknown(call)) };
         let (codecs, learnt) = match self.accounts.entry(account) {
             Some(entry) => (entry.settings.codecs.clone(), entry.learnt),
@@ -381,8 +420,20 @@ impl<W: Wire> Core<W> {
         self.drain_browsers(now);
     }
 
-    /// Closes a browser's media, after keeping its figures.
-    pub(super) fn close_peer(&mut self, now: Instant, id: CallId, peer: PeerId) {
+    /// Closes a visitor's media, after keeping its figures.
+    pub(super) fn close_visitor(&mut self, now: Instant, id: CallId, visitor: VisitorLeg) {
+        let peer = match visitor {
+            VisitorLeg::Browser(peer) => peer,
+            VisitorLeg::Flash { session, call } => {
+                let heard = self.end_talk(session, call);
+                if let (Some(heard), Some(active)) = (heard, self.calls.entry(id)) {
+                    active.facts.browser.received = heard.received;
+                    active.facts.browser.sent = heard.sent;
+                }
+                return;
+            }
+            VisitorLeg::Gone => return,
+        };
         if let (Some(figures), Some(active)) =
             (self.browsers.statistics(peer), self.calls.entry(id))
         {
@@ -391,10 +442,6 @@ impl<W: Wire> Core<W> {
         self.browsers.close(now, peer);
         self.drain_browsers(now);
     }
-}
-
-fn unspecified() -> SocketAddr {
-    SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0)
 }
 
 fn unknown(call: u32) -> ServerMessage {

@@ -4,13 +4,15 @@ use super::reached::Reached;
 use crate::config::Config;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// Who may put a page in a frame; the appliance itself always may.
+/// Who may put a page in a frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Embedders<'a> {
-    /// Nobody else.
+    /// The appliance's own pages.
     Own,
-    /// These origins.
-    Origins(&'a [String]),
+    /// The appliance's own pages and these origins.
+    OwnAnd(&'a [String]),
+    /// These origins, and nobody else.
+    Only(&'a [String]),
 }
 
 /// The policy of a page. Everything comes from the appliance; nothing is inline, so that text
@@ -41,13 +43,16 @@ pub(super) fn content_security_policy(
     }
     policy.push_str(
         "; frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'self'",
+         frame-ancestors",
     );
-    if let Embedders::Origins(origins) = embedders {
-        for origin in origins {
-            push(&mut policy, "", origin);
-        }
-    }
+    let (own, origins): (&[&str], _) = match embedders {
+        Embedders::Own => (&["'self'"], &[][..]),
+        Embedders::OwnAnd(origins) => (&["'self'"], origins),
+        Embedders::Only([]) => (&["'none'"], &[][..]),
+        Embedders::Only(origins) => (&[], origins),
+    };
+    own.iter().for_each(|word| push(&mut policy, "", word));
+    origins.iter().for_each(|origin| push(&mut policy, "", origin));
     HeaderValue::try_from(policy)
         // Origins are checked when the file is read, so this is not reached; it fails shut.
         .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))

@@ -41,7 +41,7 @@ fn route(shared: &Shared, request: &Parts, reached: &Reached) -> Response<Body> 
         "/demo" => view.page("pages/demo.html", Embedders::Own),
         "/webphone" => match &config.webphone {
             Some(webphone) => {
-                view.page("pages/webphone.html", Embedders::Origins(&webphone.origins))
+                view.page("pages/webphone.html", Embedders::OwnAnd(&webphone.origins))
             }
             None => view.missing("page-supplied accounts are not switched on: [webphone]"),
         },
@@ -49,9 +49,7 @@ fn route(shared: &Shared, request: &Parts, reached: &Reached) -> Response<Body> 
         "/readyz" => view.readiness(),
         "/metrics" => view.metrics(),
         "/site.json" => view.site(),
-        "/api/webphone.swf" => {
-            text(StatusCode::NOT_FOUND, "the Flash WebPhone is not in this version\n")
-        }
+        "/api/flash.json" => view.flash(),
         "/admin" | "/admin/" => text(
             StatusCode::NOT_FOUND,
             "the dashboard is not in this version; live numbers are at /metrics on this machine\n",
@@ -92,6 +90,12 @@ struct ButtonFacts<'a> {
     popup: String,
 }
 
+/// `/api/flash.json`.
+#[derive(Serialize)]
+struct FlashFacts {
+    port: Option<u16>,
+}
+
 /// `/site.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,17 +128,7 @@ impl View<'_> {
         let asset = self.shared.assets.get(key);
         match asset {
             Some(asset) if path.starts_with("/a/") => self.asset(asset, FOREVER),
-            Some(asset) if path.starts_with("/api/") => {
-                let mut response = self.asset(asset, ASK);
-                let headers = response.headers_mut();
-                // Store pages load the API from their own origin's point of view.
-                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-                headers.insert(
-                    HeaderName::from_static("cross-origin-resource-policy"),
-                    HeaderValue::from_static("cross-origin"),
-                );
-                response
-            }
+            Some(asset) if path.starts_with("/api/") => for_any_page(self.asset(asset, ASK)),
             _ => self.missing("there is nothing here"),
         }
     }
@@ -154,11 +148,16 @@ impl View<'_> {
         }
         let Some((_, button)) = find(rest) else { return self.missing("there is no such button") };
         let query = self.request.uri.query().unwrap_or_default();
-        let page = match query.split('&').any(|pair| pair == "api=1") {
-            true => "pages/webphone.html",
-            false => "pages/button.html",
+        if query.split('&').any(|pair| pair == "api=1") {
+            // The test bench puts the same page in a frame as a shop's script does.
+            return self.page("pages/webphone.html", Embedders::OwnAnd(&button.origins));
+        }
+        // The operator's first page shows each button as it is.
+        let embedders = match self.reached.is_loopback_peer() {
+            true => Embedders::OwnAnd(&button.origins),
+            false => Embedders::Only(&button.origins),
         };
-        self.page(page, Embedders::Origins(&button.origins))
+        self.page("pages/button.html", embedders)
     }
 
     fn page(&self, path: &str, embedders: Embedders<'_>) -> Response<Body> {
@@ -243,6 +242,11 @@ impl View<'_> {
         }
     }
 
+    /// Where the Flash WebPhone connects to; store pages ask before they load it.
+    fn flash(&self) -> Response<Body> {
+        for_any_page(json(StatusCode::OK, &FlashFacts { port: self.shared.rtmfp_port }))
+    }
+
     fn metrics(&self) -> Response<Body> {
         if !self.reached.is_loopback_peer() {
             return text(StatusCode::FORBIDDEN, "metrics are for this machine only\n");
@@ -285,6 +289,17 @@ fn facts<'a>(name: &'a str, button: &Button) -> ButtonFacts<'a> {
         max_duration: button.max_duration.as_secs(),
         popup: format!("/b/{name}"),
     }
+}
+
+/// Store pages load the API from their own origin's point of view.
+fn for_any_page(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
+    response
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {

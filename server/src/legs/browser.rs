@@ -1,7 +1,8 @@
 //! The browser leg: `webrtc` and page words to `call` words, and back.
 
+use crate::core::calls::Party;
 use call::VisitorEnd;
-use signalling::{Direction, ErrorCode, HangupReason, ServerMessage};
+use signalling::{ErrorCode, HangupReason, ServerMessage};
 use std::time::Instant;
 
 /// Keypad digits inside a browser's RTP. Browsers send them at the clock of the codec or at 8000 Hz,
@@ -56,17 +57,16 @@ pub fn lost_end(cause: webrtc::LostCause) -> VisitorEnd {
 }
 
 /// A call's change as the page is told it.
-pub fn state_message(call: u32, change: call::Change) -> ServerMessage {
+pub fn state_message(call: u32, change: call::Change, party: &Party) -> ServerMessage {
     ServerMessage::State {
         call,
-        direction: Direction::Out,
+        direction: party.direction,
         state: change.state,
         cause: change.cause,
         code: change.code,
         reason: change.cause.map_or("", |cause| cause.sentence()).to_owned(),
-        // A button's destination is the shop's own affair.
-        uri: String::new(),
-        display_name: String::new(),
+        uri: party.uri.reveal().clone(),
+        display_name: party.display_name.reveal().clone(),
         video: false,
     }
 }

@@ -2,4 +2,6 @@
 //! machine's. Nothing is decided here.
 
 pub mod browser;
+pub mod flash;
+pub mod flash_time;
 pub mod trunk;

@@ -99,6 +99,24 @@ impl Description {
 
     /// An offer of audio.
     pub fn offer(&self) -> sdp::Offer {
+        self.offer_as(sdp::Direction::SendReceive, None)
+    }
+
+    /// A new offer inside a call, with the numbers that the call has.
+    pub fn reoffer(
+        &mut self,
+        direction: sdp::Direction,
+        previous: Option<&sdp::Negotiated>,
+    ) -> sdp::Offer {
+        self.version += 1;
+        self.offer_as(direction, previous)
+    }
+
+    fn offer_as(
+        &self,
+        direction: sdp::Direction,
+        previous: Option<&sdp::Negotiated>,
+    ) -> sdp::Offer {
         sdp::Offer::build(&sdp::OfferSettings {
             address: self.address.ip(),
             port: self.address.port(),
@@ -108,8 +126,8 @@ impl Description {
             ptime: PTIME,
             session_id: self.session_id,
             version: self.version,
-            direction: sdp::Direction::SendReceive,
-            previous: None,
+            direction,
+            previous,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The hub: every link of the process, and who may open one.
 
 use super::links::{Hold, Links, Page, Queue, Verdict, error};
+use crate::admission::{Refused, Wanted};
 use crate::config::Config;
 use crate::config::origin::Origin;
 use crate::core::door::{CoreBusy, CoreHandle, LinkOutput};
@@ -155,47 +156,31 @@ impl Hub {
         page: &str,
         greeting: &Greeting<'_>,
     ) -> Result<Page, ServerMessage> {
-        let forbidden = |words: &str, hint: &str| error(ErrorCode::Forbidden, words, hint, None);
         if self.is_draining() {
             let words = "the service is about to restart";
             return Err(error(ErrorCode::Draining, words, "try again in a minute", None));
         }
         let config = self.inner.config.borrow().clone();
-        let (origins, info) = match &button {
-            Some(name) => {
-                let Some(button) = config.buttons.get(name) else {
-                    let hint = "the name in /b/NAME is a section [buttons.NAME]";
-                    let code = ErrorCode::UnknownButton;
-                    return Err(error(code, "there is no such button", hint, None));
-                };
-                let info = ButtonInfo {
-                    name: name.clone(),
-                    video: button.video,
-                    max_duration: u32::try_from(button.max_duration.as_secs()).unwrap_or(u32::MAX),
-                };
-                (&button.origins, Some(info))
-            }
-            None => match &config.webphone {
-                Some(webphone) => (&webphone.origins, None),
-                None => {
-                    return Err(forbidden(
-                        "page-supplied accounts are not switched on",
-                        "the file needs a section [webphone]",
-                    ));
-                }
-            },
+        let refused = |refused: Refused| {
+            let code = match refused {
+                Refused::UnknownButton => ErrorCode::UnknownButton,
+                Refused::NoAccounts | Refused::Origin => ErrorCode::Forbidden,
+            };
+            let (words, hint) = refused.words();
+            error(code, words, hint, None)
         };
+        let admitted = Wanted { button: button.as_deref() }.admitted(&config).map_err(refused)?;
+        let info = button.clone().zip(admitted.button).map(|(name, button)| ButtonInfo {
+            name,
+            video: button.video,
+            max_duration: u32::try_from(button.max_duration.as_secs()).unwrap_or(u32::MAX),
+        });
         // No embedding page: ours was opened by itself. A browser keeps foreign frames out by
         // frame-ancestors; this catches what has no such browser, and names the mistake.
-        let embedder = if page.is_empty() {
-            None
-        } else {
-            let origin = Origin::of_page(page).filter(|origin| {
-                greeting.reached.is_own(origin, &config.public_url)
-                    || origins.contains(&origin.to_string())
-            });
-            let hint = "the page's origin must stand in origins";
-            Some(origin.ok_or_else(|| forbidden("this page may not call", hint))?)
+        let is_own = |origin: &Origin| greeting.reached.is_own(origin, &config.public_url);
+        let embedder = match page {
+            "" => None,
+            page => Some(admitted.origin(page, is_own).map_err(refused)?),
         };
         let address = greeting.reached.visitor();
         let seat = Crowd::enter(&self.inner.crowd, address).ok_or_else(|| {

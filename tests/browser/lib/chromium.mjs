@@ -14,9 +14,9 @@ const ALWAYS = [
 
 /**
  * Starts it. `microphone`: 'tone' (440 Hz, allowed), 'refused', 'none' (allowed, but there is no
- * device). `args` are further flags.
+ * device). `args` are further flags; `keepPages` lets it keep left pages for their return, as it does for people.
  */
-export async function launchChromium(name, { microphone = 'tone', hertz = 440, args = [] } = {}) {
+export async function launchChromium(name, { microphone = 'tone', hertz = 440, args = [], keepPages = false } = {}) {
   const words = [...ALWAYS, ...args];
   if (microphone !== 'none') words.push('--use-fake-device-for-media-stream');
   if (microphone === 'tone') {
@@ -26,7 +26,9 @@ export async function launchChromium(name, { microphone = 'tone', hertz = 440, a
   }
   if (microphone === 'refused') words.push('--use-fake-ui-for-media-stream=deny');
   const executablePath = find('chromium', 'chromium-browser', 'google-chrome');
-  return closeLater(await chromium.launch({ executablePath, headless: true, args: words }), (it) => it.close());
+  const ignoreDefaultArgs = keepPages ? ['--disable-back-forward-cache'] : false;
+  const browser = await chromium.launch({ executablePath, headless: true, args: words, ignoreDefaultArgs });
+  return closeLater(browser, (it) => it.close());
 }
 
 /**

@@ -30,7 +30,7 @@ export async function launchFirefox({ hertz = 440, preferences = {} } = {}) {
 }
 
 /** A page that notes every mistake that the browser reports, in `page.mistakes`. */
-export async function openFirefoxPage(browser, url) {
+export async function openFirefoxPage(browser, url, { before = [] } = {}) {
   const page = await browser.newPage();
   page.mistakes = [];
   page.on('console', (message) => {
@@ -38,6 +38,7 @@ export async function openFirefoxPage(browser, url) {
   });
   page.on('pageerror', (error) => page.mistakes.push(String(error)));
   await page.evaluateOnNewDocument(plainVoice);
+  for (const script of before) await page.evaluateOnNewDocument(script);
   if (url) await page.goto(url);
   return page;
 }

@@ -16,7 +16,11 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 10] = [
+/// The compiler of the Flash WebPhone, needed to change it and to prove it.
+const HAXE: Tool =
+    Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
+
+const TOOLS: [Tool; 11] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -31,6 +35,7 @@ const TOOLS: [Tool; 10] = [
         purpose: "sound without a card, for Firefox",
     },
     Tool { program: "speexenc", package: "speex", purpose: "Speex by its authors" },
+    HAXE,
 ];
 
 /// The oldest Node.js whose test runner and whose drivers work.
@@ -47,20 +52,30 @@ pub struct Tools {
 
 /// Installs what is missing, or says how.
 pub fn install() -> Result<Tools, Fail> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect();
-    if !missing.is_empty() {
-        if !debian::is_here() {
-            return Err(by_hand(&missing));
-        }
-        from_debian(&missing)?;
-        let still: Vec<&Tool> = TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect();
-        if !still.is_empty() {
-            return Err(by_hand(&still));
-        }
-    }
+    install_programs(&TOOLS)?;
     let tools = node()?;
     drivers(&tools)?;
     Ok(tools)
+}
+
+/// Installs Haxe alone where it is missing, or says how.
+pub fn install_haxe() -> Outcome {
+    install_programs(&[HAXE])
+}
+
+fn install_programs(tools: &[Tool]) -> Outcome {
+    let absent =
+        || -> Vec<&Tool> { tools.iter().filter(|tool| find(tool.program).is_none()).collect() };
+    let missing = absent();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !debian::is_here() {
+        return Err(by_hand(&missing));
+    }
+    from_debian(&missing)?;
+    let still = absent();
+    if still.is_empty() { Ok(()) } else { Err(by_hand(&still)) }
 }
 
 fn by_hand(missing: &[&Tool]) -> Fail {

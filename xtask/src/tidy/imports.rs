@@ -5,13 +5,15 @@ use super::Breach;
 use serde_json::Value;
 
 /// Our crates and what of ours each may use. The shell, the tests and xtask may use anything.
-const OURS: [(&str, &[&str]); 12] = [
+const OURS: [(&str, &[&str]); 14] = [
     ("client-wasm", &["click2call-signalling"]),
     ("click2call-audio", &["click2call-base", "click2call-speex"]),
     ("click2call-base", &[]),
     ("click2call-bridge", &["click2call-base", "click2call-audio"]),
     // The causes by which a call ends are words of the signalling: one list for page and log.
     ("click2call-call", &["click2call-base", "click2call-signalling"]),
+    ("click2call-rtmp", &["click2call-base"]),
+    ("click2call-rtmfp", &["click2call-base"]),
     ("click2call-rtp", &["click2call-base"]),
     ("click2call-sdp", &["click2call-base"]),
     ("click2call-signalling", &[]),
@@ -22,10 +24,17 @@ const OURS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates from outside and the only ones of ours that may use them.
-const OWNERS: [(&str, &[&str]); 18] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     ("str0m", &["click2call-webrtc"]),
     ("rsip", &["click2call-sip"]),
     ("md-5", &["click2call-sip"]),
+    ("aes", &["click2call-rtmfp"]),
+    ("cbc", &["click2call-rtmfp"]),
+    ("hmac", &["click2call-rtmfp"]),
+    ("num-bigint", &["click2call-rtmfp"]),
+    ("crypto-bigint", &["click2call-rtmfp"]),
+    ("subtle", &["click2call-rtmfp"]),
+    ("zeroize", &["click2call-rtmfp"]),
     ("rusqlite", &["click2call-store"]),
     ("ropus", &["click2call-audio"]),
     ("sdp-types", &["click2call-sdp"]),

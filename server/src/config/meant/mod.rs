@@ -24,6 +24,7 @@ pub(super) const MAX_CALLS: u32 = 4;
 const LONGEST_DURATION: Duration = Duration::from_secs(86_400);
 const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const WEBRTC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const RTMFP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1935);
 const SIP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const RTP: RtpRange =
     RtpRange { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), first: 20_000, last: 20_999 };
@@ -159,17 +160,14 @@ fn public_origin(text: &str) -> Result<Origin, String> {
 fn listen(written: &written::Listen, log: &mut Log) -> Option<Listen> {
     let http = checked_or(&written.http, HTTP, written::ADDRESS, log, values::address);
     let webrtc = checked_or(&written.webrtc, WEBRTC, written::ADDRESS, log, values::address);
+    let rtmfp = checked_or(&written.rtmfp, RTMFP, written::ADDRESS, log, values::address);
     let sip = checked_or(&written.sip, SIP, written::ADDRESS, log, values::address);
     let rtp = checked_or(&written.rtp, RTP, written::RTP, log, values::rtp_range);
-    for (text, what) in [
-        (&written.https, "HTTPS is not in this version: put a TLS proxy in front"),
-        (&written.rtmfp, "the Flash WebPhone is not in this version"),
-    ] {
-        if let Some(text) = text
-            && checked(text, written::ADDRESS, log, values::address).is_some()
-        {
-            log.notice(Some(&text.place), what);
-        }
+    if let Some(text) = &written.https
+        && checked(text, written::ADDRESS, log, values::address).is_some()
+    {
+        let what = "HTTPS is not in this version: put a TLS proxy in front";
+        log.notice(Some(&text.place), what);
     }
     let public_ip = match &written.public_ip {
         None => None,
@@ -185,6 +183,8 @@ fn listen(written: &written::Listen, log: &mut Log) -> Option<Listen> {
     let listen = Listen {
         http: http?,
         webrtc: webrtc?,
+        rtmfp: rtmfp?,
+        rtmfp_named: written.rtmfp.is_some(),
         sip: sip?,
         rtp: rtp?,
         public_ip,
@@ -203,7 +203,7 @@ fn collisions(listen: &Listen, written: &written::Listen, log: &mut Log) {
     };
     let http = listen.http;
     let webrtc = listen.webrtc;
-    let sip = listen.sip;
+    let (rtmfp, sip) = (listen.rtmfp, listen.sip);
     let rtp = listen.rtp;
     // Browser media listens on TCP too, which is where pages come in.
     if webrtc.port() != 0 && webrtc.port() == http.port() && meet(webrtc.ip(), http.ip()) {
@@ -214,7 +214,14 @@ fn collisions(listen: &Listen, written: &written::Listen, log: &mut Log) {
         let what = "this UDP port is taken by webrtc";
         log.wrong(&place(&written.sip, "sip"), what, "a port of its own, or 0 for any");
     }
-    for (address, name) in [(webrtc, "webrtc"), (sip, "sip")] {
+    for (other, name) in [(webrtc, "webrtc"), (sip, "sip")] {
+        let same = rtmfp.port() != 0 && rtmfp.port() == other.port();
+        if same && meet(rtmfp.ip(), other.ip()) {
+            let what = format!("this UDP port is taken by {name}");
+            log.wrong(&place(&written.rtmfp, "rtmfp"), &what, "a port of its own");
+        }
+    }
+    for (address, name) in [(webrtc, "webrtc"), (rtmfp, "rtmfp"), (sip, "sip")] {
         let within = (rtp.first..=rtp.last).contains(&address.port());
         if within && meet(address.ip(), rtp.address) {
             let what = format!("this range holds the port of {name}, {}", address.port());

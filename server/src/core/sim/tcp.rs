@@ -5,6 +5,7 @@ use super::world::World;
 use crate::core::door::{CoreEvent, TcpPeer};
 use crate::net::Wire;
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use tokio::sync::mpsc;
 
@@ -15,9 +16,9 @@ impl World {
     /// A frame of a browser arrives; the first opens the connection.
     pub fn deliver_frame(&mut self, packet: &Packet) {
         let (local, remote, payload) = (packet.to, packet.from, packet.payload.clone());
-        if !self.connections.contains_key(&remote) {
+        if let Entry::Vacant(place) = self.connections.entry(remote) {
             let (frames, outgoing) = mpsc::channel(FRAMES);
-            self.connections.insert(remote, outgoing);
+            place.insert(outgoing);
             let opened = CoreEvent::TcpOpened(TcpPeer { local, remote, frames });
             self.core.handle_event(self.now, opened);
         }

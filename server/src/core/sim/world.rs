@@ -77,6 +77,8 @@ impl World {
             lookups: lookups_in,
             metrics: Arc::new(Metrics::default()),
             store: store::Store::open(None).expect("a log in memory"),
+            // No Flash client lives in this world, so nobody agrees on keys.
+            jobs: std::sync::mpsc::sync_channel(1).0,
             calendar: || SystemTime::UNIX_EPOCH,
         };
         let (core, bound) = Core::new(setup).expect("a shard");
@@ -321,6 +323,8 @@ pub fn config(provider: &str) -> Config {
         listen: Listen {
             http: SocketAddr::new(SERVER, 80),
             webrtc: SocketAddr::new(SERVER, 8443),
+            rtmfp: SocketAddr::new(SERVER, 1935),
+            rtmfp_named: true,
             sip: SocketAddr::new(SERVER, 5060),
             rtp: RtpRange { address: SERVER, first: 20_000, last: 20_099 },
             public_ip: None,

@@ -1,0 +1,196 @@
+//! What a Flash client asks for, by the commands of its control flow and of its streams.
+
+use super::Core;
+use crate::core::calls::VisitorLeg;
+use crate::core::visitors::{Wish, WishedMedia};
+use crate::legs;
+use crate::net::Wire;
+use base::{CallId, LinkId};
+use call::{LegEvent, VisitorEnd};
+use rtmfp::SessionId;
+use rtmp::amf::Value;
+use rtmp::application::{Request, call_result};
+use rtmp::numbers::code;
+use rtmp::status::Refusal;
+use signalling::{CallState, ClientMessage, HangupReason};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// The answer to a command.
+type Answer = Result<Value, Refusal>;
+
+impl<W: Wire> Core<W> {
+    /// Does what a client's command asks for, and answers it.
+    pub(super) fn answer_request(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        name: &str,
+        transaction: f64,
+        arguments: Vec<Value>,
+    ) {
+        let link = self.flash_client(session).and_then(|client| client.link);
+        let Some(link) = link else { return };
+        let answer = Request::parse(name, arguments)
+            .and_then(|request| self.obey(now, session, link, request));
+        let Some(client) = self.flash_client(session) else { return };
+        match answer {
+            Ok(value) => client.connection.result(transaction, value),
+            Err(refusal) => client.connection.error(transaction, &refusal),
+        };
+    }
+
+    fn obey(&mut self, now: Instant, session: SessionId, link: LinkId, request: Request) -> Answer {
+        match request {
+            Request::Register { registrar, username, password } => {
+                let registrar = registrar.into_inner();
+                self.register(now, link, &registrar, username.into_inner(), password);
+            }
+            Request::Unregister => self.handle_message(now, link, ClientMessage::Unregister),
+            Request::Call { uri, video: _ } => {
+                let call = self.flash_client(session).map(|c| c.begin_talk()).ok_or_else(gone)?;
+                let uri = uri.map(base::Private::into_inner);
+                let media = WishedMedia::Flash { session };
+                let wish = Wish { call, uri, headers: BTreeMap::new(), media };
+                if let Err(message) = self.start_call(now, link, wish) {
+                    self.end_talk(session, call);
+                    return Err(legs::flash::refusal(&message));
+                }
+                return Ok(call_result(&call.to_string()));
+            }
+            Request::Answer { call } => {
+                let (call, id) = self.named_call(link, &call)?;
+                self.take_call(now, session, call, id)?;
+            }
+            Request::Reject { call } => {
+                let (_, id) = self.named_call(link, &call)?;
+                self.end_visitor(now, id, VisitorEnd::Rejected);
+            }
+            Request::Hangup { call } => {
+                let (call, _) = self.named_call(link, &call)?;
+                let hangup = ClientMessage::Hangup { call, reason: HangupReason::Visitor };
+                self.handle_message(now, link, hangup);
+            }
+            Request::Dtmf { call, digits } => {
+                let (_, id) = self.named_call(link, &call)?;
+                self.send_digits(now, id, digits.reveal());
+            }
+            Request::Hold { call } => {
+                let (_, id) = self.named_call(link, &call)?;
+                self.held(now, id, true)?;
+            }
+            Request::Resume { call } => {
+                let (_, id) = self.named_call(link, &call)?;
+                self.held(now, id, false)?;
+            }
+            Request::Transfer { call, .. } => {
+                self.named_call(link, &call)?;
+                let words = "Transfer is not in this version.";
+                return Err(Refusal::new(code::CALL_FAILED, words));
+            }
+        }
+        Ok(Value::Null)
+    }
+
+    /// A call by the name that the client has for it.
+    fn named_call(&self, link: LinkId, name: &str) -> Result<(u32, CallId), Refusal> {
+        let call = name.parse().ok().filter(|call: &u32| call.to_string() == name);
+        let found = call.and_then(|call| Some((call, self.calls.by_page(link, call)?)));
+        found.ok_or_else(|| Refusal::new(code::CALL_FAILED, "There is no such call."))
+    }
+
+    fn take_call(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        call: u32,
+        id: CallId,
+    ) -> Result<(), Refusal> {
+        let active = self.calls.entry(id).ok_or_else(gone)?;
+        if active.answer.is_none() {
+            return Err(Refusal::new(code::CALL_FAILED, "This call does not wait for an answer."));
+        }
+        active.visitor = VisitorLeg::Flash { session, call };
+        self.call_event(now, id, LegEvent::VisitorAnswered);
+        Ok(())
+    }
+
+    fn held(&mut self, now: Instant, id: CallId, on: bool) -> Result<(), Refusal> {
+        self.hold(now, id, on);
+        let state = self.calls.entry(id).map(|active| active.call.state());
+        let wanted = if on { CallState::Held } else { CallState::Active };
+        if state == Some(wanted) {
+            return Ok(());
+        }
+        Err(Refusal::new(code::CALL_FAILED, "Only a call that was answered can be held."))
+    }
+
+    /// A stream wants to carry the microphone of a call.
+    pub(super) fn publish_stream(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        stream: u32,
+        name: &str,
+    ) {
+        let id = self.streamed_call(session, name);
+        let Some(client) = self.flash_client(session) else { return };
+        let talk = name.parse().ok().and_then(|call| client.talk(call));
+        match (id, talk) {
+            (Some(id), Some(talk)) => {
+                talk.publishing = Some(stream);
+                client.connection.accept_publish(stream);
+                self.call_event(now, id, LegEvent::VisitorConnected);
+            }
+            _ => {
+                let words = "There is no such call: publish(callId) comes after call or answer.";
+                let refusal = Refusal::new(code::PUBLISH_BAD_NAME, words);
+                client.connection.refuse_publish(stream, &refusal);
+            }
+        }
+    }
+
+    /// A stream wants to carry the far end of a call.
+    pub(super) fn play_stream(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        stream: u32,
+        name: &str,
+    ) {
+        let id = self.streamed_call(session, name);
+        let Some(client) = self.flash_client(session) else { return };
+        let talk = name.parse().ok().and_then(|call| client.talk(call));
+        match (id, talk) {
+            (Some(id), Some(talk)) => {
+                talk.playing = Some(stream);
+                client.connection.accept_play(stream);
+                self.call_event(now, id, LegEvent::VisitorConnected);
+            }
+            _ => {
+                let words = "There is no such call: play(callId) comes after call or answer.";
+                let refusal = Refusal::new(code::PLAY_STREAM_NOT_FOUND, words);
+                client.connection.refuse_play(stream, &refusal);
+            }
+        }
+    }
+
+    fn streamed_call(&mut self, session: SessionId, name: &str) -> Option<CallId> {
+        let link = self.flash_client(session)?.link?;
+        self.named_call(link, name).ok().map(|(_, id)| id)
+    }
+
+    /// A stream carries nothing any more; the call goes on.
+    pub(super) fn stop_stream(&mut self, session: SessionId, stream: u32) {
+        let Some(client) = self.flash_client(session) else { return };
+        for talk in &mut client.talks {
+            let ends = |at: &mut Option<u32>| *at = at.filter(|of| *of != stream);
+            ends(&mut talk.publishing);
+            ends(&mut talk.playing);
+        }
+    }
+}
+
+fn gone() -> Refusal {
+    Refusal::new(code::CALL_FAILED, "The call is gone.")
+}

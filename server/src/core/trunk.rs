@@ -1,0 +1,262 @@
+//! The trunk's side of a call: its media, offers inside a call, and calls that come in.
+
+use super::Core;
+use super::calls::{NewCall, Party};
+use super::quality;
+use super::rows::Facts;
+use super::visitors::{CALLS_IN_ALL, WEBPHONE_DURATION};
+use crate::legs::{self, trunk::Description};
+use crate::net::{Pair, Wire};
+use base::{AccountId, CallId, Codec, LinkId, Private};
+use bridge::{Bridge, Side};
+use call::{Call, LegEvent, Limits};
+use rtp::StreamEnd;
+use signalling::{CallState, Direction, limits};
+use sip::{InviteId, RegistrationState};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The name that a caller's display name may have, in octets.
+const NAME_OCTETS: usize = 128;
+
+/// What a call has towards the provider before anything is said.
+pub(super) struct TrunkMedia {
+    pub pair: Pair,
+    pub description: Description,
+    pub stream: StreamEnd,
+    pub bridge: Bridge,
+}
+
+/// A call that comes in.
+pub(super) struct Caller<'a> {
+    pub invite: InviteId,
+    pub account: Option<AccountId>,
+    pub from: &'a sip::message::NameAddr,
+    pub offer: Option<&'a [u8]>,
+}
+
+impl<W: Wire> Core<W> {
+    /// Opens what a call needs towards the provider. `seen`: where the registrar sees us.
+    pub(super) fn open_media(
+        &mut self,
+        codecs: &[Codec],
+        seen: Option<SocketAddr>,
+    ) -> io::Result<TrunkMedia> {
+        let pair = self.pool.open(&mut self.wire)?;
+        let public = self.config.listen.public_ip;
+        let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
+        let description = Description::new(media, codecs, &mut self.seed);
+        let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        let stream = StreamEnd::new(
+            rtp::StreamSettings {
+                local_rtp: pair.address,
+                local_rtcp: Some(SocketAddr::new(pair.address.ip(), pair.address.port() + 1)),
+                remote: rtp::Remote { rtp: unspecified, rtcp: unspecified, mux: false },
+                payloads: rtp::PayloadMap::default(),
+                cname: self.seed.token(16),
+            },
+            &mut self.seed,
+        );
+        Ok(TrunkMedia { pair, description, stream, bridge: Bridge::new(&mut self.seed) })
+    }
+
+    /// Where the registrar of an account sees us, and the account's codecs.
+    pub(super) fn account_media(
+        &mut self,
+        account: AccountId,
+    ) -> Option<(Vec<Codec>, Option<SocketAddr>)> {
+        let entry = self.accounts.entry(account)?;
+        let seen = match entry.state {
+            RegistrationState::Registered { contact, .. } => Some(contact),
+            _ => None,
+        };
+        Some((entry.settings.codecs.clone(), seen))
+    }
+
+    /// Somebody calls an account: it rings at the page that registered it, or is refused.
+    pub(super) fn handle_incoming(&mut self, now: Instant, caller: &Caller<'_>) {
+        let invite = caller.invite;
+        if let Err(status) = self.ring(now, caller) {
+            self.sip.command(now, sip::Command::Reject { invite, status });
+        }
+    }
+
+    fn ring(&mut self, now: Instant, caller: &Caller<'_>) -> Result<(), u16> {
+        // The shop's own accounts call; it is pages that can be called.
+        let account = caller.account.ok_or(404u16)?;
+        let link = self.accounts.entry(account).and_then(|entry| entry.link).ok_or(480u16)?;
+        let page_call = self.next_incoming(link).ok_or(480u16)?;
+        let page = self.links.get(&link).ok_or(480u16)?.page.clone();
+        let offer = caller.offer.ok_or(488u16)?;
+        let (codecs, seen) = self.account_media(account).ok_or(480u16)?;
+        let limits = Limits {
+            per_button: CALLS_IN_ALL,
+            per_link: limits::CALLS_PER_LINK as u32,
+            in_all: CALLS_IN_ALL,
+        };
+        self.policy.enter("", link, limits).map_err(|refusal| match refusal {
+            call::Refusal::Draining => 503u16,
+            _ => 486,
+        })?;
+        let described = self.open_media(&codecs, seen).map_err(|_| 503).and_then(|mut media| {
+            match media.description.answer(offer) {
+                Ok((answer, negotiated)) => Ok((media, answer, negotiated)),
+                Err(error) => {
+                    self.pool.rest(now, media.pair);
+                    Err(error.status())
+                }
+            }
+        });
+        let (media, answer, negotiated) = described.inspect_err(|_| self.policy.leave("", link))?;
+        let TrunkMedia { pair, description, mut stream, bridge } = media;
+        stream.set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        let id = CallId(caller.invite.0);
+        let new = NewCall {
+            link,
+            page_call,
+            button: String::new(),
+            account,
+            party: party(caller.from),
+            call: Call::incoming(now, call::Settings { max_duration: WEBPHONE_DURATION }),
+            offer: description.offer(),
+            description,
+            stream,
+            pair,
+            bridge,
+            quality_at: now + quality::EVERY,
+            facts: Facts::new(now, (self.calendar)(), String::new(), page),
+        };
+        self.calls.insert(id, new);
+        self.published_at = None;
+        super::metrics::bump(&self.metrics.calls_started_total);
+        if let Some(active) = self.calls.entry(id) {
+            active.answer = Some(answer);
+        }
+        self.connect_bridge(now, id, negotiated);
+        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
+        tracing::info!(call = id.0, "a call comes in");
+        self.touched.insert(id);
+        Ok(())
+    }
+
+    /// The provider has described its media, early or for good.
+    pub(super) fn trunk_described(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        body: &[u8],
+    ) -> Result<(), sdp::SdpError> {
+        let Some(active) = self.calls.entry(id) else { return Ok(()) };
+        let negotiated = sdp::accept_answer(&active.offer, body)?;
+        let remote = legs::trunk::remote(&negotiated);
+        active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+        self.connect_bridge(now, id, negotiated);
+        Ok(())
+    }
+
+    /// The provider makes a new offer inside the call.
+    pub(super) fn reoffered(&mut self, now: Instant, invite: InviteId, offer: Option<Vec<u8>>) {
+        let id = CallId(invite.0);
+        let Some(active) = self.calls.entry(id) else { return };
+        let answer = match offer {
+            // Without an offer the peer asks for ours: the same as before.
+            None => Ok(active.offer.octets().to_vec()),
+            Some(offer) => match active.description.answer(&offer) {
+                Ok((body, negotiated)) => {
+                    let remote = legs::trunk::remote(&negotiated);
+                    active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+                    let trunk = bridge::PortSettings {
+                        send: negotiated.codec,
+                        accepts: legs::trunk::accepted(&negotiated).into(),
+                    };
+                    active.bridge.update(Side::Trunk, trunk);
+                    active.negotiated = Some(negotiated);
+                    Ok(body)
+                }
+                Err(error) => {
+                    tracing::info!(call = id.0, %error, "a new offer of the phone is refused");
+                    Err(488)
+                }
+            },
+        };
+        self.sip.command(now, sip::Command::AnswerOffer { invite, sdp: answer });
+    }
+
+    /// Joins both sides as they are described now.
+    pub(super) fn connect_bridge(&mut self, now: Instant, id: CallId, negotiated: sdp::Negotiated) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let codec = negotiated.codec;
+        let accepts = legs::trunk::accepted(&negotiated);
+        active.facts.trunk_codec = Some(codec);
+        active.negotiated = Some(negotiated);
+        let (account, leg) = (active.account, active.visitor);
+        let trunk = bridge::PortSettings { send: codec, accepts: accepts.into() };
+        let answered = self.visitor_codecs(leg);
+        let first = answered.first().copied().unwrap_or(codec);
+        // What the phone sends can go to the visitor as it is whenever that end takes it.
+        let send = if answered.contains(&codec) { codec } else { first };
+        let visitor = bridge::PortSettings { send, accepts: answered.into() };
+        if let Some(active) = self.calls.entry(id) {
+            active.bridge.connect(now, visitor, trunk);
+        }
+        if let Some(entry) = self.accounts.entry_mut(account) {
+            entry.learnt.trunk_codec = Some(codec);
+        }
+    }
+
+    /// The visitor puts the phone on hold, or takes it back: neither hears the other, and the phone
+    /// is told by a new offer.
+    pub(super) fn hold(&mut self, now: Instant, id: CallId, on: bool) {
+        self.call_event(now, id, LegEvent::VisitorHeld(on));
+        let Some(active) = self.calls.entry(id) else { return };
+        let held = active.call.state() == CallState::Held;
+        if held != on {
+            return;
+        }
+        active.bridge.hold(now, Side::Trunk, on);
+        let direction = if on { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
+        let offer = active.description.reoffer(direction, active.negotiated.as_ref());
+        let (invite, body) = (active.invite, offer.octets().to_vec());
+        active.offer = offer;
+        self.sip.command(now, sip::Command::Reoffer { invite, offer: body });
+    }
+
+    /// The phone's answer to an offer inside the call.
+    pub(super) fn reanswered(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        answer: Result<Vec<u8>, sip::Cause>,
+    ) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let negotiated = match &answer {
+            Ok(body) => sdp::accept_answer(&active.offer, body).ok(),
+            // The phone goes on as it was; what it is not told it does not need to know.
+            Err(_) => None,
+        };
+        if let Some(negotiated) = negotiated {
+            let remote = legs::trunk::remote(&negotiated);
+            active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+            self.connect_bridge(now, id, negotiated);
+        }
+    }
+
+    /// The number of the next call for a page that can be called: so far, a Flash client's.
+    fn next_incoming(&mut self, link: LinkId) -> Option<u32> {
+        self.flash.as_mut()?.begin_talk(link)
+    }
+}
+
+/// Who calls, as the page is told.
+fn party(from: &sip::message::NameAddr) -> Party {
+    let mut name = from.display.clone().unwrap_or_default();
+    name.retain(|letter| !letter.is_control());
+    let end = (0..=NAME_OCTETS.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    name.truncate(end.unwrap_or(0));
+    Party {
+        direction: Direction::In,
+        uri: Private::new(from.uri.to_string()),
+        display_name: Private::new(name),
+    }
+}
