@@ -82,12 +82,11 @@ fn a_call_goes_on_when_the_nat_gives_it_another_port() {
             if count == 700 {
                 delivered = [world.messages(0).len(), world.messages(1).len()];
             }
-            for end in 0..2 {
+            for (end, flow) in flows.iter().enumerate() {
                 let octets = count.to_be_bytes();
+                let lifetime = Some(800 * MS);
                 world
-                    .with(end, |now, session| {
-                        session.send(now, flows[end], &octets, Some(800 * MS))
-                    })
+                    .with(end, |now, session| session.send(now, *flow, &octets, lifetime))
                     .unwrap();
             }
             world.run(20 * MS);
@@ -96,8 +95,8 @@ fn a_call_goes_on_when_the_nat_gives_it_another_port() {
         let moved = world.count(1, |event| matches!(event, SessionEvent::Moved { .. }));
         assert_eq!(moved, 1, "seed {number}");
         world.run(2 * S);
-        for end in 0..2 {
-            let after = world.messages(end).len() - delivered[end];
+        for (end, before) in delivered.into_iter().enumerate() {
+            let after = world.messages(end).len() - before;
             assert!(after >= 270, "seed {number}: {after} of the last 300 at end {end}");
         }
         world.close();

@@ -64,9 +64,9 @@ fn open(world: &mut World, seed: &mut Seed, from: usize, index: u64) -> Stream {
 
 /// The far end's flows that were announced in network order are delivered so.
 fn obey_orders(world: &mut World, done: &mut [usize; 2]) {
-    for end in 0..2 {
-        let events = world.ends[end].events[done[end]..].to_vec();
-        done[end] += events.len();
+    for (end, done) in done.iter_mut().enumerate() {
+        let events = world.ends[end].events[*done..].to_vec();
+        *done += events.len();
         for (_, event) in events {
             if let SessionEvent::FlowOpened { flow, metadata, .. } = event
                 && metadata[1] == 1
