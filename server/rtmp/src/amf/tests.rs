@@ -139,11 +139,20 @@ fn following_a_reference_leaves_the_tables_as_they_were() {
     // The object {a: "b"} is followed; the string after it is then the third, the object the
     // third, and its traits the second.
     let value = amf3(
-        "09 0d 01  0a 0b 01 03 61 06 03 62 01  0a 02  06 03 63  06 04  0a 13 01 00 03  0a 05 02",
+        "09 0f 01  0a 0b 01 03 61 06 03 62 01  0a 02  06 03 63  06 04  0a 13 01 00 03  0a 05 02 \
+         0a 04",
     );
     let object = Value::object([("a", "b".into())]);
     let truth = |truth: bool| Value::object([("a", truth.into())]);
-    let dense = vec![object.clone(), object, "c".into(), "c".into(), truth(true), truth(false)];
+    let dense = vec![
+        object.clone(),
+        object,
+        "c".into(),
+        "c".into(),
+        truth(true),
+        truth(false),
+        truth(true),
+    ];
     assert_eq!(value, Ok(Value::Array(Array { dense, named: vec![] })));
     // AMF 0: after the reference to object 1 comes object 2.
     let value = amf0("0a 00000004  0a 00000000  07 0001  0a 00000001 05  07 0002").unwrap();
