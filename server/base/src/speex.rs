@@ -41,6 +41,16 @@ pub enum Packing {
     Octets,
 }
 
+impl Packing {
+    /// How the frames of a message follow each other where its sender does not say: Flash Player ends
+    /// each with its octet, other encoders put them bit to bit even into RTMP messages.
+    pub fn of(message: &[u8]) -> Packing {
+        let mut frames = Frames::new(message, Packing::Octets);
+        frames.by_ref().for_each(drop);
+        if frames.is_malformed() { Packing::Bits } else { Packing::Octets }
+    }
+}
+
 /// A frame's place inside its payload.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
