@@ -26,6 +26,11 @@ fn every_target_has_a_test() {
         "sdp",
         "rtp",
         "rtp-stream",
+        "rtmfp-packet",
+        "rtmfp-chunks",
+        "rtmfp-options",
+        "rtmfp-certificate",
+        "rtmfp-endpoint",
         "rtmfp-session",
         "webrtc",
         "bridge",
@@ -59,6 +64,31 @@ fn rtp_survives_mutation() {
 #[test]
 fn rtp_streams_survive_mutation() {
     fuzz("rtp-stream");
+}
+
+#[test]
+fn rtmfp_packets_survive_mutation() {
+    fuzz("rtmfp-packet");
+}
+
+#[test]
+fn rtmfp_chunks_survive_mutation() {
+    fuzz("rtmfp-chunks");
+}
+
+#[test]
+fn rtmfp_options_survive_mutation() {
+    fuzz("rtmfp-options");
+}
+
+#[test]
+fn rtmfp_certificates_survive_mutation() {
+    fuzz("rtmfp-certificate");
+}
+
+#[test]
+fn rtmfp_endpoints_survive_mutation() {
+    fuzz("rtmfp-endpoint");
 }
 
 #[test]
