@@ -5,10 +5,19 @@
 pub mod address;
 pub mod chunk;
 pub mod crypto;
+mod endpoint;
 mod flow;
+mod job;
 mod octets;
 pub mod option;
 pub mod packet;
 pub mod params;
 pub mod session;
+mod startup;
 pub mod vlu;
+
+pub use endpoint::{
+    CloseCause, Command, Counters, Endpoint, Event, Forwarded, OpenError, OpenFailure, SessionId,
+    Settings,
+};
+pub use job::{Job, JobDone, JobId};

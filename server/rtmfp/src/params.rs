@@ -119,3 +119,38 @@ pub const DEFAULT_KEY: &[u8; 16] = b"Adobe Systems 02";
 
 /// The block of the cipher (RFC 7425 section 4.7.1).
 pub(crate) const BLOCK: usize = 16;
+
+/// A signature of somebody who has none to give (RFC 7425 section 4.3.5).
+pub(crate) const NO_SIGNATURE: &[u8] = b"X";
+
+/// How long a cookie is valid: as long as an initiator tries (RFC 7016 section 3.5.1.1.2).
+pub const COOKIE_LIFETIME: Duration = Duration::from_secs(95);
+
+/// How long an initiator tries to open a session (RFC 7016 section 3.5.1.1.1).
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(95);
+
+/// What is added to the interval of an initiator's packets each time (RFC 7016 section 3.5.1.1.1).
+pub(crate) const BACK_OFF: Duration = Duration::from_millis(1_500);
+
+/// The addresses at which an initiator looks for one endpoint (REDIRECT_THRESHOLD, ibid.).
+pub const CANDIDATES: usize = 24;
+
+/// The octets of an initiator's tag: clients that copy Flash Player have as many.
+pub(crate) const TAG: usize = 16;
+
+/// The longest packet that is put together from pieces. Startup packets are below 8 KB, so it is
+/// less than the 65,536 of RFC 7016 section 3.4.
+pub(crate) const FRAGMENTED_LONGEST: usize = 16 * 1024;
+
+/// The time in which a packet in pieces has to be complete (RFC 7016 section 3.4).
+pub(crate) const FRAGMENT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The time in which its next piece has to come (ibid.).
+pub(crate) const FRAGMENT_PROGRESS: Duration = Duration::from_secs(1);
+
+/// The pieces that leave to one endpoint at once, and the time until the next ones: below 4,380
+/// octets and four packets in 200 ms (ibid.).
+pub(crate) const FRAGMENT_BURST: (usize, Duration) = (3, Duration::from_millis(200));
+
+/// How long the mark of real-time data on a received packet counts (RFC 7016 section 3.5.2.1).
+pub const TIME_CRITICAL_FOR: Duration = Duration::from_millis(800);

@@ -122,6 +122,15 @@ impl Certificate {
         }
     }
 
+    /// The groups in which a session can be keyed, in the order of the certificate.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
+        let (ephemeral, statics) = match &self.groups {
+            Groups::Ephemeral(groups) => (groups.as_slice(), &[][..]),
+            Groups::Static(keys) => (&[][..], keys.as_slice()),
+        };
+        ephemeral.iter().copied().chain(statics.iter().map(|(group, _)| *group))
+    }
+
     /// The static public key in a group.
     pub fn static_key(&self, group: Group) -> Option<&[u8]> {
         let Groups::Static(keys) = &self.groups else { return None };

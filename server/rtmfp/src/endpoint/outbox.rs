@@ -1,0 +1,168 @@
+//! What leaves: finished datagrams, and startup packets that leave in pieces.
+
+use crate::chunk::{Chunk, Fragment};
+use crate::crypto::Cipher;
+use crate::packet::{Header, Mode, PacketWriter};
+use crate::params::{CHUNK_HEADER, FRAGMENT_BURST, MAX_PLAIN, TICK};
+use base::{Protocol, Transmit};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Datagrams that wait; the driver takes them after each input, so more are a flood.
+const QUEUE: usize = 1_024;
+/// Pieces that wait for their time.
+const PIECES: usize = 256;
+/// Buffers that wait for use.
+const POOL: usize = 64;
+/// The octets in front of a piece: chunk type and length, flags, packet ID and number.
+const PIECE_HEAD: usize = CHUNK_HEADER + 1 + 10 + 2;
+
+/// Datagrams on their way out.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    cipher: Cipher,
+    queue: VecDeque<Transmit>,
+    pieces: VecDeque<(Instant, Transmit)>,
+    pool: Vec<Vec<u8>>,
+    plain: Vec<u8>,
+    next_packet: u64,
+    /// Timestamps count from here.
+    epoch: Option<Instant>,
+    /// Datagrams that had no room.
+    pub(crate) dropped: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Outbox {
+            cipher: Cipher::startup(),
+            queue: VecDeque::new(),
+            pieces: VecDeque::new(),
+            pool: Vec::new(),
+            plain: Vec::new(),
+            next_packet: 0,
+            epoch: None,
+            dropped: 0,
+        }
+    }
+
+    /// An empty buffer.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.pool.pop().unwrap_or_else(|| Vec::with_capacity(MAX_PLAIN + 96))
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.pool.len() < POOL && buffer.capacity() >= MAX_PLAIN {
+            buffer.clear();
+            self.pool.push(buffer);
+        }
+    }
+
+    /// The octets that a chunk makes as a startup datagram.
+    pub(crate) fn startup_length(payload: usize) -> usize {
+        let plain = 2 + 3 + CHUNK_HEADER + payload;
+        4 + plain.next_multiple_of(16)
+    }
+
+    /// Sends one chunk in a startup packet, from and to these addresses; in pieces when it is larger
+    /// than a path takes.
+    pub(crate) fn startup(
+        &mut self,
+        now: Instant,
+        route: (SocketAddr, SocketAddr),
+        session: u32,
+        chunk: &Chunk<'_>,
+    ) {
+        let ticks =
+            now.duration_since(*self.epoch.get_or_insert(now)).as_millis() / TICK.as_millis();
+        let header = Header { timestamp: Some(ticks as u16), ..Header::new(Mode::Startup) };
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.clear();
+        header.put(&mut plain);
+        if chunk.put(&mut plain) {
+            if plain.len() <= MAX_PLAIN {
+                let transmit = self.seal(route, session, &plain);
+                self.push(transmit);
+            } else {
+                self.split(now, route, session, &header, &plain);
+            }
+        }
+        self.plain = plain;
+    }
+
+    fn split(
+        &mut self,
+        now: Instant,
+        route: (SocketAddr, SocketAddr),
+        session: u32,
+        header: &Header,
+        plain: &[u8],
+    ) {
+        let packet = self.next_packet;
+        self.next_packet += 1;
+        let mut header_octets = Vec::new();
+        header.put(&mut header_octets);
+        let room = MAX_PLAIN - header_octets.len() - PIECE_HEAD;
+        let count = plain.len().div_ceil(room);
+        let (burst, pause) = FRAGMENT_BURST;
+        let mut buffer = Vec::new();
+        let mut leaves_at = now;
+        for (number, octets) in plain.chunks(room).enumerate() {
+            buffer.clear();
+            let more = number + 1 < count;
+            let piece = Fragment { more, packet, number: number as u64, octets };
+            PacketWriter::new(&mut buffer, header, MAX_PLAIN).put(&Chunk::Fragment(piece));
+            let transmit = self.seal(route, session, &buffer);
+            if number % burst == 0 && number > 0 {
+                leaves_at += pause;
+            }
+            if leaves_at == now {
+                self.push(transmit);
+            } else if self.pieces.len() < PIECES {
+                let place = self.pieces.partition_point(|(at, _)| *at <= leaves_at);
+                self.pieces.insert(place, (leaves_at, transmit));
+            } else {
+                self.dropped += 1;
+            }
+        }
+    }
+
+    fn seal(
+        &mut self,
+        (local, remote): (SocketAddr, SocketAddr),
+        session: u32,
+        plain: &[u8],
+    ) -> Transmit {
+        let mut payload = self.buffer();
+        self.cipher.seal(session, plain, &mut payload);
+        Transmit { protocol: Protocol::Udp, local, remote, payload }
+    }
+
+    fn push(&mut self, transmit: Transmit) {
+        if self.queue.len() < QUEUE {
+            self.queue.push_back(transmit);
+        } else {
+            self.dropped += 1;
+            self.recycle(transmit.payload);
+        }
+    }
+
+    /// Lets time pass: pieces whose time has come leave.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.pieces.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, transmit)) = self.pieces.pop_front() {
+                self.push(transmit);
+            }
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.pieces.front().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Transmit> {
+        self.queue.pop_front()
+    }
+}
