@@ -274,7 +274,9 @@ impl<W: Wire> Core<W> {
             ServerEvent::PublishRequested { stream, name } => {
                 self.publish_stream(now, session, stream, &name);
             }
-            ServerEvent::PlayRequested { stream, name } => self.play_stream(now, session, stream, &name),
+            ServerEvent::PlayRequested { stream, name } => {
+                self.play_stream(now, session, stream, &name)
+            }
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
                 self.stop_stream(session, stream);
             }

@@ -126,7 +126,13 @@ impl<W: Wire> Core<W> {
     }
 
     /// A stream wants to carry the microphone of a call.
-    pub(super) fn publish_stream(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
+    pub(super) fn publish_stream(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        stream: u32,
+        name: &str,
+    ) {
         let id = self.streamed_call(session, name);
         let Some(client) = self.flash_client(session) else { return };
         let talk = name.parse().ok().and_then(|call| client.talk(call));
@@ -145,7 +151,13 @@ impl<W: Wire> Core<W> {
     }
 
     /// A stream wants to carry the far end of a call.
-    pub(super) fn play_stream(&mut self, now: Instant, session: SessionId, stream: u32, name: &str) {
+    pub(super) fn play_stream(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        stream: u32,
+        name: &str,
+    ) {
         let id = self.streamed_call(session, name);
         let Some(client) = self.flash_client(session) else { return };
         let talk = name.parse().ok().and_then(|call| client.talk(call));
