@@ -11,7 +11,11 @@ const SOON: Duration = Duration::from_secs(20);
 #[test]
 fn a_phone_that_rings_for_three_minutes_is_answered_and_both_talk() {
     let place = Place::new("rings-three-minutes");
-    let mut phone = Sipp::start_with(&place, "echoes", &[("ring", "180000")]);
+    let mut phone = Sipp::start_with(
+        &place,
+        "echoes",
+        &[("ring", "180000"), ("format", "8"), ("codec", "PCMA/8000")],
+    );
     let appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcma"]));
     let mut visitor = Visitor::open(&appliance, VisitorSettings::with_codecs(&[Codec::Pcma]));
     visitor.call();
@@ -36,7 +40,11 @@ fn a_phone_that_rings_for_three_minutes_is_answered_and_both_talk() {
 #[test]
 fn a_call_in_which_nobody_sends_sound_for_a_minute_ends_at_both_sides() {
     let place = Place::new("silence");
-    let mut phone = Sipp::start_with(&place, "echoes", &[("ring", "200")]);
+    let mut phone = Sipp::start_with(
+        &place,
+        "echoes",
+        &[("ring", "200"), ("format", "8"), ("codec", "PCMA/8000")],
+    );
     let appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcma"]));
     let settings = VisitorSettings { sends: false, ..VisitorSettings::with_codecs(&[Codec::Pcma]) };
     let mut visitor = Visitor::open(&appliance, settings);

@@ -30,6 +30,12 @@ fn every_target_has_a_test() {
         "rtmp-amf3",
         "rtmp-message",
         "rtmp-connection",
+        "rtmfp-packet",
+        "rtmfp-chunks",
+        "rtmfp-options",
+        "rtmfp-certificate",
+        "rtmfp-endpoint",
+        "rtmfp-session",
         "webrtc",
         "bridge",
         "audio",
@@ -78,6 +84,36 @@ fn flash_messages_survive_mutation() {
 #[test]
 fn flash_connections_survive_mutation() {
     fuzz("rtmp-connection");
+}
+
+#[test]
+fn rtmfp_packets_survive_mutation() {
+    fuzz("rtmfp-packet");
+}
+
+#[test]
+fn rtmfp_chunks_survive_mutation() {
+    fuzz("rtmfp-chunks");
+}
+
+#[test]
+fn rtmfp_options_survive_mutation() {
+    fuzz("rtmfp-options");
+}
+
+#[test]
+fn rtmfp_certificates_survive_mutation() {
+    fuzz("rtmfp-certificate");
+}
+
+#[test]
+fn rtmfp_endpoints_survive_mutation() {
+    fuzz("rtmfp-endpoint");
+}
+
+#[test]
+fn rtmfp_sessions_survive_mutation() {
+    fuzz("rtmfp-session");
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod fuzzing;
 mod life;
 mod odd_phones;
 mod provider;
+mod speex;
 mod visitor_network;

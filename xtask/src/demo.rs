@@ -1,6 +1,7 @@
 //! Building the executable and starting it.
 
 use crate::assets;
+use crate::library;
 use crate::shell::{self, Fail, Outcome, say};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -50,6 +51,7 @@ fn options(arguments: &[String]) -> (bool, Vec<String>) {
 
 /// Builds the executable and asks cargo where it is, which a setting may have moved.
 pub fn executable(release: bool) -> Result<PathBuf, Fail> {
+    library::bring()?;
     say("build: compiling click2call");
     let mut command = shell::cargo();
     command

@@ -1,6 +1,7 @@
 //! The two chores whose work is done by programs of the package click2call-tests.
 
 use crate::assets;
+use crate::library;
 use crate::shell::{self, Fail, Outcome, run, say};
 
 pub const BENCH_HELP: &str = "\
@@ -44,6 +45,7 @@ fn start(
     arguments: &[String],
     prepare: impl FnOnce(&mut std::process::Command),
 ) -> Outcome {
+    library::bring()?;
     say(format_args!("{name}: compiling"));
     let own = arguments.iter().position(|argument| argument == "--");
     let mut words = arguments.to_vec();

@@ -9,10 +9,13 @@
 
 mod assets;
 mod check;
+mod debian;
 mod demo;
 mod files;
 mod harness;
+mod library;
 mod shell;
+mod swf;
 mod tidy;
 
 use shell::{Fail, Outcome};
@@ -28,6 +31,7 @@ Chores:
   test     install what the tests need and run them all
   ci       the same as test
   assets   build the pages and the WebAssembly into assets/dist
+  swf      compile the Flash WebPhone and compare it with the committed file
   build    assets, then the executable: cargo xtask build --release
   tidy     the house rules: file lengths, imports, licences, leftovers
   bench    print the figures: CPU, memory and delays of calls
@@ -57,6 +61,7 @@ fn dispatch(chore: &str, arguments: &[String]) -> Outcome {
         "build" => (demo::BUILD_HELP, demo::build),
         "assets" => (assets::HELP, assets::chore),
         "test" | "ci" => (check::HELP, check::test),
+        "swf" => (swf::HELP, swf::chore),
         "tidy" => (tidy::HELP, tidy::chore),
         "bench" => (harness::BENCH_HELP, harness::bench),
         "fuzz" => (harness::FUZZ_HELP, harness::fuzz),

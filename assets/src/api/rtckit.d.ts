@@ -42,25 +42,28 @@ declare namespace RTCKit {
      * sound for a person who has clicked.
      */
     call(options?: CallOptions): CallId;
-    /** Not in this version: reports the error `unavailable`. */
+    /** Takes an incoming call. Through Flash only; else reports the error `unavailable`. */
     answer(options: { callId?: CallId; video?: boolean }): void;
-    /** Not in this version: reports the error `unavailable`. */
+    /** Refuses an incoming call. Through Flash only, as `answer`. */
     reject(options?: { callId?: CallId }): void;
     /** Ends a call in whatever state it is. `callId` may be left out where there is one call. */
     hangup(options?: { callId?: CallId }): void;
     /** Sends keypad digits, 1 to 32 of `0-9`, `*`, `#` and `A-D`. */
     sendDtmf(options: { digits: string; callId?: CallId }): void;
-    /** Not in this version: reports the error `unavailable`. */
+    /** Puts a call on hold. Through Flash only, as `answer`. */
     hold(options?: { callId?: CallId }): void;
-    /** Not in this version: reports the error `unavailable`. */
+    /** Takes a call back from hold. Through Flash only, as `answer`. */
     resume(options?: { callId?: CallId }): void;
-    /** Not in this version: reports the error `unavailable`. */
+    /** Sends the far end to another address. Through Flash only, as `answer`. */
     transfer(options: { callId?: CallId; uri: string }): void;
     /** Silences the microphone, or opens it again. */
     setMicMuted(muted: boolean): void;
     /** How loud the far end is, 0 to 1. iOS leaves this to its buttons. */
     setVolume(level: number): void;
-    /** The devices to choose from. Browsers tell their names only once the microphone was allowed. */
+    /**
+     * The devices to choose from. Browsers tell their names only once the microphone was allowed,
+     * Flash once it is connected.
+     */
     devices(): Promise<Devices>;
     /** The same for browsers without promises. */
     devices(then: (devices: Devices) => void): void;
@@ -76,11 +79,11 @@ declare namespace RTCKit {
     onRegStateChanged?: ((regInfo: RegInfo) => void) | null;
     /** A call changed its state. `ended` comes once and last. */
     onCallStateChanged?: ((callInfo: CallInfo) => void) | null;
-    /** Somebody calls. Never called in this version. */
+    /** Somebody calls. Never called by the WebRTC phone of this version. */
     onIncomingCall?: ((callInfo: CallInfo) => void) | null;
     /** The microphone was asked for, given, refused, paused or lost. */
     onMicStateChanged?: ((micInfo: MicInfo) => void) | null;
-    /** How the call sounds. */
+    /** How the call sounds. Never called through Flash. */
     onQualityChanged?: ((qualityInfo: QualityInfo) => void) | null;
     /** Something could not be done. */
     onError?: ((errorInfo: ErrorInfo) => void) | null;
@@ -90,11 +93,17 @@ declare namespace RTCKit {
   type CallId = string;
 
   interface EmbedOptions {
-    /** The element that the phone goes into, or its id. It stays empty to the eye. */
+    /**
+     * The element that the phone goes into, or its id. It stays empty to the eye; but Flash asks for
+     * the microphone inside itself, so its phone is seen and needs 217 x 140 pixels.
+     */
     container: string | HTMLElement;
     /** A configured button; without it calls go through the account that `register` names. */
     button?: string;
-    /** How to call; `auto` (the default) takes WebRTC where the browser has it. */
+    /**
+     * How to call; `auto` (the default) takes WebRTC where the browser has it, else Flash Player 11 or
+     * newer. `flash` also takes what stands in for Flash Player, such as Ruffle, which cannot call.
+     */
     backend?: 'auto' | 'webrtc' | 'flash';
     /** Whether calls may have video. Not in this version: calls are audio. */
     video?: boolean;
@@ -205,11 +214,14 @@ declare namespace RTCKit {
     codecs: string;
   }
 
-  /** The first line comes from the appliance, the rest from this page. */
+  /** The first two lines come from the appliance, the rest from this page; the last three from Flash. */
   type ErrorCode =
     | 'version' | 'unknown-button' | 'forbidden' | 'limit' | 'bad-message' | 'bad-offer' | 'unknown-call'
     | 'unavailable' | 'draining' | 'internal'
-    | 'unsupported-browser' | 'insecure' | 'flash-unavailable' | 'frame-blocked' | 'no-container' | 'not-embedded';
+    | 'unsupported-browser' | 'insecure' | 'flash-unavailable' | 'frame-blocked' | 'no-container' | 'not-embedded'
+    | 'flash-blocked' | 'flash-unreachable' | 'flash-connection-lost' | 'flash-command-failed' | 'not-connected'
+    | 'flash-media-failed' | 'flash-slow-network' | 'flash-status' | 'flash-security' | 'flash-async' | 'flash-io'
+    | 'flash-too-small' | 'camera-none' | 'camera-refused' | 'camera-no-h264';
 
   interface ErrorInfo {
     code: ErrorCode;
@@ -219,6 +231,8 @@ declare namespace RTCKit {
     hint: string;
     /** The call that it is about. */
     callId?: CallId;
+    /** Flash's own name for it, such as `NetConnection.Connect.Failed`; through Flash only. */
+    status?: string;
   }
 
   interface Device {

@@ -3,7 +3,7 @@
  *
  * Written in the JavaScript of 2009 on purpose: a browser too old for WebRTC must get far enough to
  * be told so, or to find its Flash. The phone itself runs in a frame of the appliance, which this
- * file talks to by messages.
+ * file talks to by messages; or in a Flash film, which flash.js knows how to talk to.
  */
 (function (window, document) {
     'use strict';
@@ -20,7 +20,8 @@
     var phone = RTCKit.webPhone = {};
     var base = ownOrigin();
 
-    var embedded = null;   // { backend, frame, ready, waiting, timer, options }
+    // { backend: 'webrtc' | 'flash' | null, frame or film, ready, send, waiting, timer }
+    var embedded = null;
     var connected = false; // as the page was last told
     var calls = {};        // callId -> last callInfo
     var numbers = 0;
@@ -141,12 +142,12 @@
         if (wanted !== 'flash' && hasWebRtc()) {
             return 'webrtc';
         }
-        if (wanted !== 'webrtc' && hasFlash()) {
+        // Ruffle cannot place calls, but somebody who asks for Flash may want to see the film.
+        if (wanted === 'flash' ? hasFlash() || hasRuffle() : wanted !== 'webrtc' && hasFlash()) {
             return 'flash';
         }
         if (wanted === 'flash') {
-            error('flash-unavailable',
-                hasRuffle() ? 'Ruffle stands in for Flash here and cannot place calls' : 'Flash is not installed',
+            error('flash-unavailable', 'Flash is not installed',
                 'Leave the backend to be chosen by itself, or use a browser with Flash Player');
         } else if (window.RTCPeerConnection && window.isSecureContext === false) {
             error('insecure', 'The microphone works on secure (https) pages only',
@@ -163,7 +164,8 @@
     function embedFrame(container, options) {
         var frame = document.createElement('iframe');
         var button = options.button;
-        var state = { backend: 'webrtc', frame: frame, loaded: false, ready: false, waiting: [], timer: 0 };
+        var state = { backend: 'webrtc', frame: frame, ready: false, waiting: [], timer: 0 };
+        state.send = function (name, argument) { post({ command: name, argument: argument }); };
         frame.src = base + (button ? '/b/' + encodeURIComponent(button) + '?api=1' : '/webphone');
         frame.setAttribute('allow', 'microphone; camera; autoplay; speaker-selection');
         frame.setAttribute('title', 'Phone');
@@ -180,6 +182,66 @@
         }, FRAME_WITHIN);
         embedded = state;
         container.appendChild(frame);
+    }
+
+    // --- the film ---------------------------------------------------------------------------------
+
+    /** Flash's question for the microphone is drawn inside the film, so the film is always seen. */
+    function embedFilm(container, options) {
+        var state = { backend: 'flash', film: null, ready: false, waiting: [], timer: 0 };
+        function blocked() {
+            if (embedded === state && !state.ready) {
+                giveUp({
+                    code: 'flash-blocked', message: 'The Flash phone did not start',
+                    hint: 'The browser must allow Flash on this page, and the page\'s Content-Security-Policy '
+                        + 'scripts, connections and objects from ' + base
+                });
+            }
+        }
+        function loaded() {
+            if (embedded !== state || state.film || !RTCKit.flash) {
+                return;
+            }
+            state.film = RTCKit.flash.start({
+                base: base, container: container, app: options.button || 'webphone',
+                anyPlayer: options.backend === 'flash' && hasRuffle(),
+                hear: function (type, detail) {
+                    if (embedded === state) {
+                        heard(type, detail);
+                    }
+                }
+            });
+            state.send = state.film.send;
+        }
+        var script;
+        embedded = state;
+        state.timer = window.setTimeout(blocked, FRAME_WITHIN);
+        if (RTCKit.flash) {
+            loaded();
+            return;
+        }
+        script = document.createElement('script');
+        script.src = base + '/api/flash.js';
+        script.onerror = blocked;
+        // Internet Explorer 8 has the second of the two only.
+        script.onload = script.onreadystatechange = loaded;
+        container.appendChild(script);
+    }
+
+    /** There will be no phone: what waits for one is answered. */
+    function giveUp(why) {
+        var waiting = embedded.waiting;
+        window.clearTimeout(embedded.timer);
+        embedded.backend = null;
+        error(why.code, why.message, why.hint);
+        while (waiting.length) {
+            var early = waiting.shift();
+            if (early.command === 'call') {
+                tellEnded(early.argument.callId, early.argument.uri, why.message);
+            }
+        }
+        calls = {};
+        window.setTimeout(function () { tellConnected(false, { again: true }); }, 0);
     }
 
     /** Invisible, but for the moment when the browser wants a tap before it plays sound. */
@@ -207,11 +269,11 @@
             error('not-embedded', name + '() was called before embed()', 'Call embed({container: ...}) first');
             return false;
         }
-        if (embedded.backend !== 'webrtc') {
+        if (!embedded.backend) {
             return false; // The page was told so by embed().
         }
         if (embedded.ready) {
-            post({ command: name, argument: argument });
+            embedded.send(name, argument);
         } else if (embedded.waiting.length < 64) {
             embedded.waiting.push({ command: name, argument: argument });
         }
@@ -224,8 +286,12 @@
             || event.source !== embedded.frame.contentWindow || !data || data.mark !== MARK) {
             return;
         }
-        var detail = data.detail || {};
-        switch (data.type) {
+        heard(data.type, data.detail || {});
+    }
+
+    /** What either phone says. */
+    function heard(type, detail) {
+        switch (type) {
         case 'loaded':
             // Also after the frame loaded itself anew: then it is a new phone.
             if (embedded.ready) {
@@ -238,8 +304,12 @@
             window.clearTimeout(embedded.timer);
             embedded.ready = true;
             while (embedded.waiting.length) {
-                post(embedded.waiting.shift());
+                var early = embedded.waiting.shift();
+                embedded.send(early.command, early.argument);
             }
+            break;
+        case 'failed':
+            giveUp(detail);
             break;
         case 'connection':
             onConnection(detail);
@@ -249,6 +319,10 @@
             break;
         case 'state':
             onState(detail);
+            break;
+        case 'incoming':
+            calls[detail.callId] = detail;
+            tell('onIncomingCall', detail);
             break;
         case 'microphone':
             tell('onMicStateChanged', detail);
@@ -284,8 +358,8 @@
                 tellConnected(false);
             }
             tellConnected(true);
-        } else if (!state.reconnecting) {
-            tellConnected(false, { again: true });
+        } else if (state.lost || !state.reconnecting) {
+            tellConnected(false, { again: true, reconnecting: state.reconnecting });
         } else if (!connected) {
             tellConnected(false, { again: true, reconnecting: true });
         }
@@ -335,33 +409,33 @@
         options = options || {};
         var backend = choose(options.backend || 'auto');
         var container = options.container;
-        if (embedded && embedded.frame && embedded.frame.parentNode) {
+        if (embedded && (embedded.frame || embedded.film)) {
             window.clearTimeout(embedded.timer);
-            embedded.frame.parentNode.removeChild(embedded.frame);
+            if (embedded.film) {
+                embedded.film.remove();
+            } else if (embedded.frame.parentNode) {
+                embedded.frame.parentNode.removeChild(embedded.frame);
+            }
             calls = {};
             tellConnected(false);
         }
-        embedded = { backend: backend, frame: null };
-        if (backend === 'flash') {
-            error('flash-unavailable', 'Calls through Flash Player are not in this version',
-                'Use a current version of Chrome, Edge, Firefox or Safari');
-        }
-        if (backend !== 'webrtc') {
+        var early = embedded = { backend: backend, frame: null, ready: false, waiting: [] };
+        if (!backend) {
             return;
         }
+        var put = backend === 'flash' ? embedFilm : embedFrame;
         var element = typeof container === 'string' ? document.getElementById(container) : container;
         if (element && element.appendChild) {
-            embedFrame(element, options);
-        } else if (document.readyState === 'loading') {
+            put(element, options);
+        } else if (document.readyState !== 'complete') {
             // Called in the head, before the container is there. Commands wait meanwhile.
-            var early = embedded = { backend: 'webrtc', frame: null, ready: false, waiting: [] };
-            document.addEventListener('DOMContentLoaded', function () {
+            whenLoaded(function () {
                 if (embedded !== early) {
                     return;
                 }
                 element = document.getElementById(container);
                 if (element) {
-                    embedFrame(element, options);
+                    put(element, options);
                     embedded.waiting = early.waiting;
                 } else {
                     noContainer(container);
@@ -371,6 +445,14 @@
             noContainer(container);
         }
     };
+
+    function whenLoaded(then) {
+        if (document.addEventListener) {
+            document.addEventListener('DOMContentLoaded', then);
+        } else {
+            window.attachEvent('onload', then);
+        }
+    }
 
     function noContainer(container) {
         embedded = null;
@@ -408,16 +490,20 @@
         var sent = command('call', {
             callId: callId, uri: options.uri, video: !!options.video, headers: plain(options.headers)
         });
-        if (sent) {
+        if (!sent) {
+            tellEnded(callId, options.uri, 'The phone is not available');
+        } else if (!calls[callId]) {
             calls[callId] = { callId: callId, state: 'calling' };
-        } else {
-            tellLater('onCallStateChanged', {
-                callId: callId, direction: 'out', state: 'ended', uri: options.uri || '', displayName: '',
-                video: false, code: 0, reason: 'The phone is not available', cause: 'internal', startedAt: 0
-            });
         }
         return callId;
     };
+
+    function tellEnded(callId, uri, reason) {
+        tellLater('onCallStateChanged', {
+            callId: callId, direction: 'out', state: 'ended', uri: uri || '', displayName: '',
+            video: false, code: 0, reason: reason, cause: 'internal', startedAt: 0
+        });
+    }
 
     /** Only texts cross to the frame: functions and elements cannot, and would fail the whole call. */
     function plain(headers) {
@@ -475,17 +561,27 @@
         command('selectDevice', { kind: device.kind, id: device.id });
     };
 
-    function unavailable(name, words) {
-        phone[name] = function () {
-            error('unavailable', words + ' is not in this version', 'Do without ' + name + '() for now');
+    /** A member that the Flash phone has and the WebRTC phone of this version has not. */
+    function flashOnly(name, words, more) {
+        phone[name] = function (given) {
+            var argument;
+            if (!embedded || embedded.backend !== 'flash') {
+                error('unavailable', words + ' is not in this version', 'Do without ' + name + '() for now');
+            } else if ((argument = ofCall(name, given))) {
+                command(name, more ? more(argument) : { callId: argument.callId });
+            }
         };
     }
 
-    unavailable('answer', 'Answering incoming calls');
-    unavailable('reject', 'Rejecting incoming calls');
-    unavailable('hold', 'Putting a call on hold');
-    unavailable('resume', 'Resuming a held call');
-    unavailable('transfer', 'Transferring a call');
+    flashOnly('answer', 'Answering incoming calls', function (given) {
+        return { callId: given.callId, video: !!given.video };
+    });
+    flashOnly('reject', 'Rejecting incoming calls');
+    flashOnly('hold', 'Putting a call on hold');
+    flashOnly('resume', 'Resuming a held call');
+    flashOnly('transfer', 'Transferring a call', function (given) {
+        return { callId: given.callId, uri: String(given.uri) };
+    });
 
     if (window.addEventListener) {
         window.addEventListener('message', onMessage, false);

@@ -81,12 +81,42 @@
         return Object.prototype.hasOwnProperty.call(object, key);
     }
 
-    /** Puts an object element in the place of another. */
+    function quoted(text) {
+        return '"' + String(text).replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/</g, '&lt;') + '"';
+    }
+
+    /** As text: Internet Explorer makes no working film of an element that is put together. */
+    function forExplorer(attributes, params) {
+        var html = '<object classid="clsid:D27CDB6E-AE6D-11cf-96B8-444553540000"';
+        var key;
+        for (key in attributes) {
+            if (own(attributes, key) && key !== 'data' && key !== 'classid') {
+                html += ' ' + (key === 'styleclass' ? 'class' : key) + '=' + quoted(attributes[key]);
+            }
+        }
+        html += '>';
+        for (key in params) {
+            if (own(params, key)) {
+                html += '<param name=' + quoted(key) + ' value=' + quoted(params[key]) + '>';
+            }
+        }
+        return html + '</object>';
+    }
+
+    /** Puts an object element in the place of another. Whether there is a player is not asked. */
     function createSWF(attributes, params, id) {
         var old = document.getElementById(id);
         var key, param;
-        if (!old || !hasFlashPlayerVersion('1')) {
+        if (!old) {
             return null;
+        }
+        if (window.ActiveXObject) {
+            attributes = copy(attributes);
+            params = copy(params);
+            attributes.id = attributes.id || id;
+            params.movie = params.movie || attributes.data;
+            old.outerHTML = forExplorer(attributes, params);
+            return document.getElementById(attributes.id);
         }
         var object = document.createElement('object');
         object.setAttribute('type', TYPE);

@@ -150,10 +150,11 @@ impl Bridge {
     }
 
     /// Takes a frame of one side. It comes straight back, with the side to send it to, when that
-    /// side takes it as it is; its numbers are the sender's. Otherwise it is copied for
-    /// transcoding, or left out.
+    /// side takes it as it is; its numbers are the sender's. Where it does not last 20 ms another
+    /// comes in its place, or none yet; drain [`Bridge::poll_relayed`] afterwards. Otherwise it is
+    /// copied for transcoding, or left out.
     pub fn handle_frame<'a>(
-        &mut self,
+        &'a mut self,
         now: Instant,
         from: Side,
         frame: Frame<'a>,
@@ -176,12 +177,19 @@ impl Bridge {
             if self.tick_at.is_some() {
                 self.disarm();
             }
-            return Some((to, frame));
+            return self.directions[to.index()].relay(frame).map(|frame| (to, frame));
         }
         if direction.is_ticking() {
             self.arm(now);
         }
         None
+    }
+
+    /// The next frame of 20 ms out of the payload that `from` gave last, where it held several of
+    /// them.
+    pub fn poll_relayed(&mut self, from: Side) -> Option<(Side, Frame<'_>)> {
+        let to = from.other();
+        self.directions[to.index()].relay_more().map(|frame| (to, frame))
     }
 
     /// Works off what time has brought; poll afterwards.

@@ -4,6 +4,7 @@ use crate::{
     output::{Made, Output},
     playout::Playout,
     port::PortSettings,
+    repack::{Fate, Repack, is_whole},
     sound::{Player, Sound, Until},
     statistics::DirectionStatistics,
 };
@@ -32,6 +33,8 @@ pub struct Direction {
     playout: Option<Box<Playout>>,
     /// Frames in a row that could have been relayed.
     relayable: u32,
+    /// Present once a relayed frame was longer or shorter than 20 ms.
+    repack: Option<Box<Repack>>,
     output: Output,
     player: Option<Box<Player>>,
     pub stats: DirectionStatistics,
@@ -51,6 +54,7 @@ impl Direction {
             to: None,
             playout: None,
             relayable: 0,
+            repack: None,
             output: Output::default(),
             player: None,
             stats: DirectionStatistics::default(),
@@ -82,7 +86,6 @@ impl Direction {
                 if self.playout.take().is_some() {
                     self.output.release();
                 }
-                self.stats.relayed += 1;
                 return true;
             }
         } else {
@@ -91,6 +94,31 @@ impl Direction {
         let playout = self.playout.get_or_insert_with(|| Box::new(Playout::new(now)));
         playout.insert(now, frame, &mut self.stats);
         false
+    }
+
+    /// Passes a frame on that is to be relayed: itself, what stands in its place, or nothing yet.
+    pub fn relay<'a>(&'a mut self, frame: Frame<'a>) -> Option<Frame<'a>> {
+        self.stats.relayed += 1;
+        if self.repack.is_none() && is_whole(&frame) {
+            return Some(frame);
+        }
+        let repack = self.repack.get_or_insert_with(|| Box::new(Repack::new()));
+        match repack.handle(&frame) {
+            Fate::Passes => Some(Frame { sequence: repack.number(frame.sequence), ..frame }),
+            Fate::Waits => None,
+            Fate::Refused => {
+                self.stats.relayed -= 1;
+                self.stats.malformed += 1;
+                None
+            }
+            Fate::Replaced => repack.made(),
+        }
+    }
+
+    /// The next piece of the frame relayed last.
+    pub fn relay_more(&mut self) -> Option<Frame<'_>> {
+        let repack = self.repack.as_mut()?;
+        if repack.advance() { repack.made() } else { None }
     }
 
     /// The hearing side misses so many percent.

@@ -140,23 +140,78 @@ fn a_shell_that_wakes_up_late_gets_a_few_frames_and_not_hundreds() {
 
 #[test]
 fn a_relayed_frame_allocates_nothing() {
-    let now = Instant::now();
-    let mut bridge = Bridge::new(&mut base::Seed::from_number(2));
-    let both = PortSettings::only(Codec::Pcmu);
-    bridge.connect(now, both, both);
-    let mut relay = |sequence: u64| {
-        let at = now + Duration::from_millis(20) * sequence as u32;
-        for side in [Side::Visitor, Side::Trunk] {
-            assert!(
-                bridge
-                    .handle_frame(at, side, frame(Codec::Pcmu, &[7; 160], sequence, at))
-                    .is_some()
-            );
+    // Of 20 ms, of 10 ms, and Speex with one and with two frames of mode 3 in a payload.
+    let speex = [&[3 << 3][..], &[7; 19]].concat();
+    for (codec, payload, every) in [
+        (Codec::Pcmu, vec![7; 160], 1),
+        (Codec::Pcmu, vec![7; 80], 2),
+        (Codec::Speex16, speex.clone(), 1),
+        (Codec::Speex16, speex.repeat(2), 1),
+    ] {
+        let now = Instant::now();
+        let mut bridge = Bridge::new(&mut base::Seed::from_number(2));
+        let both = PortSettings::only(codec);
+        bridge.connect(now, both, both);
+        let mut passed = 0;
+        let mut relay = |sequence: u64| {
+            let at = now + Duration::from_millis(10) * sequence as u32;
+            let timestamp = sequence as u32 * 80;
+            for side in Side::BOTH {
+                let frame = Frame { timestamp, ..frame(codec, &payload, sequence, at) };
+                let mut out = bridge.handle_frame(at, side, frame);
+                while out.is_some() {
+                    passed += 1;
+                    out = bridge.poll_relayed(side);
+                }
+            }
+            while bridge.poll_event().is_some() {}
+            bridge.poll_timeout();
+        };
+        (0..2).for_each(&mut relay);
+        let cost = allocation_counter::measure(|| (2..500).for_each(&mut relay));
+        assert_eq!(cost.count_total, 0, "{codec} {cost:?}");
+        let pieces = payload.len() / speex.len().min(payload.len());
+        let expected = if codec == Codec::Pcmu { 1000 / every } else { 1000 * pieces };
+        assert_eq!(passed, expected, "{codec}");
+    }
+}
+
+#[test]
+fn a_stream_of_10_ms_leaves_as_one_of_20() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+        for from in Side::BOTH {
+            let mut world = World::between(1, codec, codec);
+            world.run(&[Stream { ptime: 10, seconds: 2, ..Stream::new(from, codec, 500.0) }]);
+            let heard = world.heard(from.other());
+            assert_eq!((heard.relayed, heard.frames), (100, 100), "{codec}");
+            assert!(heard.sequences.windows(2).all(|pair| pair[1] == pair[0] + 1));
+            assert!(heard.timestamps.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(160)));
+            let tone = audio::measure::dominant(&heard.pcm[8000..], world::EAR).unwrap();
+            assert!((tone.frequency - 500.0).abs() < 2.0, "{codec} {tone:?}");
+            assert!((tone.level + 10.0).abs() < 1.0, "{codec} {tone:?}");
+            let stats = world.bridge.statistics();
+            assert_eq!((stats.relayed, stats.transcoded), (200, 0));
         }
-        while bridge.poll_event().is_some() {}
-        bridge.poll_timeout();
-    };
-    relay(1);
-    let cost = allocation_counter::measure(|| (2..500).for_each(&mut relay));
-    assert_eq!(cost.count_total, 0, "{cost:?}");
+    }
+}
+
+#[test]
+fn speex_between_two_sides_that_have_it_passes_as_it_is() {
+    for codec in [Codec::Speex16, Codec::Speex8] {
+        let now = Instant::now();
+        let mut bridge = Bridge::new(&mut base::Seed::from_number(1));
+        let side = PortSettings { send: codec, accepts: [codec, Codec::Pcmu].into() };
+        bridge.connect(now, side, side);
+        let payload = [&[3 << 3][..], &[9; 19]].concat();
+        let given = frame(codec, &payload, 8, now);
+        let (to, passed) = bridge.handle_frame(now, Side::Trunk, given).unwrap();
+        assert!(std::ptr::eq(passed.payload, payload.as_slice()));
+        assert_eq!((to, passed.codec, passed.sequence), (Side::Visitor, codec, 8));
+        assert!(bridge.poll_relayed(Side::Trunk).is_none());
+        // What is no frame of it, and comes from anybody, does not go on.
+        let hostile = frame(codec, &[0x55; 40], 9, now);
+        assert!(bridge.handle_frame(now, Side::Trunk, hostile).is_none());
+        let stats = bridge.statistics().to_visitor;
+        assert_eq!((stats.relayed, stats.malformed), (1, 1));
+    }
 }

@@ -67,6 +67,43 @@ fn packets_of_10_to_60_ms_come_out_as_20() {
 }
 
 #[test]
+fn speex_meets_the_others_without_a_detour_over_48_khz() {
+    for (from, to, rate) in [
+        (Codec::Speex16, Codec::Pcmu, Rate::Narrow),
+        (Codec::Speex16, Codec::Speex8, Rate::Narrow),
+        (Codec::Speex8, Codec::Opus, Rate::Narrow),
+        (Codec::Speex16, Codec::Opus, Rate::Wide),
+        (Codec::Opus, Codec::Speex16, Rate::Wide),
+        (Codec::Opus, Codec::Speex8, Rate::Narrow),
+        (Codec::G722, Codec::Speex16, Rate::Wide),
+        (Codec::Pcma, Codec::Speex8, Rate::Narrow),
+    ] {
+        assert_eq!(Rate::between(from, to), rate, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_voice_in_speex_is_heard_through_loss_at_its_level() {
+    for (from, to) in [
+        (Codec::Speex16, Codec::Pcmu),
+        (Codec::Speex8, Codec::Opus),
+        (Codec::Pcma, Codec::Speex16),
+        (Codec::Opus, Codec::Speex16),
+    ] {
+        let voice = |loss| {
+            let mut world = World::between(8, Codec::Pcmu, from);
+            world.bridge.update(Side::Visitor, PortSettings::only(to));
+            let voice = Stream { voice: true, loss, ..Stream::new(Side::Trunk, from, 140.0) };
+            world.run(&[voice]);
+            (level::dbfs(&world.heard(Side::Visitor).pcm), world.bridge.statistics().to_visitor)
+        };
+        let ((clean, _), (lossy, stats)) = (voice(0), voice(10));
+        assert!((clean - lossy).abs() < 2.0, "{from} to {to}: {clean} {lossy}");
+        assert!(clean > -30.0 && stats.lost >= 10, "{stats:?}");
+    }
+}
+
+#[test]
 fn different_calls_tick_at_different_moments() {
     let mut phases: Vec<u64> = (0..64)
         .map(|number| {

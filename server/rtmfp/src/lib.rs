@@ -7,6 +7,7 @@ pub mod chunk;
 pub mod crypto;
 mod endpoint;
 mod flow;
+mod fuzz;
 mod job;
 mod octets;
 pub mod option;
@@ -16,8 +17,10 @@ pub mod session;
 mod startup;
 pub mod vlu;
 
+pub use endpoint::fuzz::fuzz_endpoint;
 pub use endpoint::{
     CloseCause, Command, Counters, Endpoint, Event, Forwarded, OpenError, OpenFailure, SessionId,
     Settings,
 };
+pub use fuzz::{fuzz_certificate, fuzz_chunks, fuzz_options, fuzz_packet};
 pub use job::{Job, JobDone, JobId};

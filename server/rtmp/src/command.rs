@@ -1,4 +1,4 @@
-//! Commands: a name, a transaction and values (RTMP 7.1.1, RFC 7425 5.3.3).
+//! Commands: a name, a transaction and values (RTMP command messages 3.1, RFC 7425 5.3.3).
 
 use crate::amf::{AmfError, Decoder, Limits, Value, write_amf0, write_avmplus};
 use crate::numbers::message_type;
@@ -92,7 +92,7 @@ impl Command {
     }
 }
 
-/// A data message: a name and values (RTMP 7.1.2).
+/// A data message: a name and values (RTMP command messages 3.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// What it tells, such as `onMetaData` or `|RtmpSampleAccess`.

@@ -2,9 +2,12 @@
 //! what each type means to us.
 
 use crate::numbers::{MESSAGE_HEADER_LENGTH, event_type, message_type};
+use std::fmt;
 
 /// One message; the payload stays where it was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Printing shows lengths and no octets: passwords and voices pass through here.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
     /// One of [`message_type`].
     pub kind: u8,
@@ -12,6 +15,12 @@ pub struct Message<'a> {
     pub timestamp: u32,
     /// Everything after the timestamp.
     pub payload: &'a [u8],
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message(type {}, {} octets)", self.kind, self.payload.len())
+    }
 }
 
 impl<'a> Message<'a> {
@@ -68,8 +77,8 @@ fn formatted(payload: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The meaning of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The meaning of a message. Prints as [`Message`] does.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Body<'a> {
     /// Types 20 and 17: AMF 0 values, [`crate::command::Command`] reads them.
     Command {
@@ -92,6 +101,21 @@ pub enum Body<'a> {
     Malformed,
     /// Any other type.
     Unknown,
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Command { values, .. } => write!(f, "Command({} octets)", values.len()),
+            Body::Data(values) => write!(f, "Data({} octets)", values.len()),
+            Body::Audio(payload) => write!(f, "Audio({} octets)", payload.len()),
+            Body::Video(payload) => write!(f, "Video({} octets)", payload.len()),
+            Body::UserControl(event) => event.fmt(f),
+            Body::Ignored => f.write_str("Ignored"),
+            Body::Malformed => f.write_str("Malformed"),
+            Body::Unknown => f.write_str("Unknown"),
+        }
+    }
 }
 
 /// A user control event.

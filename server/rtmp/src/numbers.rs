@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-/// Message types ("RTMP" is Adobe's specification 1.0).
+/// Message types ("RTMP" is Adobe's document on RTMP command messages, 2009).
 pub mod message_type {
-    /// User control (RTMP 6.2).
+    /// User control (RTMP 3.7).
     pub const USER_CONTROL: u8 = 4;
-    /// Audio (RTMP 7.1.4).
+    /// Audio (RTMP 3.4).
     pub const AUDIO: u8 = 8;
-    /// Video (RTMP 7.1.5).
+    /// Video (RTMP 3.5).
     pub const VIDEO: u8 = 9;
-    /// Data behind a format octet (RTMP 7.1.2).
+    /// Data behind a format octet (RTMP 3.2).
     pub const DATA_EXTENDED: u8 = 15;
-    /// A command behind a format octet (RTMP 7.1.1; RFC 7425 5.3.3).
+    /// A command behind a format octet (RTMP 3.1; RFC 7425 5.3.3).
     pub const COMMAND_EXTENDED: u8 = 17;
-    /// Data in AMF 0 (RTMP 7.1.2).
+    /// Data in AMF 0 (RTMP 3.2).
     pub const DATA: u8 = 18;
-    /// A command in AMF 0 (RTMP 7.1.1).
+    /// A command in AMF 0 (RTMP 3.1).
     pub const COMMAND: u8 = 20;
     /// Types of the chunk stream, which RTMFP must ignore (RFC 7425 5.1).
     pub const CHUNK_STREAM: [u8; 5] = [1, 2, 3, 5, 6];
@@ -24,15 +24,15 @@ pub mod message_type {
 
 /// Events of user control messages.
 pub mod event_type {
-    /// RTMP 7.1.7.
+    /// RTMP 3.7.
     pub const STREAM_BEGIN: u16 = 0;
-    /// RTMP 7.1.7.
+    /// RTMP 3.7.
     pub const STREAM_EOF: u16 = 1;
-    /// RTMP 7.1.7.
+    /// RTMP 3.7.
     pub const STREAM_DRY: u16 = 2;
-    /// RTMP 7.1.7.
+    /// RTMP 3.7.
     pub const SET_BUFFER_LENGTH: u16 = 3;
-    /// RTMP 7.1.7.
+    /// RTMP 3.7.
     pub const STREAM_IS_RECORDED: u16 = 4;
     /// In no specification; servers send it when a stream's buffer has run empty.
     pub const BUFFER_EMPTY: u16 = 31;
@@ -100,6 +100,8 @@ pub const CONNECT_WAITS: Duration = Duration::from_secs(20);
 pub const DECISION_WAITS: Duration = Duration::from_secs(30);
 /// How long a closing connection waits for the other end to finish its flows.
 pub const CLOSE_WAITS: Duration = Duration::from_secs(3);
+/// A client pings no more often than this, whatever it is advised: milliseconds (RFC 7425 5.3.4).
+pub const KEEPALIVE_AT_LEAST: u32 = 5_000;
 /// Sound that could not be sent within this time is given up (RFC 7425 5.1.1 has one second).
 pub const AUDIO_LIFETIME: Duration = Duration::from_millis(700);
 /// The same for pictures.

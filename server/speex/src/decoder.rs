@@ -83,16 +83,19 @@ impl Decoder {
         if out.len() < samples {
             return Err(Error::Length);
         }
-        let mut sound = [0; MAX_SAMPLES];
+        // Floating point, since the library works in it, and since its whole-number call has a
+        // buffer of its own that a wide layer over an empty narrow one reads before it was written.
+        let mut sound = [0f32; MAX_SAMPLES];
         // SAFETY: the state is a decoder's, `bits` is null, which means a loss, or was filled, and
         // `sound` holds at least a frame.
-        let failed =
-            unsafe { ffi::speex_decode_int(self.state.as_ptr(), bits, sound.as_mut_ptr()) };
+        let failed = unsafe { ffi::speex_decode(self.state.as_ptr(), bits, sound.as_mut_ptr()) };
         if failed != 0 {
-            // What the library leaves in its output then was never written.
             return Err(self.fail(out));
         }
-        out[..samples].copy_from_slice(&sound[..samples]);
+        for (sample, value) in out.iter_mut().zip(&sound[..samples]) {
+            // The conversion saturates, and what is no number becomes silence.
+            *sample = (value + 0.5).floor() as i16;
+        }
         Ok(samples)
     }
 

@@ -56,7 +56,7 @@ unsafe extern "C" {
     pub fn speex_encoder_ctl(state: *mut c_void, request: c_int, argument: *mut c_void) -> c_int;
     pub fn speex_decoder_ctl(state: *mut c_void, request: c_int, argument: *mut c_void) -> c_int;
     pub fn speex_encode_int(state: *mut c_void, pcm: *mut i16, bits: *mut Bits) -> c_int;
-    pub fn speex_decode_int(state: *mut c_void, bits: *mut Bits, pcm: *mut i16) -> c_int;
+    pub fn speex_decode(state: *mut c_void, bits: *mut Bits, pcm: *mut f32) -> c_int;
     pub fn speex_bits_init_buffer(bits: *mut Bits, buffer: *mut c_void, size: c_int);
     pub fn speex_bits_set_bit_buffer(bits: *mut Bits, buffer: *mut c_void, size: c_int);
     pub fn speex_bits_write(bits: *mut Bits, out: *mut c_char, most: c_int) -> c_int;

@@ -6,7 +6,7 @@ use crate::net::{Pair, PortId};
 use base::{AccountId, CallId, LinkId, Private};
 use bridge::Bridge;
 use call::Call;
-use rtmfp::endpoint::SessionId;
+use rtmfp::SessionId;
 use rtp::StreamEnd;
 use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;

@@ -36,15 +36,16 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         match active.stream.handle_datagram(now, datagram) {
             Some(Received::Frame(frame)) => {
-                let passed = active.bridge.handle_frame(now, Side::Trunk, frame);
                 let visitor = active.visitor;
-                if let Some((Side::Visitor, frame)) = passed {
+                let mut passed = active.bridge.handle_frame(now, Side::Trunk, frame);
+                while let Some((Side::Visitor, frame)) = passed {
                     let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
                     if send_to_visitor(browsers, flash, now, visitor, &frame) {
                         bump(&self.metrics.frames_relayed_total);
-                        self.send_visitor_transmits(visitor);
                     }
+                    passed = active.bridge.poll_relayed(Side::Trunk);
                 }
+                self.send_visitor_transmits(visitor);
                 // The first packet starts the reports, so even one that only passes moves timers.
                 self.calls.rearm(id);
             }
@@ -104,7 +105,8 @@ impl<W: Wire> Core<W> {
     pub(super) fn handle_visitor_frame(&mut self, now: Instant, id: CallId, frame: Frame<'_>) {
         let Some(active) = self.calls.entry(id) else { return };
         active.facts.browser_codec = Some(frame.codec);
-        if let Some((Side::Trunk, frame)) = active.bridge.handle_frame(now, Side::Visitor, frame) {
+        let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
+        while let Some((Side::Trunk, frame)) = passed {
             bump(&self.metrics.frames_relayed_total);
             if let Some(outgoing) = active.stream.send_frame(now, &frame, &mut self.scratch) {
                 let packet = &self.scratch[..outgoing.length];
@@ -112,6 +114,7 @@ impl<W: Wire> Core<W> {
                 let sent = self.wire.send(port, local, outgoing.to, packet);
                 count(&self.metrics, sent);
             }
+            passed = active.bridge.poll_relayed(Side::Visitor);
         }
         self.calls.rearm(id);
     }

@@ -9,7 +9,7 @@ use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId, Codec, LinkId, Secret};
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
-use rtmfp::endpoint::SessionId;
+use rtmfp::SessionId;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -158,6 +158,7 @@ fn content_type(path: &str) -> HeaderValue {
         "png" => "image/png",
         "ico" => "image/x-icon",
         "woff2" => "font/woff2",
+        "swf" => "application/x-shockwave-flash",
         "ts" | "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     })

@@ -85,6 +85,8 @@ pub struct Shared {
     pub assets: Arc<Assets>,
     /// The server's numbers.
     pub limits: Limits,
+    /// The UDP port that takes Flash calls (RTMFP), none where none does.
+    pub rtmfp_port: Option<u16>,
 }
 
 impl Shared {
@@ -96,7 +98,8 @@ impl Shared {
         hub: Hub,
     ) -> Shared {
         let assets = Arc::new(Assets::embedded());
-        Shared { config, core, metrics, hub, assets, limits: Limits::default() }
+        let limits = Limits::default();
+        Shared { config, core, metrics, hub, assets, limits, rtmfp_port: None }
     }
 }
 

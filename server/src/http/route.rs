@@ -49,9 +49,7 @@ fn route(shared: &Shared, request: &Parts, reached: &Reached) -> Response<Body> 
         "/readyz" => view.readiness(),
         "/metrics" => view.metrics(),
         "/site.json" => view.site(),
-        "/api/webphone.swf" => {
-            text(StatusCode::NOT_FOUND, "the Flash WebPhone is not in this version\n")
-        }
+        "/api/flash.json" => view.flash(),
         "/admin" | "/admin/" => text(
             StatusCode::NOT_FOUND,
             "the dashboard is not in this version; live numbers are at /metrics on this machine\n",
@@ -92,6 +90,12 @@ struct ButtonFacts<'a> {
     popup: String,
 }
 
+/// `/api/flash.json`.
+#[derive(Serialize)]
+struct FlashFacts {
+    port: Option<u16>,
+}
+
 /// `/site.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,17 +128,7 @@ impl View<'_> {
         let asset = self.shared.assets.get(key);
         match asset {
             Some(asset) if path.starts_with("/a/") => self.asset(asset, FOREVER),
-            Some(asset) if path.starts_with("/api/") => {
-                let mut response = self.asset(asset, ASK);
-                let headers = response.headers_mut();
-                // Store pages load the API from their own origin's point of view.
-                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-                headers.insert(
-                    HeaderName::from_static("cross-origin-resource-policy"),
-                    HeaderValue::from_static("cross-origin"),
-                );
-                response
-            }
+            Some(asset) if path.starts_with("/api/") => for_any_page(self.asset(asset, ASK)),
             _ => self.missing("there is nothing here"),
         }
     }
@@ -248,6 +242,11 @@ impl View<'_> {
         }
     }
 
+    /// Where the Flash WebPhone connects to; store pages ask before they load it.
+    fn flash(&self) -> Response<Body> {
+        for_any_page(json(StatusCode::OK, &FlashFacts { port: self.shared.rtmfp_port }))
+    }
+
     fn metrics(&self) -> Response<Body> {
         if !self.reached.is_loopback_peer() {
             return text(StatusCode::FORBIDDEN, "metrics are for this machine only\n");
@@ -290,6 +289,17 @@ fn facts<'a>(name: &'a str, button: &Button) -> ButtonFacts<'a> {
         max_duration: button.max_duration.as_secs(),
         popup: format!("/b/{name}"),
     }
+}
+
+/// Store pages load the API from their own origin's point of view.
+fn for_any_page(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
+    response
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {

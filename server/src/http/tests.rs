@@ -36,7 +36,7 @@ origins = ["https://pages.example"]
 "#;
 
 fn files() -> Assets {
-    let files: [(&str, &[u8]); 12] = [
+    let files: [(&str, &[u8]); 13] = [
         ("pages/index.html", b"<p>index, long enough to shrink"),
         ("pages/index.html.br", b"[br]"),
         ("pages/index.html.gz", b"[gzip]"),
@@ -48,6 +48,7 @@ fn files() -> Assets {
         ("a/0123456789abcdef/link_bg.wasm", b"\0asm"),
         ("api/rtckit.js", b"// rtckit, long enough to shrink"),
         ("api/rtckit.js.gz", b"[js]"),
+        ("api/webphone.swf", b"CWS"),
         ("secret.txt", b"not for pages"),
     ];
     Assets::new(
@@ -252,7 +253,7 @@ async fn nothing_but_the_named_paths_is_served() {
         "/b/nobody.json",
         "/admin/",
         "/admin",
-        "/api/webphone.swf",
+        "/api/nothing.swf",
     ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
@@ -296,6 +297,27 @@ async fn a_buttons_facts_keep_the_shops_number_to_themselves() {
         r#"{"name":"sales","video":false,"maxDuration":600,"popup":"/b/sales"}"#
     );
     assert_eq!(facts.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn store_pages_get_the_flash_phone_and_the_port_that_it_connects_to() {
+    let mut site = site().await;
+    let film = site.get("/api/webphone.swf").await;
+    assert_eq!((film.status, film.body.as_str()), (200, "CWS"));
+    assert_eq!(film.header("content-type"), "application/x-shockwave-flash");
+    let facts = site.get("/api/flash.json").await;
+    assert_eq!(facts.body, r#"{"port":null}"#);
+    for answer in [film, facts] {
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+    }
+    // Another server of the same site, which has the port open.
+    site.shared.rtmfp_port = Some(1935);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    site.address = listener.local_addr().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(serve(listener, site.shared.clone(), stopped));
+    assert_eq!(site.get("/api/flash.json").await.body, r#"{"port":1935}"#);
 }
 
 #[tokio::test]

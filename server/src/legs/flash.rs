@@ -1,8 +1,8 @@
 //! The Flash leg: `rtmp` words to the page's words and back, and RTMP's flows on an RTMFP session.
 
 use base::{Codec, Private};
-use rtmfp::endpoint::{Command, Endpoint, SessionId};
 use rtmfp::session::{FlowId, OpenFlow, SendError, SessionCommand};
+use rtmfp::{Command, Endpoint, SessionId};
 use rtmp::amf::Value;
 use rtmp::application::{CallInfo, Direction, Registration, function};
 use rtmp::connection::{Action, Outgoing};

@@ -42,8 +42,17 @@ class Element {
   replaceChild(child, old) { this.children[this.children.indexOf(old)] = child; child.parentNode = this; }
 }
 
+function find(element, id) {
+  if (element.attributes.id === id) return element;
+  for (const child of element.children) {
+    const found = find(child, id);
+    if (found) return found;
+  }
+  return null;
+}
+
 /** A page that has loaded `script` of the appliance. */
-export function page(browser, { script = 'rtckit.js', tags = {}, src = `${APPLIANCE}/api/rtckit.js` } = {}) {
+export function page(browser, { script = 'rtckit.js', tags = {}, src = `${APPLIANCE}/api/rtckit.js`, blocked = [] } = {}) {
   const timers = [];
   const listeners = [];
   const container = new Element('div');
@@ -52,7 +61,7 @@ export function page(browser, { script = 'rtckit.js', tags = {}, src = `${APPLIA
   const document = {
     readyState: 'complete',
     currentScript: { src },
-    getElementById: (id) => (id === 'phone' ? container : null),
+    getElementById: (id) => (id === 'phone' ? container : find(container, id)),
     getElementsByTagName: (tag) => tags[tag] ?? [],
     createElement: (tag) => new Element(tag),
     addEventListener() {},
@@ -72,10 +81,25 @@ export function page(browser, { script = 'rtckit.js', tags = {}, src = `${APPLIA
   const context = vm.createContext(window);
   vm.runInContext(source(script), context, { filename: script });
 
+  // Scripts of the appliance come a moment after they were put into the page.
+  container.appendChild = (child) => {
+    Element.prototype.appendChild.call(container, child);
+    if (child.nodeName !== 'SCRIPT') return;
+    const name = child.src.replace(`${APPLIANCE}/api/`, '');
+    timers.push({
+      wait: 0,
+      then() {
+        if (blocked.includes(name)) return child.onerror?.();
+        vm.runInContext(source(name), context, { filename: name });
+        return child.onload?.();
+      },
+    });
+  };
+
   const heard = [];
   const phone = window.RTCKit?.webPhone;
   for (const name of ['onConnectStateChanged', 'onRegStateChanged', 'onCallStateChanged', 'onMicStateChanged',
-    'onQualityChanged', 'onError']) {
+    'onQualityChanged', 'onError', 'onIncomingCall']) {
     if (phone) phone[name] = (info) => heard.push([name, { ...info }]);
   }
   return {

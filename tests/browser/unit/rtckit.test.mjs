@@ -3,10 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parse } from 'acorn';
+import { FLASH_10 as FLASH, RUFFLE } from './film.mjs';
 import { APPLIANCE, modern, old, page, source } from './page.mjs';
-
-const FLASH = { name: 'Shockwave Flash', filename: 'NPSWF32.dll', description: 'Shockwave Flash 10.1 r53' };
-const RUFFLE = { name: 'Shockwave Flash', filename: 'ruffle.js', description: 'Shockwave Flash 32.0 r0' };
 
 function ready(options) {
   const shop = page(modern());
@@ -16,7 +14,7 @@ function ready(options) {
   return shop;
 }
 
-for (const name of ['rtckit.js', 'swfobject.js']) {
+for (const name of ['rtckit.js', 'flash.js', 'swfobject.js']) {
   test(`${name} has nothing that a browser of 2010 cannot parse`, () => {
     // Reserved words as names came with ECMAScript 5 and are no names for browsers of before.
     parse(source(name), { ecmaVersion: 5, sourceType: 'script', allowReserved: 'never' });
@@ -104,25 +102,6 @@ test("an exception in a page's handler does not break the phone", () => {
   assert.equal(shop.posted.at(-1).argument.callId, callId);
 });
 
-test('an old browser with Flash gets as far as the Flash branch', () => {
-  const shop = page(old(FLASH));
-  shop.phone.embed({ container: 'phone' });
-  shop.phone.connect();
-  shop.pass();
-  assert.deepEqual(shop.errors(), ['flash-unavailable']);
-  assert.deepEqual(shop.heard.find(([name]) => name === 'onConnectStateChanged')[1], { connected: false, reconnecting: false });
-  assert.equal(shop.container.children.length, 0);
-});
-
-test('an Internet Explorer with the control gets there too', () => {
-  const browser = old();
-  browser.ActiveXObject = function ActiveXObject(name) { if (name !== 'ShockwaveFlash.ShockwaveFlash') throw new Error(name); };
-  const shop = page(browser);
-  shop.phone.embed({ container: 'phone' });
-  shop.pass();
-  assert.deepEqual(shop.errors(), ['flash-unavailable']);
-});
-
 test('a Ruffle that pretends to be Flash is no Flash', () => {
   const disguises = [
     page(old(RUFFLE)),
@@ -143,10 +122,14 @@ test('WebRTC is preferred to Flash, and Flash can be asked for', () => {
   const shop = page(both);
   shop.phone.embed({ container: 'phone' });
   assert.ok(shop.frame);
+  assert.equal(shop.frame.nodeName, 'IFRAME');
   shop.phone.embed({ container: 'phone', backend: 'flash' });
-  shop.pass();
-  assert.equal(shop.frame, undefined);
-  assert.deepEqual(shop.errors(), ['flash-unavailable']);
+  assert.equal(shop.frame.nodeName, 'SCRIPT');
+  assert.equal(shop.frame.src, `${APPLIANCE}/api/flash.js`);
+  const none = page(modern());
+  none.phone.embed({ container: 'phone', backend: 'flash' });
+  none.pass();
+  assert.deepEqual(none.errors(), ['flash-unavailable']);
 });
 
 test('a browser with neither is told so, and so is a page without https', () => {
@@ -261,6 +244,17 @@ test('swfobject puts the film in the place of its container, or leaves it', () =
   const without = page(old(), { script: 'swfobject.js' });
   embed(without.window);
   assert.ok(!result.success);
+  assert.equal(result.ref, undefined);
   assert.equal(without.container.parentNode.children[0], without.container);
   assert.equal(without.window.swfobject.getQueryParamValue('b'), 'two');
+});
+
+test('swfobject writes the film for Internet Explorer as text, with nothing of it as markup', () => {
+  const browser = old();
+  browser.ActiveXObject = function ActiveXObject() { this.GetVariable = () => 'WIN 11,2,202,233'; };
+  const { window, container } = page(browser, { script: 'swfobject.js' });
+  assert.ok(window.swfobject.hasFlashPlayerVersion('11.2'));
+  window.swfobject.createSWF({ data: 'a.swf', width: '217' }, { flashvars: 'a="1"&b=<2>' }, 'phone');
+  assert.equal(container.outerHTML, '<object classid="clsid:D27CDB6E-AE6D-11cf-96B8-444553540000" width="217" id="phone">'
+    + '<param name="flashvars" value="a=&quot;1&quot;&amp;b=&lt;2>"><param name="movie" value="a.swf"></object>');
 });

@@ -28,8 +28,9 @@ phone.onMicStateChanged = ({ state, message, hint, popup, micMuted }) => {
 phone.onQualityChanged = ({ level, reason, message, lossUp, lossDown, roundTrip, codecs, callId }) => {
   if (level === 'poor' && reason === 'phone-loss') console.log(message, lossUp + lossDown + roundTrip, codecs, callId);
 };
-phone.onError = ({ code, message, hint, callId }) => {
+phone.onError = ({ code, message, hint, callId, status }) => {
   if (code === 'flash-unavailable') console.log(message, hint, callId?.length);
+  if (code === 'flash-connection-lost') console.log(status?.startsWith('NetConnection.'));
 };
 phone.onError = null;
 

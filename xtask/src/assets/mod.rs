@@ -5,6 +5,7 @@
 //! client-wasm            -> dist/a/HASH/link.js, link_bg.wasm
 //! assets/src/pages/*     -> dist/pages/*           {{base}} becomes /a/HASH
 //! assets/src/api/*       -> dist/api/*             {{base}} becomes /a/HASH
+//! assets/webphone.swf    -> dist/api/webphone.swf  what `cargo xtask swf` made of flash-shim
 //! every file             -> beside it .br and .gz, where they are smaller
 //! ```
 //!
@@ -37,9 +38,13 @@ const SOURCES: [(&str, &str); 3] = [
     ("api", "the scripts that a shop's page loads"),
 ];
 
+/// The Flash WebPhone. It is committed: whoever builds the executable needs no Haxe.
+pub const FILM: &str = "assets/webphone.swf";
+
 /// What the result depends on; a change of any of them builds anew.
-const INPUTS: [&str; 7] = [
+const INPUTS: [&str; 8] = [
     "assets/src",
+    FILM,
     "client-wasm",
     "server/signalling",
     "xtask/src/assets",
@@ -91,7 +96,9 @@ pub fn build() -> Result<Option<String>, Fail> {
             )));
         }
     }
-    let api = files::read_tree(&folder.join("api"))?;
+    let mut api = files::read_tree(&folder.join("api"))?;
+    let film = shell::root().join(FILM);
+    api.insert("webphone.swf".into(), at(&film, fs::read(&film))?);
     let (base, plain) = lay_out(app, files::read_tree(&folder.join("pages"))?, api);
     let broken = references::broken(&plain, &base);
     if !broken.is_empty() {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 //!
 //! ```text
-//!  tools -> fmt -> assets -> tidy -> clippy -> build -> cargo -> xtask -> browser
+//!  tools -> fmt -> swf -> assets -> tidy -> clippy -> build -> cargo -> xtask -> browser
 //!                     all of them run, also after one that failed
 //! ```
 //!
@@ -10,10 +10,10 @@
 
 mod count;
 mod runner;
-mod tools;
+pub mod tools;
 
 use crate::shell::{self, Fail, Outcome, cargo, run, say};
-use crate::{assets, demo, tidy};
+use crate::{assets, demo, library, swf, tidy};
 use count::Count;
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,6 +27,7 @@ Usage: cargo xtask test [--only PART] [-- ARGUMENTS]
 Parts, in this order:
   tools    what the tests need is installed
   fmt      rustfmt has nothing to change
+  swf      the committed Flash WebPhone is what its source compiles to
   assets   the pages and the WebAssembly are built
   tidy     the house rules
   clippy   no warning in any target of the workspace
@@ -49,9 +50,10 @@ struct Part {
     run: fn(&mut Run) -> Result<Count, Fail>,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part { name: "tools", needs: &[], run: install },
     Part { name: "fmt", needs: &[], run: fmt },
+    Part { name: "swf", needs: &["tools"], run: compile_film },
     Part { name: "assets", needs: &[], run: build_assets },
     Part { name: "tidy", needs: &[], run: run_tidy },
     // The executable embeds the assets, so nothing that holds it compiles without them.
@@ -170,6 +172,12 @@ fn fmt(_: &mut Run) -> Result<Count, Fail> {
     Ok(Count::one())
 }
 
+fn compile_film(state: &mut Run) -> Result<Count, Fail> {
+    state.tools()?;
+    swf::compare()?;
+    Ok(Count::one())
+}
+
 fn build_assets(_: &mut Run) -> Result<Count, Fail> {
     assets::chore(&[])?;
     Ok(Count::one())
@@ -181,6 +189,7 @@ fn run_tidy(_: &mut Run) -> Result<Count, Fail> {
 }
 
 fn clippy(_: &mut Run) -> Result<Count, Fail> {
+    library::bring()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     Ok(Count::one())
 }
@@ -293,7 +302,7 @@ mod tests {
     #[test]
     fn a_wrong_part_is_answered_with_the_list() {
         let fail = options(&words("--only browsers")).unwrap_err();
-        assert!(fail.to_string().contains("fmt, assets"), "{fail}");
+        assert!(fail.to_string().contains("fmt, swf, assets"), "{fail}");
         assert_eq!(fail.status(), 2);
         assert!(options(&words("browser")).is_err());
     }

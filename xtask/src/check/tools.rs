@@ -1,5 +1,6 @@
 //! What the tests need beside Rust: browsers, their drivers, SIP peers.
 
+use crate::debian;
 use crate::files;
 use crate::shell::{self, Fail, Outcome, at, find, run, say};
 use std::collections::BTreeMap;
@@ -15,7 +16,11 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+/// The compiler of the Flash WebPhone, needed to change it and to prove it.
+const HAXE: Tool =
+    Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
+
+const TOOLS: [Tool; 11] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -29,6 +34,8 @@ const TOOLS: [Tool; 9] = [
         package: "pulseaudio",
         purpose: "sound without a card, for Firefox",
     },
+    Tool { program: "speexenc", package: "speex", purpose: "Speex by its authors" },
+    HAXE,
 ];
 
 /// The oldest Node.js whose test runner and whose drivers work.
@@ -45,20 +52,30 @@ pub struct Tools {
 
 /// Installs what is missing, or says how.
 pub fn install() -> Result<Tools, Fail> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect();
-    if !missing.is_empty() {
-        if find("apt-get").is_none() || find("dpkg").is_none() {
-            return Err(by_hand(&missing));
-        }
-        from_debian(&missing)?;
-        let still: Vec<&Tool> = TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect();
-        if !still.is_empty() {
-            return Err(by_hand(&still));
-        }
-    }
+    install_programs(&TOOLS)?;
     let tools = node()?;
     drivers(&tools)?;
     Ok(tools)
+}
+
+/// Installs Haxe alone where it is missing, or says how.
+pub fn install_haxe() -> Outcome {
+    install_programs(&[HAXE])
+}
+
+fn install_programs(tools: &[Tool]) -> Outcome {
+    let absent =
+        || -> Vec<&Tool> { tools.iter().filter(|tool| find(tool.program).is_none()).collect() };
+    let missing = absent();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !debian::is_here() {
+        return Err(by_hand(&missing));
+    }
+    from_debian(&missing)?;
+    let still = absent();
+    if still.is_empty() { Ok(()) } else { Err(by_hand(&still)) }
 }
 
 fn by_hand(missing: &[&Tool]) -> Fail {
@@ -74,27 +91,13 @@ fn from_debian(missing: &[&Tool]) -> Outcome {
     let mut packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
     packages.dedup();
     say(format_args!("tools: installing {}", packages.join(" ")));
-    let prefix = superuser().ok_or_else(|| {
+    let prefix = debian::superuser().ok_or_else(|| {
         Fail::new(format!(
-            "packages are missing and this user may not install them; run:\n  sudo apt-get update \
-             && sudo apt-get install --no-install-recommends -y {}",
-            packages.join(" ")
+            "packages are missing and this user may not install them; run:\n  {}",
+            debian::by_hand(&packages)
         ))
     })?;
-    let apt = |arguments: &[&str]| {
-        let words = prefix.iter().copied();
-        let all: Vec<&str> = words
-            .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
-            // Another apt, such as a system's nightly one, is waited for.
-            .chain(["-o", "DPkg::Lock::Timeout=300"])
-            .chain(arguments.iter().copied())
-            .collect();
-        run(Command::new(all[0]).args(&all[1..]).stdin(Stdio::null()))
-    };
-    apt(&["update"])?;
-    let mut words = vec!["install", "--no-install-recommends", "-y"];
-    words.extend(&packages);
-    apt(&words)?;
+    debian::install(&prefix, &packages)?;
     // The package starts a server on the SIP port; the tests run their own with files of theirs.
     if packages.contains(&"kamailio") && Path::new("/run/systemd/system").is_dir() {
         let mut words = prefix.clone();
@@ -102,17 +105,6 @@ fn from_debian(missing: &[&Tool]) -> Outcome {
         run(Command::new(words[0]).args(&words[1..]))?;
     }
     Ok(())
-}
-
-/// What stands before a command that needs the superuser's rights; none if there is no way.
-fn superuser() -> Option<Vec<&'static str>> {
-    let user = shell::read(Command::new("id").arg("-u")).ok()?;
-    if user.trim() == "0" {
-        return Some(Vec::new());
-    }
-    let mut sudo = Command::new("sudo");
-    sudo.args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
-    sudo.status().is_ok_and(|status| status.success()).then(|| vec!["sudo", "-n"])
 }
 
 /// A Node.js that is new enough: the one in PATH, or the one that npm brings as a package.

@@ -5,9 +5,9 @@ use super::Breach;
 use serde_json::Value;
 
 /// Our crates and what of ours each may use. The shell, the tests and xtask may use anything.
-const OURS: [(&str, &[&str]); 13] = [
+const OURS: [(&str, &[&str]); 14] = [
     ("client-wasm", &["click2call-signalling"]),
-    ("click2call-audio", &["click2call-base"]),
+    ("click2call-audio", &["click2call-base", "click2call-speex"]),
     ("click2call-base", &[]),
     ("click2call-bridge", &["click2call-base", "click2call-audio"]),
     // The causes by which a call ends are words of the signalling: one list for page and log.
@@ -18,6 +18,7 @@ const OURS: [(&str, &[&str]); 13] = [
     ("click2call-sdp", &["click2call-base"]),
     ("click2call-signalling", &[]),
     ("click2call-sip", &["click2call-base"]),
+    ("click2call-speex", &["click2call-base"]),
     ("click2call-store", &[]),
     ("click2call-webrtc", &["click2call-base", "click2call-sdp", "click2call-rtp"]),
 ];

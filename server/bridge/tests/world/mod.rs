@@ -229,11 +229,13 @@ impl World {
     ) {
         let frame =
             Frame { codec, payload, sequence, timestamp, marker: false, received_at: self.now };
-        if let Some((side, frame)) = self.bridge.handle_frame(self.now, from, frame) {
+        let mut passed = self.bridge.handle_frame(self.now, from, frame);
+        while let Some((side, frame)) = passed {
             if self.listening {
                 self.heard[side as usize].hear(&frame);
             }
             self.heard[side as usize].relayed += 1;
+            passed = self.bridge.poll_relayed(from);
         }
         self.drain();
     }

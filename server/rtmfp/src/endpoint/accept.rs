@@ -71,9 +71,9 @@ impl Endpoint {
         }
     }
 
-    /// Sends a hello with a cookie to an address. It is longer than a hello of the other side that
-    /// asks for it in `octets`, by up to nine times: 180 octets for the shortest hello of 20, 5 times
-    /// what usual clients send. So each source gets only so many.
+    /// Sends a hello with a cookie to an address. At 180 octets it is longer than the question in
+    /// `octets`: nine times for the shortest that there can be, four to five times for those of usual
+    /// clients. So each source gets only so many.
     fn say_hello(
         &mut self,
         now: Instant,
@@ -266,6 +266,13 @@ impl Endpoint {
             && self.table.len() + waiting < self.settings.sessions_max
     }
 
+    /// A handshake comes to nothing, and with it our own opening session that gave way to it.
+    pub(super) fn give_up(&mut self, handshake: Handshake, cause: OpenFailure) {
+        if let Some(session) = handshake.handle {
+            self.events.push_back(Event::Failed { session, cause });
+        }
+    }
+
     /// A handshake's Diffie-Hellman is done.
     pub(super) fn complete_handshake(
         &mut self,
@@ -273,20 +280,17 @@ impl Endpoint {
         handshake: Handshake,
         done: &JobDone,
     ) {
-        let Handshake { source, responding, far_session, question, handle, .. } = handshake;
-        let old = self.table.at(source.remote);
+        let old = self.table.at(handshake.source.remote);
         // A far end that moved to this address meanwhile is somebody else.
-        let same =
-            |id| self.table.get(id).is_none_or(|one| one.certificate == responding.certificate);
+        let certificate = &handshake.responding.certificate;
+        let same = |id| self.table.get(id).is_none_or(|one| one.certificate == *certificate);
         let allowed = !self.is_shut_down && old.is_none_or(same);
-        let keyed = responding.finish(done).filter(|_| allowed);
-        let Some(keyed) = keyed else {
+        let Some(keyed) = handshake.responding.finish(done).filter(|_| allowed) else {
             self.counters.keying_refused += 1;
-            if let Some(session) = handle {
-                self.events.push_back(Event::Failed { session, cause: OpenFailure::Keying });
-            }
+            self.give_up(handshake, OpenFailure::Keying);
             return;
         };
+        let Handshake { source, responding, far_session, question, handle, .. } = handshake;
         if let Some(old) = old {
             self.events.push_back(Event::Closed { session: old, cause: CloseCause::Replaced });
             self.remove_session(old);

@@ -1,6 +1,7 @@
 //! All sessions behind one UDP port: who a datagram is for, the handshakes, what leaves when.
 
 mod accept;
+pub(crate) mod fuzz;
 mod initiate;
 pub(crate) mod outbox;
 mod receive;
@@ -163,7 +164,9 @@ impl Endpoint {
 
     fn shut_down(&mut self, now: Instant) {
         self.is_shut_down = true;
-        self.handshakes.clear();
+        for handshake in std::mem::take(&mut self.handshakes).into_values() {
+            self.give_up(handshake, OpenFailure::Local);
+        }
         self.jobs.clear();
         let opening: Vec<_> = self.openings.keys().copied().collect();
         for session in opening {
@@ -188,7 +191,11 @@ impl Endpoint {
         let now = self.arrive(now);
         self.out.handle_timeout(now);
         self.reassembly.handle_timeout(now);
-        self.handshakes.retain(|_, handshake| handshake.give_up_at > now);
+        let overdue = |_: &JobId, handshake: &mut Handshake| handshake.give_up_at <= now;
+        let overdue: Vec<_> = self.handshakes.extract_if(.., overdue).collect();
+        for (_, handshake) in overdue {
+            self.give_up(handshake, OpenFailure::Timeout);
+        }
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, id));
             if self.openings.contains_key(&id) {

@@ -1,6 +1,7 @@
 //! Flows: message streams in one direction inside a session (RFC 7016 section 3.6).
 
 mod delivery;
+mod probe;
 mod queue;
 pub(crate) mod receive;
 pub(crate) mod send;

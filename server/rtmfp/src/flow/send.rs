@@ -1,14 +1,13 @@
 //! Sending flows (RFC 7016 section 3.6.2).
 
 use super::FlowId;
+use super::probe::Probe;
 use super::queue::Fragment;
 use crate::chunk::{Chunk, FragmentControl, NextUserData, UserData, UserDataFlags};
 use crate::option;
 use crate::packet::PacketWriter;
 use crate::params::{CHUNK_HEADER, PACKET_HEADER, user_option};
-use crate::session::numbers::{
-    FRAGMENTS_MOST, NAKS_OF_A_LOSS, PROBE_LEAST, PROBE_MOST, WINDOW_BLOCK, WINDOW_INITIAL,
-};
+use crate::session::numbers::{FRAGMENTS_MOST, NAKS_OF_A_LOSS, WINDOW_BLOCK, WINDOW_INITIAL};
 use crate::session::{OpenFlow, SendError, pool::Pool};
 use crate::vlu;
 use std::collections::VecDeque;
@@ -78,8 +77,7 @@ pub(crate) struct SendFlow {
     queued: usize,
     /// No message expires before this.
     expires_at: Option<Instant>,
-    /// The next buffer probe, and the wait after it.
-    probe: Option<(Instant, Duration)>,
+    probe: Probe,
     /// A message was refused since the queue was last low.
     refused: bool,
 }
@@ -111,7 +109,7 @@ impl SendFlow {
             forward_tries: 0,
             queued: 0,
             expires_at: None,
-            probe: None,
+            probe: Probe::default(),
             refused: false,
         }
     }
@@ -228,7 +226,6 @@ impl SendFlow {
         for entry in &mut self.queue {
             if !entry.abandoned && which(entry) {
                 entry.abandoned = true;
-                entry.naks = 0;
                 self.queued -= entry.data.len();
                 pool.give(std::mem::take(&mut entry.data));
                 count += 1;
@@ -245,16 +242,18 @@ impl SendFlow {
         self.expires_at
     }
 
-    /// Drops abandoned entries from the front where the forward sequence number of what is sent
-    /// next covers them. An entry in flight behind would not carry that number any more, so the
-    /// one before it stays, to be sent as an update of its own (3.6.2.7.1).
+    /// Drops abandoned entries from the front: the forward sequence number of what is sent next
+    /// covers them. When nothing else is about to be sent, the last of them stays, to go as an
+    /// update of its own (3.6.2.7.1).
     fn trim(&mut self) {
         // Legacy far ends need each number given up explicitly.
         if self.legacy && !self.exception {
             return;
         }
+        let others = (1..self.queue.len()).any(|at| self.is_eligible(at));
         while let (Some(first), Some(second)) = (self.queue.front(), self.queue.get(1)) {
-            if !first.abandoned || first.in_flight || second.in_flight {
+            let covered = others || (second.abandoned && !second.in_flight);
+            if !first.abandoned || first.in_flight || !covered {
                 return;
             }
             self.queue.pop_front();
@@ -481,26 +480,17 @@ impl SendFlow {
 
     /// Starts or stops probing, as the window demands.
     pub(crate) fn update_probe(&mut self, now: Instant, timeout: Duration) {
-        if !self.is_suspended() {
-            self.probe = None;
-        } else if self.probe.is_none() {
-            self.probe = Some((now + PROBE_LEAST, PROBE_LEAST.max(timeout)));
-        }
+        let suspended = self.is_suspended();
+        self.probe.update(now, suspended, timeout);
     }
 
     pub(crate) fn probe_at(&self) -> Option<Instant> {
-        self.probe.map(|(at, _)| at)
+        self.probe.due_at()
     }
 
-    /// Whether a probe is due; the next one then waits longer.
-    pub(crate) fn take_probe(&mut self, now: Instant, timeout: Duration) -> bool {
-        let Some((at, wait)) = self.probe else { return false };
-        if at > now {
-            return false;
-        }
-        let longer = wait.mul_f64(1.4142).min(PROBE_MOST).max(timeout);
-        self.probe = Some((now + wait, longer));
-        true
+    /// A buffer probe was sent.
+    pub(crate) fn probe_sent(&mut self, now: Instant, timeout: Duration) {
+        self.probe.sent(now, timeout);
     }
 
     /// Breaches of what always holds; for tests.

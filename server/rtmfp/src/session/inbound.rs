@@ -145,14 +145,12 @@ impl Session {
                     self.events.push_back(SessionEvent::FlowRejected { flow, code });
                 }
             }
-            Chunk::FIHello(hello) => {
-                if self.events.len() < EVENTS_MOST {
-                    self.events.push_back(SessionEvent::ForwardedHello {
-                        epd: hello.discriminator.to_vec(),
-                        reply_address: hello.reply_to,
-                        tag: hello.tag.to_vec(),
-                    });
-                }
+            Chunk::FIHello(hello) if self.events.len() < EVENTS_MOST => {
+                self.events.push_back(SessionEvent::ForwardedHello {
+                    epd: hello.discriminator.to_vec(),
+                    reply_address: hello.reply_to,
+                    tag: hello.tag.to_vec(),
+                });
             }
             // Start-up chunks are not of a session, and unknown ones are to be ignored.
             _ => {}
@@ -284,8 +282,8 @@ impl Session {
         }
         if packet.outcome.any_acks {
             self.find_losses(&mut packet);
-            if self.alarm_at.is_some() {
-                self.alarm_at = Some(now + self.trip.timeout());
+            if self.alarm_from.is_some() {
+                self.alarm_from = Some(now);
             }
         }
         self.congestion.handle_packet(now, packet.outcome);

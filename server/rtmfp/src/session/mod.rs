@@ -7,7 +7,7 @@
 
 mod acks;
 mod congestion;
-pub mod fuzz;
+mod fuzz;
 mod inbound;
 mod keep_alive;
 mod mobility;
@@ -20,6 +20,7 @@ mod timing;
 mod types;
 
 pub use crate::flow::{FlowId, Order};
+pub use fuzz::fuzz_session;
 pub use types::{
     CloseCause, KeepAlive, OpenFlow, Role, SendError, SessionCommand, SessionEvent,
     SessionSettings, SessionStatistics,
@@ -57,8 +58,9 @@ pub struct Session {
     watch: Watch,
     mobility: Mobility,
     acks: AckTimer,
-    /// When what is in flight counts as lost (TIMEOUT_ALARM).
-    alarm_at: Option<Instant>,
+    /// Since when nothing was sent or acknowledged: an ERTO later what is in flight counts as lost
+    /// (TIMEOUT_ALARM).
+    alarm_from: Option<Instant>,
     /// The next place in the order of transmission (NEXT_TSN), and the highest acknowledged.
     transmission: u64,
     transmission_acknowledged: u64,
@@ -103,7 +105,7 @@ impl Session {
             watch: Watch::new(now, settings.keep_alive),
             mobility: Mobility::new(now, &mut seed),
             acks: AckTimer::default(),
-            alarm_at: None,
+            alarm_from: None,
             transmission: 1,
             transmission_acknowledged: 0,
             senders: Vec::new(),
@@ -313,7 +315,7 @@ impl Session {
             self.receivers = Vec::new();
             self.held = 0;
             self.acks.clear();
-            self.alarm_at = None;
+            self.alarm_from = None;
             self.ping_replies.clear();
             self.ping_due = false;
             self.hellos.clear();

@@ -15,6 +15,8 @@ pub(crate) const ERTO_INITIAL: Duration = seconds(3);
 pub(crate) const ERTO_LEAST: Duration = Duration::from_millis(250);
 /// What backing off never exceeds, unless the round trip itself does (3.5.2.2).
 pub(crate) const ERTO_CAP: Duration = seconds(10);
+/// What backing off multiplies ERTO with, in ten-thousandths (3.5.2.2).
+pub(crate) const BACK_OFF: u32 = 14_142;
 /// What MRTO adds for the far end's delayed acknowledgements (3.5.2.2).
 pub(crate) const ERTO_ALLOWANCE: Duration = Duration::from_millis(200);
 

@@ -137,7 +137,7 @@ impl Session {
         for sender in &mut self.senders {
             let due = sender.probe_at().is_some_and(|at| at <= now);
             if due && writer.put(&Chunk::BufferProbe { flow: sender.id().0 }) {
-                sender.take_probe(now, timeout);
+                sender.probe_sent(now, timeout);
             }
         }
     }
@@ -208,7 +208,7 @@ impl Session {
         if any {
             writer.mark(critical, reverse);
             self.congestion.packet_sent(now, critical);
-            self.alarm_at = Some(now + self.trip.timeout());
+            self.alarm_from = Some(now);
         }
         any
     }

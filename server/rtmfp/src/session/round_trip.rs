@@ -1,6 +1,6 @@
 //! Timestamps, round-trip time and the retransmission timeout (RFC 7016, 3.5.2.2).
 
-use super::numbers::{ECHO_LIFETIME, ERTO_ALLOWANCE, ERTO_CAP, ERTO_INITIAL, ERTO_LEAST};
+use super::numbers::{BACK_OFF, ECHO_LIFETIME, ERTO_ALLOWANCE, ERTO_CAP, ERTO_INITIAL, ERTO_LEAST};
 use crate::params::TICK;
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ impl RoundTrip {
 
     /// Nothing came back in time: the timeout grows by the square root of two up to its cap.
     pub(crate) fn back_off(&mut self) {
-        let longer = self.effective_timeout.mul_f64(1.4142);
+        let longer = self.effective_timeout * BACK_OFF / 10_000;
         self.effective_timeout = longer.min(ERTO_CAP).max(self.measured_timeout);
     }
 

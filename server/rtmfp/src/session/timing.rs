@@ -30,7 +30,7 @@ impl Session {
             }
         }
         self.acks.expire(now);
-        if self.alarm_at.is_some_and(|at| at <= now) {
+        if self.alarm_at().is_some_and(|at| at <= now) {
             self.time_out();
         }
         for sender in &mut self.senders {
@@ -43,9 +43,15 @@ impl Session {
         self.settle(now);
     }
 
+    /// When the retransmission alarm goes off. A new measurement after an outage counts at once,
+    /// so that no end waits for a timeout that has backed off in vain.
+    fn alarm_at(&self) -> Option<Instant> {
+        self.alarm_from.map(|from| from + self.trip.timeout())
+    }
+
     /// The retransmission alarm (3.6.2.6).
     fn time_out(&mut self) {
-        self.alarm_at = None;
+        self.alarm_from = None;
         let lost: u64 = self.senders.iter_mut().map(SendFlow::time_out).sum();
         self.statistics.lost += lost;
         if lost > 0 {
@@ -60,7 +66,7 @@ impl Session {
         if self.phase != Phase::Open {
             return self.phase.deadline();
         }
-        let watch = [Some(self.watch.deadline()), self.acks.deadline(), self.alarm_at];
+        let watch = [Some(self.watch.deadline()), self.acks.deadline(), self.alarm_at()];
         let lingering = self.lingering.front().map(|(_, until)| *until);
         let sending = self.senders.iter().flat_map(|s| [s.expires_at(), s.probe_at()]);
         let receiving = self.receivers.iter().map(ReceiveFlow::until);

@@ -166,7 +166,7 @@ impl World {
 
     /// Puts a datagram on the wire.
     pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, octets: Vec<u8>) {
-        self.put(Sent { from, to, octets }, 0 * MS);
+        self.put(Sent { from, to, octets }, Duration::ZERO);
     }
 
     fn put(&mut self, sent: Sent, delay: Duration) {

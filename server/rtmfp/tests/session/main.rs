@@ -4,6 +4,7 @@
 mod acknowledging;
 mod audio;
 mod closing;
+mod giving_up;
 mod keeping_alive;
 mod moving;
 mod opening;

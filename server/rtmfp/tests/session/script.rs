@@ -288,3 +288,20 @@ pub fn next(octets: &[u8]) -> Chunk<'_> {
     let flags = UserDataFlags::default();
     Chunk::NextUserData(NextUserData { flags, options: None, data: octets })
 }
+
+/// Sends messages one by one and has them acknowledged, up to this number.
+pub fn warm_up(script: &mut Script, flow: FlowId, up_to: u64) {
+    for number in 1..=up_to {
+        script.send(flow, b"message");
+        assert_eq!(script.one().data[0].sequence, number);
+        script.ack(flow, number, &[]);
+    }
+}
+
+/// Sends one message; gives its number and forward sequence number.
+pub fn send_one(script: &mut Script, flow: FlowId) -> (u64, u64) {
+    script.send(flow, b"message");
+    let packet = script.one();
+    assert_eq!(packet.data.len(), 1, "{packet:?}");
+    (packet.data[0].sequence, packet.data[0].forward)
+}

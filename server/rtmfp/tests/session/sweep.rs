@@ -32,7 +32,7 @@ fn message(flow: u64, index: u64, length: u64) -> Vec<u8> {
 
 fn settings(seed: &mut Seed) -> SessionSettings {
     SessionSettings {
-        packet_limit: [1192, 1192, 600, 200][seed.below(4) as usize],
+        packet_limit: [1192, 1192, 600, 250][seed.below(4) as usize],
         receive_buffer: [64, 16, 4][seed.below(3) as usize] * 1024,
         // The wire may be silent for long by chance alone.
         keep_alive: KeepAlive { every: 5 * S, dead_after: 200 * S },
@@ -42,7 +42,8 @@ fn settings(seed: &mut Seed) -> SessionSettings {
 
 fn open(world: &mut World, seed: &mut Seed, from: usize, index: u64) -> Stream {
     let order = if seed.below(3) == 0 { Order::Network } else { Order::Original };
-    let audio = seed.below(2) == 0;
+    let kind = seed.below(3);
+    let (audio, video) = (kind == 0, kind == 1);
     let flow = OpenFlow {
         metadata: &[index as u8, u8::from(order == Order::Network)],
         return_of: None,
@@ -54,7 +55,7 @@ fn open(world: &mut World, seed: &mut Seed, from: usize, index: u64) -> Stream {
         from,
         id,
         order,
-        lifetime: audio.then(|| (50 + seed.below(800) as u32) * MS),
+        lifetime: (audio || video).then(|| (50 + seed.below(800) as u32) * MS),
         largest: if audio { 160 } else { 5000 },
         sent: Vec::new(),
         every: if audio { 20 * MS } else { (1 + seed.below(200) as u32) * MS },
@@ -63,9 +64,9 @@ fn open(world: &mut World, seed: &mut Seed, from: usize, index: u64) -> Stream {
 
 /// The far end's flows that were announced in network order are delivered so.
 fn obey_orders(world: &mut World, done: &mut [usize; 2]) {
-    for end in 0..2 {
-        let events = world.ends[end].events[done[end]..].to_vec();
-        done[end] += events.len();
+    for (end, done) in done.iter_mut().enumerate() {
+        let events = world.ends[end].events[*done..].to_vec();
+        *done += events.len();
         for (_, event) in events {
             if let SessionEvent::FlowOpened { flow, metadata, .. } = event
                 && metadata[1] == 1
@@ -150,6 +151,10 @@ fn check(world: &World, stream: &Stream, number: u64) {
     let lost = stream.sent.len() - seen.len();
     if stream.lifetime.is_none() {
         assert_eq!((lost, missing), (0, 0), "seed {number}: a reliable flow has gaps");
+    } else if stream.largest > 160 {
+        // A message is many fragments here, so the numbers cannot agree.
+        assert!(lost < 2 || missing > 0, "seed {number}: {missing} told, {lost} lost");
+        assert!(lost > 0 || missing == 0, "seed {number}: {missing} told, {lost} lost");
     } else {
         // The last message may have carried the end of the flow and is then no gap.
         assert!(missing as usize <= lost, "seed {number}: {missing} told, {lost} lost");

@@ -206,11 +206,6 @@ impl World {
         }
     }
 
-    /// Throws away what is under way.
-    pub fn lose_all(&mut self) {
-        self.flying.clear();
-    }
-
     /// The next thing that happens, no later than `end`; false when there is none.
     pub fn step(&mut self, end: Instant) -> bool {
         let arrival = self.flying.peek().map(|Reverse(flying)| flying.at);

@@ -20,10 +20,11 @@ mod streams;
 pub use client::{Client, ClientEvent, ClientSettings};
 pub use server::{ConnectRequest, Server, ServerEvent, ServerSettings};
 
+use std::fmt;
 use std::time::Duration;
 
-/// What whoever drives a machine has to do to the RTMFP session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What whoever drives a machine has to do to the RTMFP session. Messages print as their length.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Action {
     /// Open a sending flow.
     OpenFlow {
@@ -59,6 +60,26 @@ pub enum Action {
     CloseSession,
 }
 
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::OpenFlow { flow, metadata, return_of, time_critical } => f
+                .debug_struct("OpenFlow")
+                .field("flow", flow)
+                .field("metadata", metadata)
+                .field("return_of", return_of)
+                .field("time_critical", time_critical)
+                .finish(),
+            Action::Send { flow, octets } => {
+                write!(f, "Send({} octets on flow {flow})", octets.len())
+            }
+            Action::CloseFlow { flow } => write!(f, "CloseFlow({flow})"),
+            Action::RejectFlow { flow, code } => write!(f, "RejectFlow({flow}, code {code})"),
+            Action::CloseSession => f.write_str("CloseSession"),
+        }
+    }
+}
+
 /// A media message that was written into the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -79,8 +100,8 @@ pub enum MediaKind {
     Video,
 }
 
-/// A media message that arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A media message that arrived. It prints as its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Media<'a> {
     /// The stream.
     pub stream: u32,
@@ -90,6 +111,13 @@ pub struct Media<'a> {
     pub timestamp: u32,
     /// An audio or video tag; possibly empty.
     pub payload: &'a [u8],
+}
+
+impl fmt::Debug for Media<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Media { stream, kind, timestamp, payload } = self;
+        write!(f, "{kind:?}(stream {stream}, t {timestamp}, {} octets)", payload.len())
+    }
 }
 
 /// Why a connection is over.

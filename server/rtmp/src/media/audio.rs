@@ -8,6 +8,8 @@ pub const MULAW_TAG: u8 = 0x82;
 pub const ALAW_TAG: u8 = 0x72;
 /// Flash Player encodes G.711 in pieces of 10 ms.
 pub const G711_FRAME_LENGTH: usize = 80;
+/// Nellymoser comes in blocks of that many octets, 256 samples each.
+pub const NELLYMOSER_FRAME_LENGTH: usize = 64;
 
 /// How sound is encoded: the high nibble of the tag. The low nibble is not looked at: Speex and
 /// G.711 have one rate each, and senders disagree on the other bits (`0xb2`, `0xb6`).

@@ -6,7 +6,8 @@ mod speex;
 mod video;
 
 pub use audio::{
-    ALAW_TAG, AudioCodec, AudioTag, G711_FRAME_LENGTH, MULAW_TAG, SPEEX_TAG, g711_frames,
+    ALAW_TAG, AudioCodec, AudioTag, G711_FRAME_LENGTH, MULAW_TAG, NELLYMOSER_FRAME_LENGTH,
+    SPEEX_TAG, g711_frames,
 };
 pub use speex::{SPEEX_FRAME_LENGTH_AT_MOST, SpeexFrames, is_wideband};
 pub use video::{

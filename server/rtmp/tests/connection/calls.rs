@@ -161,12 +161,12 @@ fn functions_of_the_client_are_called() {
         reason: String::new(),
     };
     pipe.server.call(function::CALL_CHANGED, vec![info.to_value()]);
-    pipe.server.set_keepalive(30_000, 10_000);
+    pipe.server.set_keepalive(30_000, 1);
     pipe.run();
     let events = pipe.client_events.split_off(pipe.client_events.len() - 2);
     let arguments = vec![info.to_value()];
     let called = ClientEvent::Called { name: "onCallState".into(), arguments };
-    let keepalive = UserControl::SetKeepalive { server: 30_000, peer: 10_000 };
+    let keepalive = UserControl::SetKeepalive { server: 30_000, peer: 5_000 };
     assert_eq!(events, [called, ClientEvent::UserControl(keepalive)]);
 }
 
@@ -184,7 +184,9 @@ fn a_command_that_cannot_be_read_is_answered_where_its_transaction_can() {
     {
         pipe.inject(Item::Message { flow: 1000, octets: octets.to_vec() });
     }
-    assert_eq!(pipe.server.statistics().malformed, 5);
+    let long = Command::new(&"x".repeat(65_536), 9.0, Vec::new()).encode(Encoding::Amf0);
+    pipe.inject(Item::Message { flow: 1000, octets: long });
+    assert_eq!(pipe.server.statistics().malformed, 6);
     assert!(pipe.server.is_connected());
 }
 
@@ -230,4 +232,16 @@ fn nothing_is_done_for_a_client_that_was_not_let_in() {
     let ClientEvent::Refused(info) = &pipe.client_events[0] else { panic!() };
     assert_eq!(code(info), Some("NetConnection.Connect.InvalidApp"));
     assert_eq!(info.find("level").unwrap().as_str(), Some("error"));
+}
+
+#[test]
+fn what_is_sent_and_received_prints_as_lengths() {
+    let secret = Command::new("register", 2.0, vec!["hunter2".into()]).encode(Encoding::Amf0);
+    let message = rtmp::message::Message::parse(&secret).unwrap();
+    let action = Action::Send { flow: 3, octets: secret.clone() };
+    let length = secret.len();
+    assert_eq!(format!("{action:?}"), format!("Send({length} octets on flow 3)"));
+    let payload = length - 5;
+    assert_eq!(format!("{message:?}"), format!("Message(type 20, {payload} octets)"));
+    assert_eq!(format!("{:?}", message.body()), format!("Command({payload} octets)"));
 }

@@ -417,5 +417,8 @@ impl StreamEnd {
 #[path = "hot_path_tests.rs"]
 mod hot_path_tests;
 #[cfg(test)]
+#[path = "speex_tests.rs"]
+mod speex_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -24,8 +24,8 @@ use crate::legs;
 use crate::net::{PortId, Wire};
 use base::{Datagram, LinkId, Private, Seed};
 use client::Client;
-use rtmfp::endpoint::{self, Endpoint, Event, SessionId};
 use rtmfp::session::SessionEvent;
+use rtmfp::{Command, Endpoint, Event, SessionId};
 use rtmp::connection::{Action, ConnectRequest, Server, ServerEvent, ServerSettings};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
@@ -64,9 +64,8 @@ pub(super) struct Flash {
 impl Flash {
     pub(super) fn new(port: PortId, local: SocketAddr, mut seed: Seed) -> Option<Flash> {
         let groups = [rtmfp::crypto::Group::Modp2048, rtmfp::crypto::Group::Modp1024];
-        let identity = rtmfp::crypto::Identity::ephemeral(&groups, &mut seed).ok()?;
-        let settings =
-            endpoint::Settings { sessions_max: CLIENTS, ..endpoint::Settings::server(local) };
+        let identity = rtmfp::crypto::Identity::server(&groups, None, &mut seed).ok()?;
+        let settings = rtmfp::Settings { sessions_max: CLIENTS, ..rtmfp::Settings::server(local) };
         Some(Flash {
             port,
             endpoint: Endpoint::new(settings, identity, seed),
@@ -177,9 +176,7 @@ impl<W: Wire> Core<W> {
                 let address = remote.reveal().ip().to_canonical();
                 let Some(seat) = Crowd::enter(&flash.crowd, address) else {
                     let orderly = false;
-                    return flash
-                        .endpoint
-                        .command(now, endpoint::Command::Close { session, orderly });
+                    return flash.endpoint.command(now, Command::Close { session, orderly });
                 };
                 let connection = Server::new(now, ServerSettings::default());
                 flash.clients.insert(session, Client::new(connection, address, seat));
@@ -243,7 +240,7 @@ impl<W: Wire> Core<W> {
                 if let (Err(error), false) = (carried, last) {
                     // A control flow that takes nothing any more is the end of the connection.
                     tracing::debug!(%error, "a Flash client is too far behind");
-                    let close = endpoint::Command::Close { session, orderly: false };
+                    let close = Command::Close { session, orderly: false };
                     endpoint.command(now, close);
                     break;
                 }
@@ -284,7 +281,7 @@ impl<W: Wire> Core<W> {
             ServerEvent::PeerInfo(addresses) => {
                 if let Some(flash) = &mut self.flash {
                     let addresses = addresses.reveal().clone();
-                    let reachable = endpoint::Command::SetReachable { session, addresses };
+                    let reachable = Command::SetReachable { session, addresses };
                     flash.endpoint.command(now, reachable);
                 }
             }
@@ -411,7 +408,7 @@ impl<W: Wire> Core<W> {
     /// Ends every session: the program stops.
     pub(super) fn stop_flash(&mut self, now: Instant) {
         if let Some(flash) = &mut self.flash {
-            flash.endpoint.command(now, endpoint::Command::Shutdown);
+            flash.endpoint.command(now, Command::Shutdown);
             self.drain_flash(now);
         }
     }

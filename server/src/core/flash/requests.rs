@@ -7,7 +7,7 @@ use crate::legs;
 use crate::net::Wire;
 use base::{CallId, LinkId};
 use call::{LegEvent, VisitorEnd};
-use rtmfp::endpoint::SessionId;
+use rtmfp::SessionId;
 use rtmp::amf::Value;
 use rtmp::application::{Request, call_result};
 use rtmp::numbers::code;

@@ -7,7 +7,7 @@ use crate::legs;
 use crate::net::Wire;
 use base::speex::{self, Frames, Packing};
 use base::{CallId, Codec, Frame};
-use rtmfp::endpoint::SessionId;
+use rtmfp::SessionId;
 use rtmp::connection::MediaKind;
 use rtmp::media::AudioTag;
 use rtmp::numbers::code;

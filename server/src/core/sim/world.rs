@@ -77,6 +77,8 @@ impl World {
             lookups: lookups_in,
             metrics: Arc::new(Metrics::default()),
             store: store::Store::open(None).expect("a log in memory"),
+            // No Flash client lives in this world, so nobody agrees on keys.
+            jobs: std::sync::mpsc::sync_channel(1).0,
             calendar: || SystemTime::UNIX_EPOCH,
         };
         let (core, bound) = Core::new(setup).expect("a shard");

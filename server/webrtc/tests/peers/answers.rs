@@ -39,6 +39,19 @@ fn firefox_keeps_its_own_payload_types() {
 }
 
 #[test]
+fn speex_is_answered_to_nobody_even_if_it_is_offered() {
+    let offer = CHROMIUM.replace("SAVPF 111 63", "SAVPF 97 98 111 63").replace(
+        "a=rtpmap:111 ",
+        "a=rtpmap:97 speex/16000\r\na=rtpmap:98 speex/8000\r\na=rtpmap:111 ",
+    );
+    let codecs = [Codec::Speex16, Codec::Speex8, Codec::Pcmu];
+    let sdp = answer(&offer, &codecs).unwrap();
+    assert_eq!(lines(&sdp, "m=")[0], "m=audio 9 UDP/TLS/RTP/SAVPF 0 110 126");
+    assert!(!sdp.to_lowercase().contains("speex"));
+    assert!(answer(&offer, &codecs[..2]).is_err());
+}
+
+#[test]
 fn one_codec_alone_is_answered_alone() {
     let sdp = answer(CHROMIUM, &[Codec::Pcmu]).unwrap();
     assert_eq!(lines(&sdp, "m=")[0], "m=audio 9 UDP/TLS/RTP/SAVPF 0 110 126");

@@ -10,7 +10,7 @@ use crate::amf::Value;
 use crate::command::{Command, Data, Encoding};
 use crate::message::{Body, UserControl};
 use crate::metadata::Metadata;
-use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, EVENTS_AT_MOST};
+use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, EVENTS_AT_MOST, KEEPALIVE_AT_LEAST};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -90,7 +90,7 @@ pub enum ClientEvent {
         /// What it gives.
         arguments: Vec<Value>,
     },
-    /// A user control event.
+    /// A user control event. Times of `SetKeepalive` are no shorter than a client may set them.
     UserControl(UserControl),
     /// Data of a stream.
     Data {
@@ -320,6 +320,11 @@ impl Client {
                 Ok(command) => self.act_on_command(now, stream, command),
                 Err(_) => self.link.count_malformed(),
             },
+            Body::UserControl(UserControl::SetKeepalive { server, peer }) => {
+                let (server, peer) = (server.max(KEEPALIVE_AT_LEAST), peer.max(KEEPALIVE_AT_LEAST));
+                let event = UserControl::SetKeepalive { server, peer };
+                self.tell(ClientEvent::UserControl(event));
+            }
             Body::UserControl(event) => self.tell(ClientEvent::UserControl(event)),
             Body::Data(values) => match Data::parse(values) {
                 Ok(data) => self.tell(ClientEvent::Data { stream, data }),
