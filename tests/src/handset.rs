@@ -278,12 +278,11 @@ impl Station {
                 let Some(mut leg) = self.leg(now, peer, head, body) else {
                     return self.reply(head, peer, "488 Not Acceptable Here", "");
                 };
+                self.reply(head, peer, "180 Ringing", "");
                 if self.settings.early {
                     leg.next_at = Some(now);
                     let body = self.sdp(&leg, "sendrecv");
                     self.reply(head, peer, "183 Session Progress", &body);
-                } else {
-                    self.reply(head, peer, "180 Ringing", "");
                 }
                 self.calls.push(leg);
             }

@@ -4,6 +4,7 @@
 //!   scenario --orders--> [ player: socket, RTMFP, NetConnection, streams ] --what is seen--> Seen
 //! ```
 
+pub mod flood;
 mod player;
 mod voice;
 mod wire;
