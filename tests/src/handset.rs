@@ -8,6 +8,7 @@ use crate::wait;
 use audio::tone::{Tone, ToneGenerator};
 use audio::{Decoder, Encoder, MAX_ENCODED};
 use base::Codec;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -54,15 +55,15 @@ pub struct HandsetSeen {
     pub payload: Vec<u8>,
     /// Packets that were no sound of its codec.
     pub strange: u64,
-    /// The longest time between two of them.
+    /// The longest time between two of them in one call.
     pub longest_gap: Duration,
-    /// When the last of them came.
-    pub packet_at: Option<Instant>,
+    /// When the last of them came, by call.
+    pub packet_at: HashMap<String, Instant>,
     /// How far each packet's timestamp was ahead of that of the one before, in samples.
     pub steps: Vec<u32>,
     /// Digits of telephone events.
     pub digits: String,
-    /// What was heard.
+    /// What was heard, of all calls together.
     pub heard: Heard,
 }
 
@@ -88,19 +89,12 @@ impl Handset {
         let sip = socket.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(HandsetSeen::default()));
         let (orders, inbox) = mpsc::channel();
-        let generator = settings.tone.map(generator);
-        let mut station = Station {
-            settings,
-            socket,
-            sip,
-            calls: Vec::new(),
-            generator,
-            seen: Arc::clone(&seen),
-        };
+        let mut station =
+            Station { settings, socket, sip, calls: Vec::new(), seen: Arc::clone(&seen) };
         std::thread::spawn(move || {
             loop {
                 match inbox.try_recv() {
-                    Ok(Order::Say(tone)) => station.generator = tone.map(self::generator),
+                    Ok(Order::Say(tone)) => station.say(tone),
                     Ok(Order::HangUp) => station.hang_up(),
                     Err(mpsc::TryRecvError::Empty) => {}
                     Err(mpsc::TryRecvError::Disconnected) => return,
@@ -135,7 +129,8 @@ impl Handset {
     /// Begins to look for the longest gap anew.
     pub fn measure_gap(&self) {
         let mut seen = self.seen.lock().unwrap();
-        (seen.longest_gap, seen.packet_at) = (Duration::ZERO, None);
+        seen.longest_gap = Duration::ZERO;
+        seen.packet_at.clear();
     }
 
     /// Waits until a tone is heard, for 600 ms and little else; gives its level in dBFS.
@@ -180,6 +175,7 @@ struct Leg {
     types: (u8, Option<u8>),
     encoder: Encoder,
     decoder: Decoder,
+    tone: Option<ToneGenerator>,
     /// When it answers; none once it has.
     answers_at: Option<Instant>,
     /// When its next packet leaves; none while it sends none.
@@ -196,7 +192,6 @@ struct Station {
     socket: UdpSocket,
     sip: SocketAddr,
     calls: Vec<Leg>,
-    generator: Option<ToneGenerator>,
     seen: Arc<Mutex<HandsetSeen>>,
 }
 
@@ -229,6 +224,11 @@ impl Station {
             Codec::G722 => "G722/8000",
             Codec::Opus => "opus/48000",
         }
+    }
+
+    fn say(&mut self, tone: Option<f32>) {
+        self.settings.tone = tone;
+        self.calls.iter_mut().for_each(|leg| leg.tone = tone.map(generator));
     }
 
     fn turn(&mut self, now: Instant) {
@@ -321,6 +321,7 @@ impl Station {
             types: (sound, events),
             encoder: Encoder::new(self.settings.codec, RATE).ok()?,
             decoder: Decoder::new(self.settings.codec, RATE).ok()?,
+            tone: self.settings.tone.map(generator),
             answers_at: self.settings.answers_after.map(|after| now + after),
             next_at: None,
             number: 1,
@@ -385,9 +386,9 @@ impl Station {
         }
     }
 
-    fn speak(&mut self, leg: &mut Leg) {
+    fn speak(&self, leg: &mut Leg) {
         let mut pcm = vec![0; RATE.khz() * 20];
-        if let Some(tone) = &mut self.generator {
+        if let Some(tone) = &mut leg.tone {
             tone.fill(&mut pcm);
         }
         let mut payload = [0; MAX_ENCODED];
@@ -429,9 +430,9 @@ impl Station {
             };
             seen.packets += 1;
             seen.payload = packet.payload.to_vec();
-            let gap = seen.packet_at.map_or(Duration::ZERO, |at| now - at);
+            let call = field(&leg.invite, "Call-ID:").to_owned();
+            let gap = seen.packet_at.insert(call, now).map_or(Duration::ZERO, |at| now - at);
             seen.longest_gap = seen.longest_gap.max(gap);
-            seen.packet_at = Some(now);
             if let Some(last) = leg.last.replace(packet.timestamp)
                 && seen.steps.len() < 10_000
             {

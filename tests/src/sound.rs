@@ -37,7 +37,7 @@ impl Heard {
         for (at, piece) in self.pieces.iter().filter(|(at, _)| *at >= from) {
             pcm.extend_from_slice(piece);
             let start = pcm.len().saturating_sub(length);
-            if pcm.len() >= length && measure::tone_level(&pcm[start..], RATE, frequency) > -20.0 {
+            if pcm.len() >= length && measure::tone_level(&pcm[start..], RATE, frequency) > -14.0 {
                 return Some(*at);
             }
         }

@@ -94,7 +94,10 @@ fn bob(pages: &Pages) -> Baresip {
         ..Phone::with_codecs(&["PCMU/8000"])
     };
     let phone = Baresip::start(&pages.place, "bob", &phone);
-    phone.tells("REGISTER_OK");
+    // Once without and once with its password.
+    harness::until("Bob's phone registers", || {
+        (pages.provider.log().matches("request REGISTER").count() >= 2).then_some(())
+    });
     phone
 }
 

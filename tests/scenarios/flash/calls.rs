@@ -99,6 +99,8 @@ fn speex_passes_untouched(name: &str, frames: usize) {
     let level = phone.hears(VISITOR);
     assert!(LEVELS.contains(&level), "the visitor's tone comes at {level} dBFS");
     assert_eq!(visitor.look(|seen| seen.codec), Some(Codec::Speex16));
+    let before = visitor.look(|seen| seen.sent);
+    visitor.until("some seconds were sent", |seen| (seen.sent > before + 50).then_some(()));
     visitor.hang_up();
     visitor.ends();
     phone.until("the phone gets BYE", |seen| seen.ended.first().copied());

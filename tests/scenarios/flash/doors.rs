@@ -171,7 +171,7 @@ fn a_client_that_vanishes_ends_its_call_within_half_a_minute() {
         phone.look(|seen| seen.ended.first().copied())
     });
     let took = phone.look(|seen| seen.ended[0]) - vanished;
-    println!("a client that vanished is noticed after {:.1} s", took.as_secs_f32());
+    eprintln!("a client that vanished is noticed after {:.1} s", took.as_secs_f32());
     assert!(took < Duration::from_secs(31), "{took:?}");
     appliance.is_quiet();
     appliance.metric_becomes("flash_sessions", 0);

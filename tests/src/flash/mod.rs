@@ -22,7 +22,7 @@ use rtmfp::crypto::Group;
 use rtmp::amf::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -216,7 +216,8 @@ struct Shared {
 
 impl Shared {
     fn update(&self, change: impl FnOnce(&mut FlashSeen)) {
-        change(&mut self.seen.lock().unwrap());
+        // A scenario that failed while it looked leaves its client alone.
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
     }
 }
@@ -446,11 +447,12 @@ impl FlashVisitor {
         self.shared.update(|seen| (seen.longest_gap, seen.packet_at) = (Duration::ZERO, None));
     }
 
-    /// Closes the connection in order.
-    pub fn leave(self) {
+    /// Closes the connection in order. Gives every datagram where they were written down.
+    pub fn leave(self) -> Vec<Taped> {
         self.order(Order::Leave);
         let limit = Duration::from_secs(5);
         assert!(self.within(limit, |seen| seen.over.then_some(())).is_some(), "it takes its leave");
+        self.tape.as_ref().map(|tape| tape.lock().unwrap().clone()).unwrap_or_default()
     }
 
     /// Stops without a word, as a browser that crashes; its address is free then.

@@ -240,10 +240,10 @@ impl Player {
                 self.endpoint.handle_job(now, job.run());
             }
             self.carry(now);
-            if let Some(event) = self.endpoint.poll_event() {
-                self.handle_event(now, event);
-            } else if let Some(event) = self.connection.as_mut().and_then(Client::poll_event) {
+            if let Some(event) = self.connection.as_mut().and_then(Client::poll_event) {
                 self.handle_client_event(event);
+            } else if let Some(event) = self.endpoint.poll_event() {
+                self.handle_event(now, event);
             } else {
                 break;
             }
