@@ -5,6 +5,7 @@
 //! ```
 
 pub mod flood;
+pub mod idle;
 mod player;
 mod voice;
 mod wire;

@@ -76,7 +76,7 @@ pub(super) struct Player {
     scratch: Vec<u8>,
 }
 
-fn endpoint(settings: &FlashSettings, local: SocketAddr, seed: &mut Seed) -> Endpoint {
+pub(super) fn endpoint(settings: &FlashSettings, local: SocketAddr, seed: &mut Seed) -> Endpoint {
     let player = |groups: &[Group], seed: &mut Seed| {
         let identity = Identity::with_static_keys(groups, false, seed).unwrap();
         let offered = Protection::WhenAsked;
@@ -172,7 +172,7 @@ impl Player {
     }
 
     /// Everything that is to be done now.
-    fn turn(&mut self, now: Instant) {
+    pub fn turn(&mut self, now: Instant) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(length) = self.wire.receive(None, &mut buffer) {
             self.handle_datagram(now, &buffer[..length]);
