@@ -4,7 +4,7 @@ use crate::cli::{self, Args};
 use crate::config::{Config, HostPort, Notice};
 use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
-use crate::core::{Core, Setup, named};
+use crate::core::{Bound, Core, Setup, named};
 use crate::demo::DemoPhone;
 use crate::net::{Sockets, listen_ice_tcp};
 use crate::{http, ws};
@@ -31,10 +31,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Listening {
     /// Pages.
     pub http: SocketAddr,
-    /// Browser media, UDP and TCP.
-    pub webrtc: SocketAddr,
-    /// SIP.
-    pub sip: SocketAddr,
+    /// Everything that the shard listens for.
+    pub bound: Bound,
 }
 
 /// Runs until a signal ends it. `args` is what SIGHUP reads again.
@@ -109,7 +107,7 @@ async fn serve(
     let (shard, bound) = Core::new(setup)?;
     agree_on_keys(jobs_out, core.clone())?;
     let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;
-    let listening = Listening { http: http_address, webrtc: bound.webrtc, sip: bound.sip };
+    let listening = Listening { http: http_address, bound };
 
     let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new().name("shard-0".to_owned()).spawn(move || {
@@ -123,7 +121,8 @@ async fn serve(
     let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
     let carrier = hub.clone();
     tokio::spawn(async move { carrier.run(outputs_out).await });
-    let shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    let mut shared = http::Shared::new(config_out, core.clone(), Arc::clone(&metrics), hub.clone());
+    shared.rtmfp_port = bound.rtmfp.map(|address| address.port());
     let (stop_http, http_stopped) = watch::channel(false);
     let server = tokio::spawn(http::serve(http_listener, shared, http_stopped));
 
@@ -240,7 +239,9 @@ fn greet(config: &Config, notices: &[Notice], listening: Listening) {
         off.push("nothing".to_owned());
     }
     println!("off:         {}", off.join("; "));
-    tracing::info!(http = %listening.http, webrtc = %listening.webrtc, sip = %listening.sip, "listening");
+    let Bound { webrtc, sip, rtmfp } = listening.bound;
+    let rtmfp = rtmfp.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(http = %listening.http, %webrtc, %rtmfp, %sip, "listening");
 }
 
 fn os_seed() -> io::Result<Seed> {

@@ -1,6 +1,7 @@
 //! click2call: the shell around the machines. It owns what they must not: sockets, time, files.
 
 pub mod admission;
+pub mod allowance;
 pub mod app;
 pub mod cli;
 pub mod config;

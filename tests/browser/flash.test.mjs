@@ -40,9 +40,12 @@ test('the appliance serves the committed film, as Flash and to any page', LIMIT,
   assert.deepEqual(Buffer.from(await answer.arrayBuffer()), readFileSync(FILM));
 });
 
-test('where the appliance takes no Flash calls the page is told so and loads no film', LIMIT, async (t) => {
+test('a page is told the port that the appliance takes Flash calls on', async () => {
   const { port } = await (await fetch(`${appliance.url}/api/flash.json`)).json();
-  assert.equal(port, null);
+  assert.equal(port, appliance.ports.rtmfp);
+});
+
+test('where the appliance takes no Flash calls the page is told so and loads no film', LIMIT, async (t) => {
   const page = await visit(t, { port: null });
   const [error] = await until('the page is told', async () => {
     const errors = await heard(page, 'onError');

@@ -56,7 +56,7 @@ fn the_demo_phone_says_which_key_was_pressed() {
 fn every_codec_of_browsers_reaches_the_demo_phone() {
     let place = Place::new("demo-codecs");
     let appliance = Appliance::demo(&place);
-    for codec in base::Codec::ALL {
+    for codec in base::Codec::OF_BROWSERS {
         let settings = VisitorSettings { codecs: vec![codec], ..VisitorSettings::of_demo() };
         let mut visitor = Visitor::open(&appliance, settings);
         visitor.call();

@@ -41,6 +41,16 @@ pub enum Packing {
     Octets,
 }
 
+impl Packing {
+    /// How the frames of a message follow each other where its sender does not say: Flash Player ends
+    /// each with its octet, other encoders put them bit to bit even into RTMP messages.
+    pub fn of(message: &[u8]) -> Packing {
+        let mut frames = Frames::new(message, Packing::Octets);
+        let padded = frames.by_ref().all(|frame| frame.is_padded());
+        if padded && !frames.is_malformed() { Packing::Octets } else { Packing::Bits }
+    }
+}
+
 /// A frame's place inside its payload.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
@@ -60,6 +70,14 @@ impl<'a> Frame<'a> {
     /// Its length once it stands alone, in octets.
     pub fn octets(&self) -> usize {
         self.bits.div_ceil(8)
+    }
+
+    /// Whether what follows it in its last octet is padding: a zero and then ones, or zeros alone.
+    fn is_padded(&self) -> bool {
+        let end = self.start + self.bits;
+        let count = end.next_multiple_of(8) - end;
+        let padding = take(self.payload, end, count);
+        padding == 0 || padding == ((1 << count) >> 1) - 1
     }
 
     /// Whether it has a layer above 4 kHz; a narrow one may stand in a stream of 16 kHz too.

@@ -167,3 +167,21 @@ fn any_octets_are_walked_to_their_end() {
         }
     }
 }
+
+#[test]
+fn how_the_frames_of_a_message_follow_each_other_is_seen_in_it() {
+    // What encoders put out at qualities 4, 6, 8 and 10; frames of whole octets look alike.
+    for (narrow, wide) in [(4, 1), (5, 2), (6, 3), (7, 4)] {
+        let mut seed = Seed::from_number(4);
+        let mut one = Bits::default();
+        one.narrow(narrow, &mut seed).wide(wide, &mut seed);
+        let padded = [one.octets(), one.octets()].concat();
+        assert_eq!(Packing::of(&padded), Packing::Octets);
+        let mut two = one.clone();
+        two.0.extend(one.0);
+        let packing = Packing::of(&two.octets());
+        let frames =
+            Frames::new(&two.octets(), packing).map(|frame| frame.bits()).collect::<Vec<_>>();
+        assert_eq!(frames, [NARROW[narrow] + WIDE[wide]; 2], "{packing:?}");
+    }
+}

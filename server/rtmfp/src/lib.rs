@@ -1,6 +1,35 @@
 //! RTMFP (RFC 7016) with the crypto profile of RFC 7425, sans-IO, as initiator and as responder.
 //!
-//! Driven by the contract at the top of the `base` crate.
+//! ```text
+//!    Command, open      Job -> JobDone                        Event
+//!           |             ^      |                              ^
+//!           v             |      v                              |
+//!   +------------------------------- Endpoint -------------------------------+
+//!   |  whose is a datagram, who is at which address, deadlines, bounds       |
+//!   |        |                                   |                           |
+//!   |        v                                   v                           |
+//!   |  startup: cookies, keying,           session: acknowledgements,        |
+//!   |  opening, limiter, fragments         congestion, keeping alive, close  |
+//!   |        |                                   |                           |
+//!   |        |                                   v                           |
+//!   |        |                             flow: messages one way            |
+//!   |        v                                   |                           |
+//!   |  crypto: certificates, Diffie-Hellman,     |                           |
+//!   |  keys, cipher   <--------------------------+                           |
+//!   |        |                                                               |
+//!   |  packet, chunk, option, address, vlu: octets, read without copying     |
+//!   +------------------------------------------------------------------------+
+//!           |                                                   ^
+//!           v                                                   |
+//!       Transmit                                            Datagram
+//! ```
+//!
+//! The endpoint is driven by the contract at the top of the `base` crate, with one addition: after
+//! events, `poll_job` until `None`. A job is Diffie-Hellman; it runs on any thread and its result
+//! comes back by `handle_job`. What messages in flows mean is not known here.
+//!
+//! Absent: signatures with passwords (RFC 7425 section 4.3.5.1.1), path MTU discovery, and pieces of
+//! packets inside sessions.
 
 pub mod address;
 pub mod chunk;

@@ -271,7 +271,6 @@ impl Config {
 pub fn demo_notices() -> Vec<Notice> {
     [
         "HTTPS: browsers give the microphone to pages of this machine without it",
-        "the Flash WebPhone on port 1935: not in this version",
         "page-supplied accounts: they need a [webphone] section, see click2call init",
         "the call log is kept in memory: it needs a [data] section",
     ]

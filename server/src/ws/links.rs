@@ -14,8 +14,8 @@
 //!
 //! A resume while attached takes the link over: the older socket's queue is dropped, which ends it.
 
-use super::allowance::Allowance;
 use super::check;
+use crate::allowance::Allowance;
 use crate::core::door::{CoreBusy, CoreEvent, CoreHandle, Visitor};
 use crate::crowd::Seat;
 use base::{LinkId, Private, Seed};

@@ -4,7 +4,6 @@
 //! clock or socket. A browser sends `Origin` with every WebSocket and pages can't change it, so it
 //! is what keeps foreign pages out; without one nobody gets in.
 
-mod allowance;
 mod check;
 mod hub;
 mod links;

@@ -29,11 +29,12 @@ export class Appliance {
   /** The demo, with ports of its own. */
   static async demo(name, { webrtc = '127.0.0.1' } = {}) {
     const folder = freshFolder('browser', name, 'appliance');
-    const ports = { http: port(), webrtc: port() };
+    const ports = { http: port(), webrtc: port(), rtmfp: port() };
     const words = [
       '--demo', '--log', 'json',
       '--listen-http', `127.0.0.1:${ports.http}`,
       '--listen-webrtc', `${webrtc}:${ports.webrtc}`,
+      '--listen-rtmfp', `127.0.0.1:${ports.rtmfp}`,
       '--listen-sip', `127.0.0.1:${port()}`,
       '--listen-rtp', range('127.0.0.1', 80).text,
     ];
@@ -46,13 +47,14 @@ export class Appliance {
    */
   static async start(name, { accounts = {}, buttons = {}, webphone, webrtc = '127.0.0.1', publicUrl } = {}) {
     const folder = freshFolder('browser', name, 'appliance');
-    const ports = { http: port(), webrtc: port(), sip: port() };
+    const ports = { http: port(), webrtc: port(), rtmfp: port(), sip: port() };
     const url = typeof publicUrl === 'function' ? publicUrl(ports) : publicUrl ?? `http://127.0.0.1:${ports.http}`;
     const text = [
       `public_url = ${quoted(url)}\n`,
       section('listen', {
         http: `127.0.0.1:${ports.http}`,
         webrtc: `${webrtc}:${ports.webrtc}`,
+        rtmfp: `127.0.0.1:${ports.rtmfp}`,
         sip: `127.0.0.1:${ports.sip}`,
         rtp: range().text,
       }),

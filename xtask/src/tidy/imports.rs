@@ -24,14 +24,13 @@ const OURS: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates from outside and the only ones of ours that may use them.
-const OWNERS: [(&str, &[&str]); 25] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     ("str0m", &["click2call-webrtc"]),
     ("rsip", &["click2call-sip"]),
     ("md-5", &["click2call-sip"]),
     ("aes", &["click2call-rtmfp"]),
     ("cbc", &["click2call-rtmfp"]),
     ("hmac", &["click2call-rtmfp"]),
-    ("num-bigint", &["click2call-rtmfp"]),
     ("crypto-bigint", &["click2call-rtmfp"]),
     ("subtle", &["click2call-rtmfp"]),
     ("zeroize", &["click2call-rtmfp"]),

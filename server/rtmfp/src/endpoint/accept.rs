@@ -57,7 +57,10 @@ impl Endpoint {
         }
         let selects_us = epd::selects(hello.discriminator, self.identity.certificate());
         if selects_us && self.settings.accept {
-            if self.redirect.is_empty() {
+            if self.redirect.is_empty() && self.is_full() {
+                // Another server of those that the initiator asks may have room.
+                self.counters.beyond_bounds += 1;
+            } else if self.redirect.is_empty() {
                 self.say_hello(now, source.local, source.remote, hello.tag, source.octets);
             } else {
                 let addresses = self.redirect.clone();
@@ -206,6 +209,10 @@ impl Endpoint {
             self.counters.beyond_bounds += 1;
             return;
         }
+        if !self.keying_limiter.admit(now, source.remote) {
+            self.counters.limited += 1;
+            return;
+        }
         let policy = self.policy();
         let Some(responding) = Responding::begin(&self.identity, policy, keying, &mut self.seed)
         else {
@@ -258,12 +265,17 @@ impl Endpoint {
         false
     }
 
+    /// Whether every place for a session is taken or spoken for.
+    pub(super) fn is_full(&self) -> bool {
+        let under_way = self.handshakes.len() + self.openings.len();
+        self.table.len() + under_way >= self.settings.sessions_max
+    }
+
     fn has_room_for(&self, ip: IpAddr) -> bool {
         let theirs = |one: &&Handshake| one.source.remote.ip() == ip;
-        let waiting = self.handshakes.len() + self.openings.len();
-        self.handshakes.len() < self.settings.handshakes_max
+        !self.is_full()
+            && self.handshakes.len() < self.settings.handshakes_max
             && self.handshakes.values().filter(theirs).count() < self.settings.handshakes_of_one_max
-            && self.table.len() + waiting < self.settings.sessions_max
     }
 
     /// A handshake comes to nothing, and with it our own opening session that gave way to it.
@@ -335,7 +347,6 @@ impl Endpoint {
             answer: new.answer,
             rival_until: None,
             reachable: Vec::new(),
-            scheduled_at: None,
             is_ready: false,
             is_closed: false,
         };

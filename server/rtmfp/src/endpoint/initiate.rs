@@ -27,9 +27,7 @@ impl Endpoint {
         if self.is_shut_down {
             return Err(OpenError::ShutDown);
         }
-        let sessions = self.table.len() + self.openings.len() + self.handshakes.len();
-        let full = sessions >= self.settings.sessions_max;
-        if full || self.openings.len() >= self.settings.openings_max {
+        if self.is_full() || self.openings.len() >= self.settings.openings_max {
             return Err(OpenError::Full);
         }
         if candidates.is_empty() {
@@ -51,11 +49,7 @@ impl Endpoint {
             return;
         }
         opening.send_due(now, self.settings.local, &self.identity, &mut self.out);
-        let at = opening.poll_timeout();
-        if let Some(before) = opening.scheduled_at.replace(at) {
-            self.deadlines.remove(&(before, id));
-        }
-        self.deadlines.insert((at, id));
+        self.deadlines.set(id, Some(opening.poll_timeout()));
     }
 
     /// Takes an opening session out, with its session ID and its deadline.
@@ -64,9 +58,7 @@ impl Endpoint {
         if let Some(wire) = opening.near_session() {
             self.table.free_wire(wire);
         }
-        if let Some(at) = opening.scheduled_at {
-            self.deadlines.remove(&(at, id));
-        }
+        self.deadlines.set(id, None);
         Some(opening)
     }
 

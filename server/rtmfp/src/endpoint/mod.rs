@@ -1,6 +1,7 @@
 //! All sessions behind one UDP port: who a datagram is for, the handshakes, what leaves when.
 
 mod accept;
+mod deadlines;
 pub(crate) mod fuzz;
 mod initiate;
 pub(crate) mod outbox;
@@ -23,8 +24,9 @@ use crate::startup::limiter::Limiter;
 use crate::startup::opening::Opening;
 use accept::Handshake;
 use base::{Seed, Transmit};
+use deadlines::Deadlines;
 use outbox::Outbox;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use table::Table;
@@ -52,7 +54,10 @@ pub struct Endpoint {
     /// For what arrives of startup.
     startup_cipher: Cipher,
     jar: CookieJar,
+    /// For answers that are longer than their questions.
     limiter: Limiter,
+    /// For Diffie-Hellman.
+    keying_limiter: Limiter,
     reassembly: Reassembly,
     redirect: Vec<SocketAddr>,
     out: Outbox,
@@ -60,7 +65,7 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     /// Sessions that may have something to send.
     ready: VecDeque<SessionId>,
-    deadlines: BTreeSet<(Instant, SessionId)>,
+    deadlines: Deadlines,
     /// The last two sessions that received time-critical data, and when.
     time_critical: [Option<(SessionId, Instant)>; 2],
     time_critical_sent_at: Option<Instant>,
@@ -79,6 +84,7 @@ impl Endpoint {
         Endpoint {
             jar: CookieJar::new(&mut seed),
             limiter: Limiter::new(&mut seed),
+            keying_limiter: Limiter::new(&mut seed),
             startup_cipher: Cipher::startup(),
             settings,
             identity,
@@ -93,7 +99,7 @@ impl Endpoint {
             jobs: VecDeque::new(),
             events: VecDeque::new(),
             ready: VecDeque::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             time_critical: [None; 2],
             time_critical_sent_at: None,
             next_session: 1,
@@ -196,8 +202,7 @@ impl Endpoint {
         for (_, handshake) in overdue {
             self.give_up(handshake, OpenFailure::Timeout);
         }
-        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.deadlines.remove(&(at, id));
+        while let Some(id) = self.deadlines.expired(now) {
             if self.openings.contains_key(&id) {
                 self.advance_opening(now, id);
             } else {
@@ -208,7 +213,7 @@ impl Endpoint {
 
     /// When to call [`Endpoint::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let session = self.deadlines.first().map(|(at, _)| *at);
+        let session = self.deadlines.next();
         let handshake = self.handshakes.values().map(|handshake| handshake.give_up_at).min();
         [session, handshake, self.out.poll_timeout(), self.reassembly.poll_timeout()]
             .into_iter()
@@ -259,7 +264,7 @@ impl Endpoint {
         })?;
         let known =
             |id: &SessionId| self.openings.contains_key(id) || self.table.get(*id).is_some();
-        if let Some((_, id)) = self.deadlines.iter().find(|(_, id)| !known(id)) {
+        if let Some(id) = self.deadlines.ids().find(|id| !known(id)) {
             return Err(format!("a deadline for {id:?}, which is gone"));
         }
         if self.handshakes.len() > self.settings.handshakes_max {

@@ -58,7 +58,6 @@ impl Endpoint {
     pub(super) fn pass_session(&mut self, now: Instant, id: SessionId) {
         let keep_alive = self.settings.session.keep_alive;
         let Some(entry) = self.table.get_mut(id) else { return };
-        entry.scheduled_at = None;
         if entry.rival_until.is_some_and(|at| at <= now) {
             // It answered: who is at its address is not somebody new after all.
             entry.rival_until = None;
@@ -182,19 +181,13 @@ impl Endpoint {
             [entry.session.poll_timeout(), entry.rival_until].into_iter().flatten().min();
         let Some(at) = deadline.map(|at| at.max(now + TICK)) else { return };
         // A deadline that moved away is found out when the old one comes, which is cheaper.
-        if entry.scheduled_at.is_some_and(|scheduled| scheduled <= at) {
-            return;
+        if self.deadlines.at(id).is_none_or(|noted| noted > at) {
+            self.deadlines.set(id, Some(at));
         }
-        if let Some(scheduled) = entry.scheduled_at.replace(at) {
-            self.deadlines.remove(&(scheduled, id));
-        }
-        self.deadlines.insert((at, id));
     }
 
     pub(super) fn remove_session(&mut self, id: SessionId) {
-        if let Some(scheduled) = self.table.get(id).and_then(|entry| entry.scheduled_at) {
-            self.deadlines.remove(&(scheduled, id));
-        }
+        self.deadlines.set(id, None);
         self.table.remove(id);
     }
 }

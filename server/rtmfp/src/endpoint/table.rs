@@ -24,8 +24,6 @@ pub(crate) struct Entry {
     pub(crate) rival_until: Option<Instant>,
     /// Where else the far end says it can be reached.
     pub(crate) reachable: Vec<SocketAddr>,
-    /// The deadline that is noted for it, which may be too soon but not too late.
-    pub(crate) scheduled_at: Option<Instant>,
     /// It is in the list of those that may have something to send.
     pub(crate) is_ready: bool,
     /// Its end was told.

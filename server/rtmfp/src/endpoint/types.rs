@@ -237,7 +237,7 @@ pub struct Counters {
     pub hellos: u64,
     /// Hellos that were not for us.
     pub hellos_for_others: u64,
-    /// Answers that were not given because their receiver had too many.
+    /// Answers that were not given, and keying that was not taken, because the source had too many.
     pub limited: u64,
     /// Cookies that were forged or had expired.
     pub cookies_refused: u64,

@@ -1,5 +1,6 @@
-//! A bound on how much a source can make this end send to it, without state for each source: a
-//! victim whose address somebody forges is not flooded by our answers.
+//! A bound on how often a source gets what costs something, without state for each source: answers
+//! longer than their questions, so that a victim whose address somebody forges is not flooded by
+//! them, and Diffie-Hellman.
 
 use crate::crypto::HmacKey;
 use base::Seed;
@@ -8,9 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Counters; sources share them by a keyed hash.
 const COUNTERS: usize = 4_096;
-/// Between two answers to one source, in the long run.
+/// Between two for one source, in the long run.
 const EVERY: Duration = Duration::from_millis(50);
-/// The answers that a source may have at once: an office whose clients all come back together.
+/// What a source may have at once: an office whose clients all come back together.
 const AT_ONCE: u32 = 40;
 
 /// For each counter the time at which it is full again (a generic cell rate algorithm).
@@ -27,7 +28,7 @@ impl Limiter {
         Limiter { key: HmacKey::new(&key), full_at: vec![None; COUNTERS] }
     }
 
-    /// Counts one answer to a source; false when it has had too many. IPv4 addresses count one by
+    /// Counts one for a source; false when it has had too many. IPv4 addresses count one by
     /// one, IPv6 by their first 64 bits, since one host has all the others.
     pub(crate) fn admit(&mut self, now: Instant, source: SocketAddr) -> bool {
         let sum = match source.ip().to_canonical() {

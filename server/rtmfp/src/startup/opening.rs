@@ -35,8 +35,6 @@ pub(crate) struct Opening {
     tag: [u8; TAG],
     candidates: Vec<Candidate>,
     pub(crate) give_up_at: Instant,
-    /// The deadline that is noted for it.
-    pub(crate) scheduled_at: Option<Instant>,
     state: State,
     job: Option<JobId>,
 }
@@ -126,7 +124,6 @@ impl Opening {
             tag,
             candidates: Vec::new(),
             give_up_at: now + open_within,
-            scheduled_at: None,
             state: State::Greeting,
             job: None,
         };

@@ -116,6 +116,43 @@ fn handshakes_are_bounded_together_and_for_each_source() {
 }
 
 #[test]
+fn a_source_that_keys_without_end_gets_only_so_much_work_done() {
+    let mut world = World::new(9);
+    let server = world.server(SERVER);
+    let mut raw = Raw::new("198.51.100.1:5000");
+    let cookie = raw.cookie(&mut world, SERVER).unwrap();
+    let certificate = [&b"\x81\x02\x1d\x02"[..], &[0x55; 128]].concat();
+    let component = b"\x02\x1d\x02\x02\x0ex".to_vec();
+    for session in 1..1_000 {
+        // Each takes the place of the one before.
+        let keying =
+            Keying { session, certificate: certificate.clone(), component: component.clone() };
+        let datagram = raw.datagram(0, &[keying.chunk(&cookie)]);
+        world.inject(raw.address, address(SERVER), datagram);
+        world.pass(2 * MS);
+    }
+    let counters = world.hosts[server].endpoint.counters();
+    assert!(counters.opened <= 82, "{}", counters.opened);
+    assert!(counters.limited >= 900);
+    assert_eq!(world.hosts[server].endpoint.sessions(), 1);
+}
+
+#[test]
+fn a_full_server_says_nothing_so_that_another_one_is_taken() {
+    let mut world = World::new(9);
+    let identity = crate::world::ephemeral(Group::Modp1024, &mut world.seed);
+    let settings = Settings { sessions_max: 1, ..Settings::server(address(SERVER)) };
+    let full = world.host(settings, identity);
+    let other = world.server("192.0.2.2:1935");
+    let (first, second) = (world.client("198.51.100.1:1"), world.client("198.51.100.2:1"));
+    world.open(first, &[SERVER]);
+    assert!(world.pass_until(S, |world| world.is_open(first)));
+    world.open(second, &[SERVER, "192.0.2.2:1935"]);
+    assert!(world.pass_until(S, |world| world.is_open(second) && world.is_open(other)));
+    assert_eq!(world.hosts[full].endpoint.sessions(), 1);
+}
+
+#[test]
 fn a_job_that_never_comes_back_costs_its_handshake_only() {
     let mut world = World::new(9);
     let (server, client) = (world.server(SERVER), world.client("198.51.100.1:5000"));

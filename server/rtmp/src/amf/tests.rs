@@ -136,11 +136,29 @@ fn the_tables_last_as_long_as_the_message() {
 
 #[test]
 fn following_a_reference_leaves_the_tables_as_they_were() {
-    // Object 1 holds the string "b"; it is followed, and then string 1 must still be "b".
-    let value = amf3("09 07 01  0a 0b 01 03 61 06 03 62 01  0a 02  06 02").unwrap();
+    // The object {a: "b"} is followed; the string after it is then the third, the object the
+    // third, and its traits the second.
+    let value = amf3(
+        "09 0f 01  0a 0b 01 03 61 06 03 62 01  0a 02  06 03 63  06 04  0a 13 01 00 03  0a 05 02 \
+         0a 04",
+    );
     let object = Value::object([("a", "b".into())]);
-    let dense = vec![object.clone(), object, "b".into()];
-    assert_eq!(value, Value::Array(Array { dense, named: vec![] }));
+    let truth = |truth: bool| Value::object([("a", truth.into())]);
+    let dense = vec![
+        object.clone(),
+        object,
+        "c".into(),
+        "c".into(),
+        truth(true),
+        truth(false),
+        truth(true),
+    ];
+    assert_eq!(value, Ok(Value::Array(Array { dense, named: vec![] })));
+    // AMF 0: after the reference to object 1 comes object 2.
+    let value = amf0("0a 00000004  0a 00000000  07 0001  0a 00000001 05  07 0002").unwrap();
+    let array = |dense: Vec<Value>| Value::Array(Array { dense, named: vec![] });
+    let (empty, null) = (array(vec![]), array(vec![Value::Null]));
+    assert_eq!(value, array(vec![empty.clone(), empty, null.clone(), null]));
 }
 
 #[test]

@@ -2,14 +2,12 @@
 //! Flash Video File Format 10.1, annex E.4).
 
 mod audio;
-mod speex;
 mod video;
 
 pub use audio::{
     ALAW_TAG, AudioCodec, AudioTag, G711_FRAME_LENGTH, MULAW_TAG, NELLYMOSER_FRAME_LENGTH,
     SPEEX_TAG, g711_frames,
 };
-pub use speex::{SPEEX_FRAME_LENGTH_AT_MOST, SpeexFrames, is_wideband};
 pub use video::{
     AvcConfiguration, AvcPacket, FrameType, SorensonHeader, VideoCodec, VideoTag, nal_units,
 };

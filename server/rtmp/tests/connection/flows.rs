@@ -133,3 +133,27 @@ fn the_hint_of_network_order_is_for_flows_with_sound_only() {
     assert!(pipe.client_says(1, 0, &[0xb2]));
     assert_eq!(pipe.server_heard.len(), 1);
 }
+
+#[test]
+fn what_a_client_opens_answers_to_the_first_control_flow_of_the_server() {
+    let mut pipe = Pipe::connected();
+    // One more control flow of the server's, and one that answers to nothing.
+    pipe.client.handle_flow_opened(5077, b"TC\x04\x00", Some(0));
+    pipe.client.handle_flow_opened(5078, b"TC\x04\x00", None);
+    pipe.client.handle_flow_opened(5079, b"TC\x04\x63", Some(0));
+    pipe.client.create_stream();
+    pipe.run();
+    pipe.client.publish(1, "mic");
+    pipe.run();
+    let associations: Vec<_> = pipe
+        .client_actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::OpenFlow { return_of, .. } => Some(*return_of),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(associations, [None, Some(5000), Some(5000)]);
+    assert_eq!(pipe.client.statistics().rejected_flows, 2);
+    assert!(!pipe.client_actions.contains(&Action::RejectFlow { flow: 5077, code: 0 }));
+}

@@ -1,10 +1,11 @@
 //! One Flash client: its connection, and what its streams are to calls.
 
+use crate::allowance::Allowance;
 use crate::crowd::Seat;
 use crate::legs::flash::Flows;
 use crate::legs::flash_time::{DownClock, UpClock};
 use base::LinkId;
-use rtmp::connection::Server;
+use rtmp::connection::{Server, ServerSettings};
 use std::time::Instant;
 
 /// The media of one call of a client.
@@ -37,6 +38,8 @@ pub struct Client {
     /// Where its session comes from.
     pub address: std::net::IpAddr,
     pub talks: Vec<Talk>,
+    /// How many commands it may give.
+    pub allowance: Allowance,
     /// When the connection wants to be woken, as it stands in the table.
     pub wake_at: Option<Instant>,
     next_call: u32,
@@ -46,9 +49,10 @@ pub struct Client {
 
 impl Client {
     /// A client whose session has just opened.
-    pub fn new(connection: Server, address: std::net::IpAddr, seat: Seat) -> Client {
+    pub fn new(now: Instant, address: std::net::IpAddr, seat: Seat) -> Client {
         Client {
-            connection,
+            connection: Server::new(now, ServerSettings::default()),
+            allowance: Allowance::new(now),
             flows: Flows::default(),
             link: None,
             address,

@@ -24,16 +24,17 @@ use crate::legs;
 use crate::net::{PortId, Wire};
 use base::{Datagram, LinkId, Private, Seed};
 use client::Client;
-use rtmfp::session::SessionEvent;
+use requests::Way;
+use rtmfp::session::{KeepAlive, SessionEvent};
 use rtmfp::{Command, Endpoint, Event, SessionId};
-use rtmp::connection::{Action, ConnectRequest, Server, ServerEvent, ServerSettings};
+use rtmp::connection::{Action, ConnectRequest, ServerEvent};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
 use signalling::ServerMessage;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Links of Flash clients are numbered from here; those of pages are far below.
 const FIRST_LINK: u64 = 1 << 62;
@@ -44,6 +45,11 @@ const CLIENTS_OF_ONE: usize = 64;
 const WORDS: usize = 4_096;
 /// How often a client is advised to look after us, and its peers after it, in milliseconds.
 const KEEP_ALIVE: (u32, u32) = (10_000, 10_000);
+
+/// A client that says nothing is pinged, and counts as gone well within the half minute after which
+/// its call must be over.
+const PING_EVERY: Duration = Duration::from_secs(6);
+const DEAD_AFTER: Duration = Duration::from_secs(24);
 
 /// The Flash clients of one shard.
 pub(super) struct Flash {
@@ -65,7 +71,11 @@ impl Flash {
     pub(super) fn new(port: PortId, local: SocketAddr, mut seed: Seed) -> Option<Flash> {
         let groups = [rtmfp::crypto::Group::Modp2048, rtmfp::crypto::Group::Modp1024];
         let identity = rtmfp::crypto::Identity::server(&groups, None, &mut seed).ok()?;
-        let settings = rtmfp::Settings { sessions_max: CLIENTS, ..rtmfp::Settings::server(local) };
+        let mut settings = rtmfp::Settings::server(local);
+        settings.sessions_max = CLIENTS;
+        settings.session.keep_alive = KeepAlive { every: PING_EVERY, dead_after: DEAD_AFTER };
+        // Clients that know each other's peer ID find each other through us (RFC 7016 3.5.1.6).
+        settings.introduce = true;
         Some(Flash {
             port,
             endpoint: Endpoint::new(settings, identity, seed),
@@ -178,8 +188,7 @@ impl<W: Wire> Core<W> {
                     let orderly = false;
                     return flash.endpoint.command(now, Command::Close { session, orderly });
                 };
-                let connection = Server::new(now, ServerSettings::default());
-                flash.clients.insert(session, Client::new(connection, address, seat));
+                flash.clients.insert(session, Client::new(now, address, seat));
                 self.drain_client(now, session);
             }
             Event::Session { session, event } => self.handle_session_event(now, session, event),
@@ -269,10 +278,10 @@ impl<W: Wire> Core<W> {
                 self.answer_request(now, session, &name, transaction, arguments);
             }
             ServerEvent::PublishRequested { stream, name } => {
-                self.publish_stream(now, session, stream, &name);
+                self.carry_call(now, session, stream, &name, Way::Up);
             }
             ServerEvent::PlayRequested { stream, name } => {
-                self.play_stream(now, session, stream, &name)
+                self.carry_call(now, session, stream, &name, Way::Down);
             }
             ServerEvent::PublishStopped { stream } | ServerEvent::PlayStopped { stream } => {
                 self.stop_stream(session, stream);

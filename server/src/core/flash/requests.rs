@@ -16,6 +16,15 @@ use signalling::{CallState, ClientMessage, HangupReason};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+/// One way of a call's sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The microphone: the client publishes.
+    Up,
+    /// The far end: the client plays.
+    Down,
+}
+
 /// The answer to a command.
 type Answer = Result<Value, Refusal>;
 
@@ -31,6 +40,13 @@ impl<W: Wire> Core<W> {
     ) {
         let link = self.flash_client(session).and_then(|client| client.link);
         let Some(link) = link else { return };
+        if !self.flash_client(session).is_some_and(|client| client.allowance.take(now)) {
+            let refusal = Refusal::new(code::CALL_FAILED, "Too many commands: wait a second.");
+            if let Some(client) = self.flash_client(session) {
+                client.connection.error(transaction, &refusal);
+            }
+            return;
+        }
         let answer = Request::parse(name, arguments)
             .and_then(|request| self.obey(now, session, link, request));
         let Some(client) = self.flash_client(session) else { return };
@@ -125,54 +141,42 @@ impl<W: Wire> Core<W> {
         Err(Refusal::new(code::CALL_FAILED, "Only a call that was answered can be held."))
     }
 
-    /// A stream wants to carry the microphone of a call.
-    pub(super) fn publish_stream(
+    /// A stream wants to carry one way of a call's sound.
+    pub(super) fn carry_call(
         &mut self,
         now: Instant,
         session: SessionId,
         stream: u32,
         name: &str,
+        way: Way,
     ) {
         let id = self.streamed_call(session, name);
         let Some(client) = self.flash_client(session) else { return };
         let talk = name.parse().ok().and_then(|call| client.talk(call));
-        match (id, talk) {
-            (Some(id), Some(talk)) => {
+        let (Some(id), Some(talk)) = (id, talk) else {
+            let words = "There is no such call: streams come after call or answer.";
+            return match way {
+                Way::Up => {
+                    let refusal = Refusal::new(code::PUBLISH_BAD_NAME, words);
+                    client.connection.refuse_publish(stream, &refusal);
+                }
+                Way::Down => {
+                    let refusal = Refusal::new(code::PLAY_STREAM_NOT_FOUND, words);
+                    client.connection.refuse_play(stream, &refusal);
+                }
+            };
+        };
+        match way {
+            Way::Up => {
                 talk.publishing = Some(stream);
                 client.connection.accept_publish(stream);
-                self.call_event(now, id, LegEvent::VisitorConnected);
             }
-            _ => {
-                let words = "There is no such call: publish(callId) comes after call or answer.";
-                let refusal = Refusal::new(code::PUBLISH_BAD_NAME, words);
-                client.connection.refuse_publish(stream, &refusal);
-            }
-        }
-    }
-
-    /// A stream wants to carry the far end of a call.
-    pub(super) fn play_stream(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        stream: u32,
-        name: &str,
-    ) {
-        let id = self.streamed_call(session, name);
-        let Some(client) = self.flash_client(session) else { return };
-        let talk = name.parse().ok().and_then(|call| client.talk(call));
-        match (id, talk) {
-            (Some(id), Some(talk)) => {
+            Way::Down => {
                 talk.playing = Some(stream);
                 client.connection.accept_play(stream);
-                self.call_event(now, id, LegEvent::VisitorConnected);
-            }
-            _ => {
-                let words = "There is no such call: play(callId) comes after call or answer.";
-                let refusal = Refusal::new(code::PLAY_STREAM_NOT_FOUND, words);
-                client.connection.refuse_play(stream, &refusal);
             }
         }
+        self.call_event(now, id, LegEvent::VisitorConnected);
     }
 
     fn streamed_call(&mut self, session: SessionId, name: &str) -> Option<CallId> {

@@ -100,7 +100,7 @@ impl<W: Wire> Core<W> {
         };
         let Some(id) = self.calls.by_page(link, call) else { return };
         if codec == Codec::Speex16 {
-            let mut frames = Frames::new(tag.sound, Packing::Octets);
+            let mut frames = Frames::new(tag.sound, Packing::of(tag.sound));
             for number in 0..FRAMES {
                 let Some(frame) = frames.next() else { break };
                 let mut octets = [0; speex::MAX_OCTETS];

@@ -1,12 +1,12 @@
-//! How much a page may say.
+//! How much a page may say, by WebSocket or through Flash.
 
 use signalling::limits;
 use std::time::Instant;
 
 /// A token bucket: [`limits::MESSAGES_PER_SECOND`] in the long run, [`limits::MESSAGES_BURST`] at
-/// once. It belongs to the link, so that a new socket brings no new allowance.
+/// once. It belongs to the page and not to its socket, so that a new socket brings no new allowance.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     left: f64,
     at: Instant,
 }
