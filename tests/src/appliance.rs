@@ -5,7 +5,7 @@ use crate::place::{self, Place};
 use crate::program::Program;
 use crate::wait;
 use crate::web;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const TALKATIVE: &str = "info,click2call=debug,sip=debug";
 pub struct Shop {
     accounts: Vec<String>,
     buttons: Vec<String>,
+    /// Page-supplied accounts.
+    webphone: String,
     /// RTP ports to have; 0 for the usual number.
     rtp_ports: u16,
     /// The call log; none for one in the scenario's folder.
@@ -43,6 +45,12 @@ impl Shop {
     /// A button by its lines: `destination = "..."` and so on.
     pub fn button(mut self, name: &str, lines: &str) -> Shop {
         self.buttons.push(format!("[buttons.{name}]\n{lines}\n"));
+        self
+    }
+
+    /// Page-supplied accounts at this registrar, for the store's pages.
+    pub fn webphone(mut self, registrar: SocketAddr) -> Shop {
+        self.webphone = format!("[webphone]\nregistrars = [\"{registrar}\"]\n{ORIGINS}\n");
         self
     }
 
@@ -76,9 +84,10 @@ impl Shop {
 
     fn text(&self, listen: &str) -> String {
         format!(
-            "public_url = \"http://127.0.0.1:8080\"\n\n{listen}\n{}{}",
+            "public_url = \"http://127.0.0.1:8080\"\n\n{listen}\n{}{}{}",
             self.accounts.join("\n"),
-            self.buttons.join("\n")
+            self.buttons.join("\n"),
+            self.webphone
         )
     }
 }
@@ -94,6 +103,8 @@ pub struct Appliance {
     program: Program,
     /// Pages and WebSocket.
     pub http: SocketAddr,
+    /// Flash.
+    pub rtmfp: SocketAddr,
     config: Option<PathBuf>,
     listen: String,
     call_log: PathBuf,
@@ -195,6 +206,8 @@ impl Appliance {
     }
 
     fn greeted(place: &Place, name: &str, mut command: Command) -> Appliance {
+        let rtmfp = SocketAddr::from((Ipv4Addr::LOCALHOST, place::port()));
+        command.arg("--listen-rtmfp").arg(rtmfp.to_string());
         command.env("NO_COLOR", "1");
         let log = place.path(&format!("{name}.log"));
         let mut program = Program::start("click2call", &mut command, &log);
@@ -203,7 +216,7 @@ impl Appliance {
         let http = address.and_then(|address| address.parse().ok());
         let http = http.unwrap_or_else(|| panic!("no address in {line:?}"));
         let call_log = place.path("appliance.db");
-        Appliance { program, http, config: None, listen: String::new(), call_log }
+        Appliance { program, http, rtmfp, config: None, listen: String::new(), call_log }
     }
 
     /// The origin of its own pages.

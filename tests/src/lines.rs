@@ -1,9 +1,11 @@
-//! A phone with as many lines as it is called on: it answers every call at once and talks PCMU.
+//! A phone with as many lines as it is called on: it answers every call at once and talks PCMU, or
+//! another codec of one rate.
 //!
 //! It is a measuring instrument, not a user agent: it takes the requests of one well-behaved peer.
 
 use crate::look::{Look, beat, next_beat};
 use crate::visitor::runtime;
+use base::Codec;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -24,11 +26,17 @@ pub struct Lines {
 impl Lines {
     /// Starts a phone that looks at its SIP socket so; its lines look on the beat.
     pub fn start(look: Look) -> Lines {
+        Lines::start_with(look, Codec::Pcmu)
+    }
+
+    /// The same with lines that talk another codec: Speex at 16 kHz, or PCMU.
+    pub fn start_with(look: Look, codec: Codec) -> Lines {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let sip = socket.local_addr().unwrap();
         let invites = Arc::new(Mutex::new(Vec::new()));
-        let task = runtime().spawn(run(socket, look, sip, Arc::clone(&invites))).abort_handle();
+        let task =
+            runtime().spawn(run(socket, (look, codec), sip, Arc::clone(&invites))).abort_handle();
         Lines { sip, invites, task }
     }
 
@@ -44,44 +52,63 @@ impl Drop for Lines {
     }
 }
 
-/// A line that talks: it sends 20 ms of PCMU again and again and throws away what it hears.
+/// A line that talks: it sends 20 ms of sound again and again and throws away what it hears.
 #[derive(Debug)]
 pub struct Line {
     /// Where it listens.
     pub rtp: SocketAddr,
+    format: (Codec, u8),
     task: tokio::task::AbortHandle,
 }
 
 impl Line {
-    /// Takes a line and talks to where the SDP says.
+    /// Takes a line and talks PCMU to where the SDP says.
     pub fn talk(sdp: &str) -> Option<Line> {
+        Line::talk_with(sdp, Codec::Pcmu)
+    }
+
+    fn talk_with(sdp: &str, codec: Codec) -> Option<Line> {
+        let number = match codec {
+            Codec::Speex16 => sdp.lines().find_map(|line| {
+                let (number, format) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+                (format.trim() == "speex/16000").then(|| number.parse().ok()).flatten()
+            })?,
+            _ => 0,
+        };
         let host = sdp.lines().find_map(|line| line.strip_prefix("c=IN IP4 "))?;
         let port = sdp.lines().find_map(|line| line.strip_prefix("m=audio "))?;
         let to = format!("{}:{}", host.trim(), port.split(' ').next()?).parse().ok()?;
-        let line = Line::reserve();
+        let line = Line::reserve_with((codec, number));
         line.1.send(to).ok()?;
         Some(line.0)
     }
 
     /// Takes a line that talks once it is told where to.
     pub fn reserve() -> (Line, tokio::sync::oneshot::Sender<SocketAddr>) {
+        Line::reserve_with((Codec::Pcmu, 0))
+    }
+
+    fn reserve_with(format: (Codec, u8)) -> (Line, tokio::sync::oneshot::Sender<SocketAddr>) {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let rtp = socket.local_addr().unwrap();
         let (told, telling) = tokio::sync::oneshot::channel();
         let task = runtime().spawn(async move {
             if let Ok(to) = telling.await {
-                speak(socket, to).await;
+                speak(socket, to, format).await;
             }
         });
-        (Line { rtp, task: task.abort_handle() }, told)
+        (Line { rtp, format, task: task.abort_handle() }, told)
     }
 
     /// Its side of the media.
     pub fn sdp(&self) -> String {
+        let (codec, number) = self.format;
+        let name = if codec == Codec::Speex16 { "speex/16000" } else { "PCMU/8000" };
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=ssrc:7 cname:line\r\n",
+             m=audio {} RTP/AVP {number}\r\na=rtpmap:{number} {name}\r\na=ptime:20\r\n\
+             a=ssrc:7 cname:line\r\n",
             self.rtp.port()
         )
     }
@@ -93,19 +120,23 @@ impl Drop for Line {
     }
 }
 
-async fn speak(socket: std::net::UdpSocket, to: SocketAddr) {
+async fn speak(socket: std::net::UdpSocket, to: SocketAddr, (codec, number): (Codec, u8)) {
     let mut tone = vec![0; 160];
     let steady = audio::tone::Tone::steady(650.0, -10.0);
     audio::tone::ToneGenerator::new(steady, crate::sound::RATE).fill(&mut tone);
-    let payload: Vec<u8> = tone.into_iter().map(audio::ulaw_encode).collect();
-    let mut packet = vec![0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+    let mut payload = vec![0; audio::MAX_ENCODED];
+    let mut encoder = audio::Encoder::new(codec, crate::sound::RATE).unwrap();
+    let length = encoder.encode(&tone, &mut payload).unwrap();
+    payload.truncate(length);
+    let step = codec.clock_rate() / 50;
+    let mut packet = vec![0x80, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
     packet.extend(payload);
     let mut buffer = [0; 2_048];
     let mut ticks = tokio::time::interval_at(next_beat().into(), FRAME);
-    for number in 0u32.. {
+    for count in 0u32.. {
         ticks.tick().await;
-        packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
-        packet[4..8].copy_from_slice(&(number * 160).to_be_bytes());
+        packet[2..4].copy_from_slice(&(count as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&(count * step).to_be_bytes());
         // An error tells of an earlier packet that found nobody.
         let _ = socket.send_to(&packet, to);
         while socket.recv(&mut buffer).is_ok() {}
@@ -133,7 +164,7 @@ async fn next(
 
 async fn run(
     socket: std::net::UdpSocket,
-    look: Look,
+    (look, codec): (Look, Codec),
     own: SocketAddr,
     invites: Arc<Mutex<Vec<Instant>>>,
 ) {
@@ -168,7 +199,7 @@ async fn run(
                 if !lines.contains_key(&id) {
                     invites.lock().unwrap().push(Instant::now());
                     replies.push(reply("180 Ringing", ";tag=lines", ""));
-                    if let Some(line) = Line::talk(sdp) {
+                    if let Some(line) = Line::talk_with(sdp, codec) {
                         lines.insert(id.clone(), line);
                     }
                 }

@@ -30,6 +30,20 @@ impl Heard {
         pieces.flat_map(|(_, pcm)| pcm.iter().copied()).collect()
     }
 
+    /// When a tone was first heard for 40 ms since a time: when the last of those 40 ms had come.
+    pub fn first(&self, frequency: f32, from: Instant) -> Option<Instant> {
+        let length = RATE.khz() * 40;
+        let mut pcm = Vec::new();
+        for (at, piece) in self.pieces.iter().filter(|(at, _)| *at >= from) {
+            pcm.extend_from_slice(piece);
+            let start = pcm.len().saturating_sub(length);
+            if pcm.len() >= length && measure::tone_level(&pcm[start..], RATE, frequency) > -14.0 {
+                return Some(*at);
+            }
+        }
+        None
+    }
+
     /// What came in the last so many milliseconds.
     pub fn last(&self, milliseconds: u64) -> Vec<i16> {
         let from = Instant::now().checked_sub(Duration::from_millis(milliseconds));

@@ -73,6 +73,8 @@ impl Core<Sockets> {
                 for place in found.iter() {
                     self.handle_datagram(now, *port, &place.datagram(&buffer));
                 }
+                // A Flash client's call comes by a datagram.
+                self.note_invited(Instant::now);
             }
         }
         self.wire.return_buffer(buffer);

@@ -294,6 +294,11 @@ impl Visitor {
         self.order(Order::Restart { call: self.calls });
     }
 
+    /// Begins to look for the longest gap anew.
+    pub fn measure_gap(&self) {
+        self.shared.update(|seen| (seen.longest_gap, seen.packet_at) = (Duration::ZERO, None));
+    }
+
     /// Sends a message as it is.
     pub fn send(&self, message: signalling::ClientMessage) {
         self.order(Order::Message(message));

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what calls cost, as medians of interleaved runs.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod flash;
 mod pages;
 mod rows;
 
@@ -18,7 +19,7 @@ Usage: bench [--runs N] [--calls N] [--seconds N]
   --runs N      runs of every row (5)
   --calls N     calls at once where sound flows (20)
   --seconds N   how long sound flows in one run (8)
-  --only PART   one part of the table: start, relay, transcode, setup or pages";
+  --only PART   one part of the table: start, relay, transcode, setup, flash or pages";
 
 fn main() -> ExitCode {
     let mut bench = Bench { calls: 20, seconds: 8, only: None };

@@ -1,6 +1,6 @@
 //! The rows of the table.
 
-use crate::pages;
+use crate::{flash, pages};
 use base::Codec;
 use harness::appliance::ORIGINS;
 use harness::lines::{Line, Lines};
@@ -22,7 +22,7 @@ pub struct Bench {
 }
 
 /// The parts of the table, in the order in which they are measured.
-pub const PARTS: [&str; 5] = ["start", "relay", "transcode", "setup", "pages"];
+pub const PARTS: [&str; 6] = ["start", "relay", "transcode", "setup", "flash", "pages"];
 
 /// A row: its key, what is printed, and what is wanted of it.
 pub struct Row {
@@ -73,6 +73,15 @@ pub const ROWS: &[Row] = &[
     row("transcode-memory", "memory of a transcoded call, KB", Some(120.0)),
     row("invite", "click to INVITE at the phone, ms", Some(50.0)),
     row("ringing", "click to ringing at the page, ms", Some(400.0)),
+    row("flash-handshake", "RTMFP handshake, static key of group 2, ms CPU", None),
+    row("flash-handshakes", "  of these a second by one core", None),
+    row("flash-handshake-14", "RTMFP handshake with HMAC, group 14, ms CPU", None),
+    row("flash-handshakes-14", "  of these a second by one core", None),
+    row("flash-memory", "memory of a Flash client of 1000, KB", Some(40.0)),
+    row("flash-relay", "RTMFP Speex <-> RTP Speex, us CPU a message of 20 ms", Some(9.0)),
+    row("flash-relay-call", "  the same, ms CPU a second of call", None),
+    row("flash-transcode", "RTMFP Speex <-> RTP PCMU, ms CPU a second of call", Some(8.0)),
+    row("flash-gap", "longest gap in a call under 10000 hellos a second, ms", Some(60.0)),
     row("page", "call page by 32 kept connections, us CPU a request", Some(10.0)),
     row("file", "18 KB of JavaScript in the same way, us CPU a request", Some(10.0)),
     row("start", "start to first page, ms", Some(100.0)),
@@ -100,19 +109,28 @@ pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
         figures.extend(setup());
         figures.extend(delays());
     }
+    if wanted("flash") {
+        figures.extend(flash::all(bench));
+    }
     if wanted("pages") {
         figures.extend(pages());
     }
     figures
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn shop(phone: SocketAddr) -> Shop {
+pub fn shop(phone: SocketAddr) -> Shop {
+    shop_with(phone, Codec::Pcmu)
+}
+
+/// A shop whose phone line has this codec.
+pub fn shop_with(phone: SocketAddr, codec: Codec) -> Shop {
     let account = format!(
-        "registrar = \"{phone}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"pcmu\"]"
+        "registrar = \"{phone}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"{}\"]",
+        codec.key()
     );
     let button = format!("destination = \"sip:sales@{phone}\"\n{ORIGINS}\nmax_calls = 500");
     Shop::new().account("main", &account).button("sales", &button).rtp_ports(400).terse()

@@ -1,0 +1,32 @@
+//! Visitors with Flash Player: RTMFP from a real socket to real phones.
+
+mod accounts;
+mod calls;
+mod doors;
+mod floods;
+mod networks;
+
+use harness::{Appliance, FlashSettings, FlashVisitor, Handset, HandsetSettings, Place, Shop};
+
+/// What the two ends say.
+const VISITOR: f32 = 440.0;
+const PHONE: f32 = 660.0;
+
+/// A call that is up between a client and a phone of ours.
+struct Talk {
+    appliance: Appliance,
+    phone: Handset,
+    visitor: FlashVisitor,
+    place: Place,
+}
+
+/// `codecs`: those of the account.
+fn talk(name: &str, phone: HandsetSettings, codecs: &[&str], client: FlashSettings) -> Talk {
+    let place = Place::new(name);
+    let phone = Handset::start(phone);
+    let appliance = Appliance::start(&place, &Shop::trunk(phone.sip, codecs));
+    let mut visitor = FlashVisitor::connect(&appliance, client);
+    visitor.call();
+    visitor.talks();
+    Talk { appliance, phone, visitor, place }
+}
