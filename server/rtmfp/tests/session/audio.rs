@@ -187,9 +187,8 @@ fn after_an_outage_the_end_that_speaks_first_wakes_the_other() {
     }
     let again = [0, 1].map(|end| {
         let mut events = world.ends[end].events.iter();
-        let first = events.find(|(at, event)| {
-            *at > back && matches!(event, SessionEvent::Message { .. })
-        });
+        let first =
+            events.find(|(at, event)| *at > back && matches!(event, SessionEvent::Message { .. }));
         first.unwrap().0
     });
     let apart = again[0].max(again[1]) - again[0].min(again[1]);
