@@ -24,8 +24,7 @@ const appliance = await Appliance.demo('flash');
 const shop = await openRuffleShop(appliance);
 const browser = await launchChromium('flash', { microphone: 'refused' });
 
-// The appliance may have no port for Flash open, and Ruffle could not reach it anyway: the page is
-// told of one, so that the film is loaded.
+// Ruffle cannot reach the appliance's port for Flash, so it does not matter which one it is told.
 const visit = (t, options) => visitWithRuffle(t, browser, shop, options);
 
 async function picture(page, name) {

@@ -10,8 +10,13 @@ const TOLERATED_MS: i64 = 30;
 const SPURT_MS: i64 = 60;
 /// More than this between two messages is a new start, not a loss.
 const LONGEST_LOSS_MS: i64 = 1_000;
-/// How far the time of what is sent may drift from the clock on the wall.
-const DRIFT: Duration = Duration::from_millis(150);
+/// How far the time of what is sent may run ahead of the clock on the wall.
+const AHEAD: Duration = Duration::from_millis(150);
+/// How far it may be behind: a network that stood still lets go of a second of sound at once, as
+/// much as senders keep, and each piece of it still has its own time.
+const BEHIND: Duration = Duration::from_millis(1_500);
+/// What one source leaves out at most, in packets and in seconds; more is another source.
+const LONGEST_GAP: (u64, u64) = (500, 10);
 
 /// What a frame made of a client's message is stamped with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +105,12 @@ impl DownClock {
         let rate = u64::from(frame.codec.clock_rate());
         let followed = self.last.filter(|last| last.codec == frame.codec).and_then(|last| {
             let step = frame.timestamp.wrapping_sub(last.timestamp);
-            let near = frame.sequence.wrapping_sub(last.sequence).wrapping_sub(1) < 50;
+            let (packets, seconds) = LONGEST_GAP;
+            let near = frame.sequence.wrapping_sub(last.sequence).wrapping_sub(1) < packets
+                && u64::from(step) < seconds * rate;
             let scaled = last.scaled + u64::from(step) * 1000;
-            let drift = Duration::from_millis(scaled / rate).abs_diff(wall);
-            (near && u64::from(step) < rate && drift <= DRIFT).then_some(scaled)
+            let at = Duration::from_millis(scaled / rate);
+            (near && at <= wall + AHEAD && wall <= at + BEHIND).then_some(scaled)
         });
         let wall_ms = wall.as_millis() as u64;
         // Time never goes back, whatever the source does.
@@ -184,6 +191,31 @@ mod tests {
             clock.milliseconds(at(ms), &frame(sequence, timestamp, at(ms)))
         });
         assert_eq!(times, [0, 20, 40, 80]);
+    }
+
+    #[test]
+    fn what_a_stalled_network_lets_go_at_once_keeps_the_times_of_its_source() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut clock = DownClock::default();
+        let mut time = |ms, number: u32| {
+            clock.milliseconds(at(ms), &frame(number.into(), number * 160, at(ms)))
+        };
+        assert_eq!([time(0, 0), time(20, 1)], [0, 20]);
+        // For two seconds nothing comes; then the last of them at once, and all goes on.
+        let burst: Vec<_> = (61..=110).map(|number| time(2_200, number)).collect();
+        assert_eq!(burst, (61..=110).map(|number| number * 20).collect::<Vec<_>>());
+        assert_eq!([time(2_220, 111), time(2_240, 112)], [2_220, 2_240]);
+    }
+
+    #[test]
+    fn a_source_whose_time_stood_still_for_long_goes_on_at_the_walls_time() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut clock = DownClock::default();
+        clock.milliseconds(at(0), &frame(1, 0, at(0)));
+        assert_eq!(clock.milliseconds(at(5_000), &frame(2, 160, at(5_000))), 5_000);
+        assert_eq!(clock.milliseconds(at(5_020), &frame(3, 320, at(5_020))), 5_020);
     }
 
     #[test]

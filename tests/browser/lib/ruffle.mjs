@@ -36,7 +36,7 @@ export async function openRuffleShop(appliance) {
 
 /**
  * A visitor's page that embeds the phone. `port` is what the page is told of the appliance's port for
- * Flash, null for what the appliance itself says; `film` is another film than the appliance's.
+ * Flash, null where it takes no such calls; `film` is another film than the appliance's.
  */
 export async function visitWithRuffle(t, browser, shop, { port = 1935, film, embed = {} } = {}) {
   const context = await browser.newContext({ viewport: { width: 500, height: 320 } });
@@ -45,7 +45,7 @@ export async function visitWithRuffle(t, browser, shop, { port = 1935, film, emb
   page.asked = [];
   page.on('request', (request) => page.asked.push(request.url()));
   const headers = { 'access-control-allow-origin': '*' };
-  if (port) await page.route('**/api/flash.json', (route) => route.fulfill({ json: { port }, headers }));
+  await page.route('**/api/flash.json', (route) => route.fulfill({ json: { port }, headers }));
   if (film) {
     await page.route('**/api/webphone.swf', (route) => route.fulfill({
       body: film, headers: { ...headers, 'content-type': 'application/x-shockwave-flash' },

@@ -1,6 +1,7 @@
 //! Visitors with Flash Player: RTMFP from a real socket to real phones.
 
 mod accounts;
+mod between;
 mod calls;
 mod doors;
 mod floods;

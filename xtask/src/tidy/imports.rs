@@ -24,7 +24,7 @@ const OURS: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates from outside and the only ones of ours that may use them.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     ("str0m", &["click2call-webrtc"]),
     ("rsip", &["click2call-sip"]),
     ("md-5", &["click2call-sip"]),
@@ -32,6 +32,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("cbc", &["click2call-rtmfp"]),
     ("hmac", &["click2call-rtmfp"]),
     ("crypto-bigint", &["click2call-rtmfp"]),
+    ("num-bigint", &["click2call-rtmfp"]),
     ("subtle", &["click2call-rtmfp"]),
     ("zeroize", &["click2call-rtmfp"]),
     ("rusqlite", &["click2call-store"]),

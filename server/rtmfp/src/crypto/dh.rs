@@ -4,6 +4,7 @@ use super::moduli;
 use base::Seed;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, U384, Uint};
+use num_bigint::BigUint;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A MODP group.
@@ -27,7 +28,7 @@ const EXPONENT_BITS: usize = 384;
 const MARGIN: u64 = 1 << 24;
 
 /// The one bits, and the zero bits below the leading one, that a public key has at least (ibid.).
-const BITS_OF_EACH: u32 = 16;
+const BITS_OF_EACH: u64 = 16;
 
 const MODULUS_2: Odd<Uint<{ 1024 / Uint::<1>::BITS as usize }>> = Odd::from_be_hex(moduli::GROUP_2);
 const MODULUS_5: Odd<Uint<{ 1536 / Uint::<1>::BITS as usize }>> = Odd::from_be_hex(moduli::GROUP_5);
@@ -69,12 +70,24 @@ impl Group {
     /// Whether a public key has the properties that RFC 7425 section 4.6.2 asks for. A session must
     /// not open with one that has not.
     pub fn accepts(self, public: &[u8]) -> bool {
-        match self {
-            Group::Modp1024 => acceptable(&MODULUS_2, public),
-            Group::Modp1536 => acceptable(&MODULUS_5, public),
-            Group::Modp2048 => acceptable(&MODULUS_14, public),
-            Group::Modp4096 => acceptable(&MODULUS_16, public),
-        }
+        let key = BigUint::from_bytes_be(public);
+        let (margin, width, ones) = (BigUint::from(MARGIN), key.bits(), key.count_ones());
+        let zeros = width.saturating_sub(ones);
+        key >= margin
+            && key + margin <= self.modulus()
+            && ones >= BITS_OF_EACH
+            && zeros >= BITS_OF_EACH
+    }
+
+    /// The modulus as a number of any size: what is public needs no constant time.
+    fn modulus(self) -> BigUint {
+        let digits = match self {
+            Group::Modp1024 => moduli::GROUP_2,
+            Group::Modp1536 => moduli::GROUP_5,
+            Group::Modp2048 => moduli::GROUP_14,
+            Group::Modp4096 => moduli::GROUP_16,
+        };
+        BigUint::parse_bytes(digits.as_bytes(), 16).unwrap_or_default()
     }
 }
 
@@ -170,15 +183,6 @@ fn number<const LIMBS: usize>(octets: &[u8]) -> Option<Uint<LIMBS>> {
     let start = padded.len().checked_sub(significant.len())?;
     padded.get_mut(start..)?.copy_from_slice(significant);
     Some(Uint::from_be_slice(&padded))
-}
-
-fn acceptable<const LIMBS: usize>(modulus: &Odd<Uint<LIMBS>>, public: &[u8]) -> bool {
-    let Some(key) = number::<LIMBS>(public) else { return false };
-    let margin = Uint::from_u64(MARGIN);
-    let highest = modulus.as_ref().wrapping_sub(&margin);
-    let ones: u32 = public.iter().map(|octet| octet.count_ones()).sum();
-    let zeros = key.bit_width_vartime().saturating_sub(ones);
-    key >= margin && key <= highest && ones >= BITS_OF_EACH && zeros >= BITS_OF_EACH
 }
 
 /// `base ^ exponent` in the field, padded to the length of the modulus. The base is public.

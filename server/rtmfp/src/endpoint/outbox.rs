@@ -166,3 +166,51 @@ impl Outbox {
         self.queue.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::chunk::RHello;
+    use crate::crypto::cipher;
+    use crate::packet;
+    use crate::startup::fragments::Reassembly;
+    use std::time::Duration;
+
+    #[test]
+    fn a_large_packet_leaves_in_pieces_three_every_200_ms() {
+        let route = (SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([192, 0, 2, 2], 2)));
+        let certificate = vec![7; 9_000];
+        let hello = RHello { tag_echo: b"tag", cookie: b"cookie", certificate: &certificate };
+        let start = Instant::now();
+        let mut out = Outbox::new();
+        out.startup(start, route, 0, &Chunk::RHello(hello));
+        let (mut now, mut sent, mut whole) = (start, Vec::new(), None);
+        let (mut startup, mut scratch) = (Cipher::startup(), Vec::new());
+        let mut reassembly = Reassembly::default();
+        loop {
+            let mut octets = 0;
+            let mut count = 0;
+            while let Some(transmit) = out.pop() {
+                octets += transmit.payload.len();
+                count += 1;
+                let (_, encrypted) = cipher::session_id(&transmit.payload).unwrap();
+                let plain = startup.open(encrypted, &mut scratch).unwrap();
+                let (header, mut chunks) = packet::parse(plain).unwrap();
+                let Some(Chunk::Fragment(piece)) = chunks.next() else { panic!() };
+                whole = whole.or(reassembly.handle(now, route.1, header.mode, &piece));
+            }
+            assert!(octets <= 4_380, "{octets} octets at once");
+            sent.push(count);
+            let Some(at) = out.poll_timeout() else { break };
+            assert_eq!(at, now + Duration::from_millis(200));
+            now = at;
+            out.handle_timeout(now);
+        }
+        assert_eq!(sent, [3, 3, 2]);
+        let whole = whole.unwrap();
+        let (_, mut chunks) = packet::parse(&whole).unwrap();
+        assert_eq!(chunks.next(), Some(Chunk::RHello(hello)));
+    }
+}

@@ -2,7 +2,7 @@
 
 mod delivery;
 mod probe;
-mod queue;
+pub(crate) mod queue;
 pub(crate) mod receive;
 pub(crate) mod send;
 mod sequences;

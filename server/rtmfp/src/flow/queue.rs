@@ -1,4 +1,4 @@
-//! One entry of a sending flow's queue.
+//! One entry of a sending flow's queue, and what sending and acknowledging make of it.
 
 use crate::chunk::FragmentControl;
 use std::time::Instant;
@@ -47,4 +47,27 @@ impl Fragment {
     pub(super) fn placeholder(now: Instant, sequence: u64) -> Self {
         Fragment { abandoned: true, ..Fragment::new(now, sequence, FragmentControl::Whole) }
     }
+}
+
+/// What the session's budget leaves to one packet.
+pub(crate) struct Budget {
+    /// Octets outstanding in the session.
+    pub(crate) outstanding: u64,
+    /// The congestion window.
+    pub(crate) window: u64,
+    /// The next place in the order of transmission.
+    pub(crate) transmission: u64,
+    /// Fragments sent again.
+    pub(crate) resent: u64,
+    /// Fragments sent.
+    pub(crate) sent: u64,
+}
+
+/// What an acknowledgement did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Acknowledged {
+    /// Octets that are no longer outstanding.
+    pub(crate) octets: u64,
+    /// The highest place in the order of transmission that was acknowledged.
+    pub(crate) transmission: u64,
 }

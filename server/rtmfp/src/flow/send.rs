@@ -2,7 +2,7 @@
 
 use super::FlowId;
 use super::probe::Probe;
-use super::queue::Fragment;
+use super::queue::{Acknowledged, Budget, Fragment};
 use crate::chunk::{Chunk, FragmentControl, NextUserData, UserData, UserDataFlags};
 use crate::option;
 use crate::packet::PacketWriter;
@@ -27,29 +27,6 @@ const FORWARD_TRIES: u8 = 3;
 pub(crate) enum SendState {
     Open,
     Closing,
-}
-
-/// What the session's budget leaves to one packet.
-pub(crate) struct Budget {
-    /// Octets outstanding in the session.
-    pub(crate) outstanding: u64,
-    /// The congestion window.
-    pub(crate) window: u64,
-    /// The next place in the order of transmission.
-    pub(crate) transmission: u64,
-    /// Fragments sent again.
-    pub(crate) resent: u64,
-    /// Fragments sent.
-    pub(crate) sent: u64,
-}
-
-/// What an acknowledgement did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Acknowledged {
-    /// Octets that are no longer outstanding.
-    pub(crate) octets: u64,
-    /// The highest place in the order of transmission that was acknowledged.
-    pub(crate) transmission: u64,
 }
 
 /// One sending flow.

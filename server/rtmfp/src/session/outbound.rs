@@ -4,7 +4,7 @@ use super::numbers::FLOWS_MOST;
 use super::phase::Phase;
 use super::{Role, Session, SessionCommand};
 use crate::chunk::{Chunk, FIHello};
-use crate::flow::send::Budget;
+use crate::flow::queue::Budget;
 use crate::packet::{Header, Mode, PacketWriter};
 use std::cmp::Reverse;
 use std::net::SocketAddr;

@@ -6,6 +6,7 @@ use rtmfp::chunk::{Chunk, CookieChange, IHello};
 use rtmfp::crypto::{Group, PrivateKey, epd};
 use rtmfp::session::Role;
 use rtmfp::{CloseCause, Event, OpenFailure, Settings, packet};
+use std::time::Duration;
 
 const SERVER: &str = "192.0.2.1:1935";
 const CLIENT: &str = "198.51.100.1:5000";
@@ -206,8 +207,73 @@ fn a_session_that_lives_is_not_driven_out_by_a_rival_at_its_address() {
     assert!(world.hosts[server].endpoint.counters().rivals >= 20);
     assert_eq!(world.session(server), session);
     world.talk(client, server);
+    world.pass(5 * S);
+    world.log = Some(Vec::new());
     world.pass(600 * S);
     assert_eq!(world.session(server), session, "it lives on when the rival is gone");
+    let packets = world.log.take().unwrap().len();
+    assert!(packets < 300, "{packets} packets in ten quiet minutes");
+}
+
+#[test]
+fn a_public_key_that_must_not_be_used_is_refused_before_any_work_is_done() {
+    let (mut world, server, mut raw, cookie, mut keying) = prepared();
+    for octet in [0, 0xff] {
+        keying.certificate = [&b"\x81\x02\x1d\x02"[..], &[octet; 128]].concat();
+        let datagram = raw.datagram(0, &[keying.chunk(&cookie)]);
+        world.inject(raw.address, address(SERVER), datagram);
+        world.pass(Duration::ZERO);
+        assert_eq!(world.hosts[server].endpoint.handshakes(), 0);
+    }
+    assert_eq!(world.hosts[server].endpoint.counters().keying_refused, 2);
+}
+
+#[test]
+fn an_opening_that_gave_way_to_the_far_end_is_told_when_that_comes_to_nothing() {
+    let mut told = 0;
+    for number in 0..8 {
+        let mut world = World::new(number);
+        let (a, b) = (world.server("192.0.2.1:1935"), world.server("192.0.2.2:1935"));
+        let sessions = [world.open(a, &["192.0.2.2:1935"]), world.open(b, &["192.0.2.1:1935"])];
+        world.pass(45 * MS);
+        // Whoever answers never gets its job done.
+        world.hosts[a].job_time = 1_000 * S;
+        world.hosts[b].job_time = 1_000 * S;
+        world.pass(150 * S);
+        for (host, session) in [a, b].into_iter().zip(sessions) {
+            let ends = world.hosts[host].events.iter().filter(|event| match event {
+                Event::Failed { session: seen, .. } => *seen == session,
+                _ => false,
+            });
+            assert_eq!(ends.count(), 1, "{number}: {:?}", world.hosts[host].events);
+            let failed = Event::Failed { session, cause: OpenFailure::Timeout };
+            told += u32::from(world.hosts[host].events.contains(&failed));
+            assert_eq!(world.hosts[host].endpoint.handshakes(), 0);
+        }
+    }
+    assert_eq!(told, 16);
+}
+
+#[test]
+fn a_session_that_moves_to_the_address_of_a_handshake_is_not_replaced_by_it() {
+    let (mut world, server, mut raw, cookie, keying) = prepared();
+    let client = world.client("10.0.0.2:5000");
+    world.translate(client, "203.0.113.1:6000");
+    world.open(client, &[SERVER]);
+    assert!(world.pass_until(5 * S, |world| world.is_open(client) && world.is_open(server)));
+    let session = world.session(server);
+    world.hosts[server].job_time = 5 * S;
+    let datagram = raw.datagram(0, &[keying.chunk(&cookie)]);
+    world.inject(raw.address, address(SERVER), datagram);
+    world.pass(MS);
+    assert_eq!(world.hosts[server].endpoint.handshakes(), 1);
+    world.hosts[client].translator.as_mut().unwrap().public = raw.address;
+    let speaker = world.session(client);
+    world.say(client, speaker, b"from somewhere else");
+    world.pass(6 * S);
+    assert_eq!(world.hosts[server].endpoint.handshakes(), 0);
+    assert_eq!(world.session(server), session);
+    world.talk(client, server);
 }
 
 #[test]

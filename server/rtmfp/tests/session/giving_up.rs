@@ -1,6 +1,7 @@
 //! Messages whose time is over (RFC 7016 section 3.6.2.7).
 
-use crate::script::{MS, S, Script, send_one, warm_up};
+use crate::script::{MS, S, Script, address, send_one, warm_up};
+use rtmfp::packet::{Header, Mode};
 
 #[test]
 fn a_message_that_expires_unsent_is_skipped_with_the_next() {
@@ -107,4 +108,22 @@ fn a_far_end_that_ignores_the_forward_number_does_not_keep_us_busy_for_ever() {
         }
     }
     assert!(packets <= 8, "{packets}");
+}
+
+#[test]
+fn after_an_outage_a_sign_of_life_ends_the_wait_of_the_alarm() {
+    let mut script = Script::new();
+    let flow = script.open();
+    script.send(flow, b"m");
+    let sent = script.one();
+    assert_eq!(script.pass(14 * S).iter().filter(|p| !p.data.is_empty()).count(), 3);
+    // The alarm waits for more than eight seconds now. The far end speaks, and its echo measures
+    // a round trip of 40 ms: its clock has counted on since it heard of us last.
+    let ticks = (script.now - script.start).as_millis() as u16 / 4 - 10;
+    let echo = sent.header.timestamp.unwrap().wrapping_add(ticks);
+    let header = Header { timestamp_echo: Some(echo), ..Header::new(Mode::Initiator) };
+    script.arrive_from(address(1), header, &[]);
+    assert_eq!(script.session.poll_timeout().filter(|at| *at > script.now), None);
+    script.session.handle_timeout(script.now);
+    assert_eq!(script.one().data[0].octets, b"m");
 }

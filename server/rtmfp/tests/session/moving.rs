@@ -51,6 +51,8 @@ fn an_answer_from_the_old_address_or_a_made_up_one_moves_nothing() {
     script.arrive_from(address(8), header(), &[Chunk::PingReply(&check)]);
     script.arrive_from(address(9), header(), &[Chunk::PingReply(b"")]);
     script.arrive_from(address(9), header(), &[Chunk::PingReply(b"M_made_up________________")]);
+    script.keyed = false;
+    script.arrive_from(address(9), header(), &[Chunk::PingReply(&check)]);
     assert_eq!((script.session.remote(), script.events()), (address(1), vec![]));
 }
 

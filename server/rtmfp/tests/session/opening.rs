@@ -1,6 +1,6 @@
 //! How sending flows begin (RFC 7016 sections 2.3.11.1 and 3.6.2.1).
 
-use crate::script::{PLAIN, S, Script, first, options};
+use crate::script::{MS, PLAIN, S, Script, first, options};
 use rtmfp::session::{FlowId, OpenFlow, SendError, SessionCommand, SessionEvent, SessionSettings};
 
 #[test]
@@ -26,6 +26,23 @@ fn metadata_and_association_go_in_every_packet_until_any_acknowledgement() {
     let again = script.pass(5 * S);
     assert!(again.iter().flat_map(|packet| &packet.data).all(|data| data.options.is_none()));
     assert!(again.iter().any(|packet| !packet.data.is_empty()));
+}
+
+#[test]
+fn the_options_go_once_in_a_packet_also_when_numbers_do_not_follow() {
+    let mut script = Script::new();
+    let flow = script.open();
+    script.send(flow, b"one");
+    script.one();
+    script.send_for(flow, b"two", 100 * MS);
+    script.one();
+    script.send(flow, b"three");
+    script.one();
+    let again = script.pass(5 * S);
+    let data = &again[0].data;
+    assert_eq!(data.iter().map(|data| data.sequence).collect::<Vec<_>>(), [1, 3]);
+    assert!(data.iter().all(|data| !data.next));
+    assert!(data[0].options.is_some() && data[1].options.is_none());
 }
 
 #[test]

@@ -127,6 +127,10 @@ impl<W: Wire> Core<W> {
             return Err(Refusal::new(code::CALL_FAILED, "This call does not wait for an answer."));
         }
         active.visitor = VisitorLeg::Flash { session, call };
+        // Only now is it known what hears the caller.
+        if let Some(negotiated) = active.negotiated.take() {
+            self.connect_bridge(now, id, negotiated);
+        }
         self.call_event(now, id, LegEvent::VisitorAnswered);
         Ok(())
     }
