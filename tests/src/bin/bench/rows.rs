@@ -39,6 +39,12 @@ pub fn spent(key: &str) -> Option<&'static str> {
              the waking every 2 ms, which more calls share, the rest reading), a third is the \
              program's own, of which the ciphers are a tenth.",
         ),
+        "flash-relay" => Some(
+            "Speex between RTMFP and RTP: with 20 calls six tenths are the kernel's (a quarter of \
+             all is sending, another quarter the waking every 2 ms, which more calls share), a third \
+             is the program's own, spread over flows, sessions, RTP and the round, none of which \
+             takes more than a thirtieth.",
+        ),
         "sip" => Some(
             "signalling and SIP leg: the page's thread (WebSocket and its messages) and the shard \
              (SIP, SDP, opening the call's two ports) share it about evenly; a third of both is \
