@@ -33,6 +33,7 @@
 
 pub mod address;
 pub mod chunk;
+mod clock;
 pub mod crypto;
 mod endpoint;
 mod flow;

@@ -336,8 +336,9 @@ impl Endpoint {
         let legacy = hmac_send.is_none() && hmac_receive.is_none();
         let settings = SessionSettings { legacy, ..self.settings.session };
         let seed = self.seed.fork();
+        let session = Session::new(now, new.role, new.remote, settings, seed);
         let entry = Entry {
-            session: Session::new(now, new.role, new.remote, settings, seed),
+            session: session.with_clock(self.out.clock(now)),
             cipher: Cipher::session(&new.keys, &new.agreement),
             near: new.near,
             far: new.far,

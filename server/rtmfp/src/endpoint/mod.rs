@@ -81,6 +81,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint without sessions.
     pub fn new(settings: Settings, identity: Identity, mut seed: Seed) -> Endpoint {
+        let clock_offset = seed.u32() as u16;
         Endpoint {
             jar: CookieJar::new(&mut seed),
             limiter: Limiter::new(&mut seed),
@@ -95,7 +96,7 @@ impl Endpoint {
             handshakes: BTreeMap::new(),
             reassembly: Reassembly::default(),
             redirect: Vec::new(),
-            out: Outbox::new(),
+            out: Outbox::new(clock_offset),
             jobs: VecDeque::new(),
             events: VecDeque::new(),
             ready: VecDeque::new(),

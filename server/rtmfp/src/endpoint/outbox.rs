@@ -1,9 +1,10 @@
 //! What leaves: finished datagrams, and startup packets that leave in pieces.
 
 use crate::chunk::{Chunk, Fragment};
+use crate::clock::Clock;
 use crate::crypto::Cipher;
 use crate::packet::{Header, Mode, PacketWriter};
-use crate::params::{CHUNK_HEADER, FRAGMENT_BURST, MAX_PLAIN, TICK};
+use crate::params::{CHUNK_HEADER, FRAGMENT_BURST, MAX_PLAIN};
 use base::{Protocol, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,14 +28,15 @@ pub(crate) struct Outbox {
     pool: Vec<Vec<u8>>,
     plain: Vec<u8>,
     next_packet: u64,
-    /// Timestamps count from here.
-    epoch: Option<Instant>,
+    /// Where the clock of timestamps begins, and the clock once the time is known.
+    offset_ticks: u16,
+    clock: Option<Clock>,
     /// Datagrams that had no room.
     pub(crate) dropped: u64,
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(offset_ticks: u16) -> Self {
         Outbox {
             cipher: Cipher::startup(),
             queue: VecDeque::new(),
@@ -42,7 +44,8 @@ impl Outbox {
             pool: Vec::new(),
             plain: Vec::new(),
             next_packet: 0,
-            epoch: None,
+            offset_ticks,
+            clock: None,
             dropped: 0,
         }
     }
@@ -66,6 +69,11 @@ impl Outbox {
         4 + plain.next_multiple_of(16)
     }
 
+    /// The clock of all timestamps.
+    pub(crate) fn clock(&mut self, now: Instant) -> Clock {
+        *self.clock.get_or_insert_with(|| Clock::new(now, self.offset_ticks))
+    }
+
     /// Sends one chunk in a startup packet, from and to these addresses; in pieces when it is larger
     /// than a path takes.
     pub(crate) fn startup(
@@ -75,9 +83,8 @@ impl Outbox {
         session: u32,
         chunk: &Chunk<'_>,
     ) {
-        let ticks =
-            now.duration_since(*self.epoch.get_or_insert(now)).as_millis() / TICK.as_millis();
-        let header = Header { timestamp: Some(ticks as u16), ..Header::new(Mode::Startup) };
+        let timestamp = Some(self.clock(now).timestamp(now));
+        let header = Header { timestamp, ..Header::new(Mode::Startup) };
         let mut plain = std::mem::take(&mut self.plain);
         plain.clear();
         header.put(&mut plain);
@@ -184,7 +191,7 @@ mod tests {
         let certificate = vec![7; 9_000];
         let hello = RHello { tag_echo: b"tag", cookie: b"cookie", certificate: &certificate };
         let start = Instant::now();
-        let mut out = Outbox::new();
+        let mut out = Outbox::new(0);
         out.startup(start, route, 0, &Chunk::RHello(hello));
         let (mut now, mut sent, mut whole) = (start, Vec::new(), None);
         let (mut startup, mut scratch) = (Cipher::startup(), Vec::new());

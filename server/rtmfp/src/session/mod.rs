@@ -26,6 +26,7 @@ pub use types::{
     SessionSettings, SessionStatistics,
 };
 
+use crate::clock::Clock;
 use crate::flow::receive::{ReceiveFlow, Surroundings};
 use crate::flow::send::SendFlow;
 use acks::AckTimer;
@@ -100,7 +101,7 @@ impl Session {
             settings,
             remote,
             phase: Phase::Open,
-            trip: RoundTrip::new(now, seed.u32() as u16),
+            trip: RoundTrip::new(Clock::new(now, seed.u32() as u16)),
             congestion: Congestion::new(),
             watch: Watch::new(now, settings.keep_alive),
             mobility: Mobility::new(now, &mut seed),
@@ -123,6 +124,12 @@ impl Session {
             time_critical_at: None,
             statistics: SessionStatistics::default(),
         }
+    }
+
+    /// Its timestamps are of the clock of the startup packets that led to it.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Session {
+        self.trip = RoundTrip::new(clock);
+        self
     }
 
     /// Opens a flow to the far end, which learns of it with the first message.

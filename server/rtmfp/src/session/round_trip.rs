@@ -1,14 +1,14 @@
 //! Timestamps, round-trip time and the retransmission timeout (RFC 7016, 3.5.2.2).
 
 use super::numbers::{BACK_OFF, ECHO_LIFETIME, ERTO_ALLOWANCE, ERTO_CAP, ERTO_INITIAL, ERTO_LEAST};
+use crate::clock::{Clock, ticks};
 use crate::params::TICK;
 use std::time::{Duration, Instant};
 
 /// What one session knows about time between its ends.
 #[derive(Debug)]
 pub(crate) struct RoundTrip {
-    /// The instant of tick 0.
-    epoch: Instant,
+    clock: Clock,
     /// The last timestamp received, and when it was new (TS_RX, TS_RX_TIME).
     received: Option<(u16, Instant)>,
     /// The last echo sent (TS_ECHO_TX).
@@ -22,12 +22,9 @@ pub(crate) struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// Ticks count from `now` less than the wrap of the timestamp ago, so that neither end
-    /// learns how long the other runs.
-    pub(crate) fn new(now: Instant, offset_ticks: u16) -> Self {
-        let offset = TICK * u32::from(offset_ticks);
+    pub(crate) fn new(clock: Clock) -> Self {
         RoundTrip {
-            epoch: now.checked_sub(offset).unwrap_or(now),
+            clock,
             received: None,
             echo_sent: None,
             echo_received: None,
@@ -40,7 +37,7 @@ impl RoundTrip {
 
     /// The timestamp of a packet sent now.
     pub(crate) fn timestamp(&self, now: Instant) -> u16 {
-        ticks(now.saturating_duration_since(self.epoch))
+        self.clock.timestamp(now)
     }
 
     /// A packet arrived with this timestamp.
@@ -112,11 +109,6 @@ impl RoundTrip {
     }
 }
 
-/// The low 16 bits of the number of whole ticks.
-fn ticks(duration: Duration) -> u16 {
-    (duration.as_millis() / TICK.as_millis()) as u16
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -128,7 +120,7 @@ mod tests {
     #[test]
     fn the_first_sample_is_taken_whole_and_later_ones_are_smoothed() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 0);
+        let mut trip = RoundTrip::new(Clock::new(start, 0));
         assert_eq!(trip.timeout(), 3000 * MS);
         trip.handle_echo(start + 100 * MS, 0);
         assert_eq!(trip.smoothed(), Some(100 * MS));
@@ -143,7 +135,7 @@ mod tests {
     #[test]
     fn the_timeout_backs_off_by_the_root_of_two_up_to_ten_seconds() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 0);
+        let mut trip = RoundTrip::new(Clock::new(start, 0));
         trip.handle_echo(start, 0);
         assert_eq!(trip.timeout(), 250 * MS);
         trip.back_off();
@@ -159,7 +151,7 @@ mod tests {
     #[test]
     fn an_echo_of_the_future_is_no_measurement_and_a_repeated_one_neither() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 0);
+        let mut trip = RoundTrip::new(Clock::new(start, 0));
         trip.handle_echo(start + 100 * MS, 26);
         assert_eq!(trip.smoothed(), None);
         trip.handle_echo(start + 100 * MS, 0);
@@ -170,7 +162,7 @@ mod tests {
     #[test]
     fn timestamps_wrap_and_still_measure() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 65_530);
+        let mut trip = RoundTrip::new(Clock::new(start, 65_530));
         let sent = trip.timestamp(start);
         assert_eq!(sent, 65_530);
         let later = start + 80 * MS;
@@ -182,7 +174,7 @@ mod tests {
     #[test]
     fn the_echo_adds_the_time_that_passed_and_is_not_repeated() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 0);
+        let mut trip = RoundTrip::new(Clock::new(start, 0));
         assert_eq!(trip.take_echo(start), None);
         trip.handle_timestamp(start, 65_535);
         assert_eq!(trip.take_echo(start), Some(65_535));
@@ -195,7 +187,7 @@ mod tests {
     #[test]
     fn after_128_seconds_of_silence_nothing_is_echoed() {
         let start = Instant::now();
-        let mut trip = RoundTrip::new(start, 0);
+        let mut trip = RoundTrip::new(Clock::new(start, 0));
         trip.handle_timestamp(start, 7);
         assert!(trip.take_echo(start + 128_000 * MS).is_some());
         assert_eq!(trip.take_echo(start + 128_001 * MS), None);

@@ -112,6 +112,10 @@ pub struct RawSession {
     far: u32,
     /// The server's component.
     pub answer: Vec<u8>,
+    /// The timestamp of the packet that it came in.
+    keyed_at: Option<u16>,
+    /// Whether that is echoed, as clients do before the session's first packet has come.
+    pub echoes_keying: bool,
 }
 
 impl RawSession {
@@ -120,7 +124,9 @@ impl RawSession {
         let mut raw = Raw::new(from);
         let cookie = raw.cookie(world, to).unwrap();
         raw.send(world, to, &[keying.chunk(&cookie)]);
-        let (_, far, answer) = rikeying(&raw.received(world)).pop().unwrap();
+        let received = raw.received(world);
+        let (_, far, answer) = rikeying(&received).pop().unwrap();
+        let keyed_at = packet::parse(&received[0].1).unwrap().0.timestamp;
         // The key is last, and as long as the group's modulus.
         let secret = key.agree(&answer[answer.len() - 128..]).unwrap();
         let keys = SessionKeys::derive(&secret, &keying.component, &answer);
@@ -133,13 +139,16 @@ impl RawSession {
             near: keying.session,
             far,
             answer,
+            keyed_at,
+            echoes_keying: false,
         }
     }
 
     /// Sends a ping, in a packet with or without sound; gives the packet that comes back.
     pub fn ping(&mut self, world: &mut World, sound: bool, message: &[u8]) -> (Header, Vec<u8>) {
         let (mut plain, mut datagram, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
-        let header = Header { timestamp: Some(77), ..Header::new(Mode::Initiator) };
+        let timestamp_echo = self.keyed_at.filter(|_| self.echoes_keying);
+        let header = Header { timestamp: Some(77), timestamp_echo, ..Header::new(Mode::Initiator) };
         Header { time_critical: sound, ..header }.put(&mut plain);
         Chunk::Ping(message).put(&mut plain);
         self.cipher.seal(self.far, &plain, &mut datagram);

@@ -2,7 +2,7 @@
 //! that the recordings prove talks in one.
 
 use crate::raw::{Raw, RawSession, rikeying};
-use crate::world::{S, World, address};
+use crate::world::{MS, S, World, address};
 use rtmfp::chunk::Chunk;
 use rtmfp::crypto::{Group, Identity};
 use rtmfp::packet::{self, Mode};
@@ -105,4 +105,21 @@ fn far_ends_are_asked_for_restraint_while_another_session_receives_sound() {
     let mut asked =
         |client: &mut RawSession| client.ping(&mut world, false, b"x").0.time_critical_reverse;
     assert!(!asked(&mut first) && !asked(&mut second) && !asked(&mut third), "forgotten");
+}
+
+#[test]
+fn an_echo_of_the_keyings_timestamp_measures_the_time_since_then() {
+    for number in 1..9 {
+        let mut world = World::new(number);
+        let server = server(&mut world);
+        let mut client = RawSession::open(&mut world, "198.51.100.1:5000", "192.0.2.1:1935");
+        client.echoes_keying = true;
+        client.ping(&mut world, false, b"x");
+        let session = world.session(server);
+        let statistics = world.hosts[server].endpoint.statistics(session).unwrap();
+        let trip = statistics.round_trip.expect("the echo is of no use");
+        // The client has waited for a second.
+        assert!(trip >= S - 200 * MS && trip <= S + 200 * MS, "{trip:?}");
+        assert!(statistics.timeout < 5 * S, "what is lost now is not sent again in time");
+    }
 }
