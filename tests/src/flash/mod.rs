@@ -7,14 +7,16 @@
 pub mod flood;
 pub mod idle;
 mod player;
+mod seen;
 mod voice;
 mod wire;
 
+pub use seen::{CallInfo, FlashSeen, RegInfo, Status};
 pub use wire::{Tape, Taped};
 
 use crate::appliance::{Appliance, STORE};
 use crate::look::Look;
-use crate::sound::{self, Heard};
+use crate::sound;
 use crate::visitor::runtime;
 use crate::wait::PATIENCE;
 use base::Codec;
@@ -105,107 +107,6 @@ impl FlashSettings {
     /// A client whose microphone records with this codec.
     pub fn with_codec(codec: Codec) -> Self {
         FlashSettings { codec, ..FlashSettings::default() }
-    }
-}
-
-/// What a function of the SWF was told about a call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallInfo {
-    /// When.
-    pub at: Instant,
-    /// `onCallState` or `onIncomingCall`.
-    pub function: String,
-    /// The names of the object's properties, in their order.
-    pub names: Vec<String>,
-    /// `callId`.
-    pub call: String,
-    /// `direction`.
-    pub direction: String,
-    /// `state`.
-    pub state: String,
-    /// `uri`.
-    pub uri: String,
-    /// `displayName`.
-    pub display_name: String,
-    /// `video`.
-    pub video: bool,
-    /// `code`.
-    pub code: u32,
-    /// `reason`.
-    pub reason: String,
-}
-
-/// What `onRegState` told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegInfo {
-    /// `registered`.
-    pub registered: bool,
-    /// `code`.
-    pub code: u32,
-    /// `reason`.
-    pub reason: String,
-}
-
-/// An info object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The stream, 0 for the connection.
-    pub stream: u32,
-    /// `level`.
-    pub level: String,
-    /// `code`.
-    pub code: String,
-    /// `description`.
-    pub description: String,
-}
-
-/// Everything that a client has seen.
-#[derive(Clone, Debug, Default)]
-pub struct FlashSeen {
-    /// When its session opened, and whether that is one of Flash Player's kind.
-    pub opened: Option<(Instant, bool)>,
-    /// When the appliance let it in.
-    pub connected_at: Option<Instant>,
-    /// Why it was not let in.
-    pub refused: Option<Status>,
-    /// Why the connection or the session is over, in the machines' words.
-    pub closed: Option<String>,
-    /// What `onRegState` told.
-    pub registrations: Vec<RegInfo>,
-    /// What `onCallState` and `onIncomingCall` told.
-    pub steps: Vec<CallInfo>,
-    /// Info objects of streams and of the connection.
-    pub statuses: Vec<Status>,
-    /// Messages of sound that came, and those sent.
-    pub packets: u64,
-    /// Messages of sound that were sent.
-    pub sent: u64,
-    /// When the last of them came.
-    pub packet_at: Option<Instant>,
-    /// The longest time between two of them; [`FlashVisitor::measure_gap`] begins anew.
-    pub longest_gap: Duration,
-    /// The codec of the last of them.
-    pub codec: Option<Codec>,
-    /// The time that the last of them had, in milliseconds.
-    pub time: u32,
-    /// What was heard.
-    pub heard: Heard,
-    /// Datagrams that got lost on this client's wire.
-    pub lost: u64,
-    /// The client has ended.
-    pub over: bool,
-}
-
-impl FlashSeen {
-    /// The states of a call, as they were told.
-    pub fn states(&self, call: &str) -> Vec<&str> {
-        let of_call = self.steps.iter().filter(|step| step.call == call);
-        of_call.map(|step| step.state.as_str()).collect()
-    }
-
-    /// Whether a status was told.
-    pub fn was_told(&self, code: &str) -> bool {
-        self.statuses.iter().any(|status| status.code == code)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The client itself: the machines of the initiator's side, joined as Flash Player joins them.
 
+use super::seen::{CallInfo, RegInfo, Status, status, text};
 use super::voice::{Microphone, Speaker};
 use super::wire::{Tape, Wire};
-use super::{Answer, CallInfo, FlashSettings, Habit, RegInfo, Shared, Status};
+use super::{Answer, FlashSettings, Habit, Shared};
 use crate::look::beat;
-use base::{Codec, Datagram, Protocol, Seed};
+use base::{Datagram, Protocol, Seed};
 use click2call::legs::flash::Flows;
 use rtmfp::crypto::{Group, Identity, Protection, epd};
 use rtmfp::session::SessionEvent;
@@ -420,32 +421,11 @@ impl Player {
 
     fn called(&mut self, function: String, arguments: &[Value]) {
         let Some(info) = arguments.first() else { return };
-        let flag = |name: &str| info.find(name).and_then(Value::as_bool).unwrap_or(false);
-        let code = info.find("code").and_then(Value::as_u32).unwrap_or(u32::MAX);
         if function == "onRegState" {
-            let (registered, reason) = (flag("registered"), text(info, "reason"));
-            let info = RegInfo { registered, code, reason };
+            let info = RegInfo::read(info);
             return self.shared.update(|seen| seen.registrations.push(info));
         }
-        let names = match info {
-            Value::Object(object) => {
-                object.properties.iter().map(|(name, _)| name.clone()).collect()
-            }
-            _ => Vec::new(),
-        };
-        let step = CallInfo {
-            at: Instant::now(),
-            function,
-            names,
-            call: text(info, "callId"),
-            direction: text(info, "direction"),
-            state: text(info, "state"),
-            uri: text(info, "uri"),
-            display_name: text(info, "displayName"),
-            video: flag("video"),
-            code,
-            reason: text(info, "reason"),
-        };
+        let step = CallInfo::read(function, info);
         if step.state == "ended" {
             self.end(&step.call);
         }
@@ -494,27 +474,6 @@ impl Player {
     }
 }
 
-impl super::FlashSeen {
-    fn hear(&mut self, now: Instant, time: u32, codec: Codec, pcm: &[i16]) {
-        self.packets += 1;
-        let gap = self.packet_at.map_or(Duration::ZERO, |at| now - at);
-        self.longest_gap = self.longest_gap.max(gap);
-        (self.packet_at, self.codec, self.time) = (Some(now), Some(codec), time);
-        if !pcm.is_empty() {
-            self.heard.add(now, pcm);
-        }
-    }
-}
-
 fn url(server: SocketAddr, settings: &FlashSettings) -> String {
     format!("rtmfp://{server}/{}", settings.app)
-}
-
-fn text(info: &Value, name: &str) -> String {
-    info.find(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn status(stream: u32, info: &Value) -> Status {
-    let text = |name| text(info, name);
-    Status { stream, level: text("level"), code: text("code"), description: text("description") }
 }
