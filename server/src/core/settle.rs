@@ -95,12 +95,7 @@ impl<W: Wire> Core<W> {
         while let Some(command) = self.calls.entry(id).and_then(|a| a.call.poll_command()) {
             let Some(active) = self.calls.entry(id) else { return };
             match command {
-                LegCommand::AnswerTrunk => {
-                    let invite = active.invite;
-                    if let Some(sdp) = active.answer.take() {
-                        self.sip.command(now, sip::Command::Answer { invite, sdp });
-                    }
-                }
+                LegCommand::AnswerTrunk => self.answer_trunk(now, id),
                 LegCommand::EndTrunk(cause) => {
                     let invite = active.invite;
                     let cause = legs::trunk::hangup_kind(cause);

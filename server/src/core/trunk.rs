@@ -1,7 +1,7 @@
 //! The trunk's side of a call: its media, offers inside a call, and calls that come in.
 
 use super::Core;
-use super::calls::{NewCall, Party};
+use super::calls::{NewCall, Party, VisitorLeg};
 use super::quality;
 use super::rows::Facts;
 use super::visitors::{CALLS_IN_ALL, WEBPHONE_DURATION};
@@ -86,7 +86,24 @@ impl<W: Wire> Core<W> {
         // The shop's own accounts call; it is pages that can be called.
         let account = caller.account.ok_or(404u16)?;
         let link = self.accounts.entry(account).and_then(|entry| entry.link).ok_or(480u16)?;
-        let page_call = self.next_incoming(link).ok_or(480u16)?;
+        let leg = self.next_incoming(link).ok_or(480u16)?;
+        let rung = self.ring_at(now, caller, account, link, leg);
+        if let (Err(_), VisitorLeg::Flash { session, call }) = (&rung, leg) {
+            self.end_talk(session, call);
+        }
+        rung
+    }
+
+    /// Rings at a page, whose client has made ready for it.
+    fn ring_at(
+        &mut self,
+        now: Instant,
+        caller: &Caller<'_>,
+        account: AccountId,
+        link: LinkId,
+        leg: VisitorLeg,
+    ) -> Result<(), u16> {
+        let VisitorLeg::Flash { call: page_call, .. } = leg else { return Err(480) };
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
         let offer = caller.offer.ok_or(488u16)?;
         let (codecs, seen) = self.account_media(account).ok_or(480u16)?;
@@ -132,8 +149,12 @@ impl<W: Wire> Core<W> {
         super::metrics::bump(&self.metrics.calls_started_total);
         if let Some(active) = self.calls.entry(id) {
             active.answer = Some(answer);
+            active.visitor = leg;
+            active.facts.trunk_codec = Some(negotiated.codec);
+            // The bridge stays open until the visitor answers: before that nobody may be heard,
+            // and silence is no reason to end the call.
+            active.negotiated = Some(negotiated);
         }
-        self.connect_bridge(now, id, negotiated);
         self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
         tracing::info!(call = id.0, "a call comes in");
         self.touched.insert(id);
@@ -242,8 +263,19 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// The number of the next call for a page that can be called: so far, a Flash client's.
-    fn next_incoming(&mut self, link: LinkId) -> Option<u32> {
+    /// The visitor has answered a call that came in: the phone is told, and sound may pass.
+    pub(super) fn answer_trunk(&mut self, now: Instant, id: CallId) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let invite = active.invite;
+        let (Some(sdp), Some(negotiated)) = (active.answer.take(), active.negotiated.take()) else {
+            return;
+        };
+        self.connect_bridge(now, id, negotiated);
+        self.sip.command(now, sip::Command::Answer { invite, sdp });
+    }
+
+    /// The leg of the next call for a page that can be called: so far, a Flash client's.
+    fn next_incoming(&mut self, link: LinkId) -> Option<VisitorLeg> {
         self.flash.as_mut()?.begin_talk(link)
     }
 }

@@ -15,6 +15,7 @@ mod requests;
 mod sound;
 
 use super::Core;
+use super::calls::VisitorLeg;
 use super::door::Visitor;
 use super::metrics::bump;
 use crate::admission::{Refused, Wanted};
@@ -112,9 +113,10 @@ impl Flash {
         !self.words.is_empty()
     }
 
-    /// A new call of a client, by its number.
-    pub(super) fn begin_talk(&mut self, link: LinkId) -> Option<u32> {
-        self.client_of(link).map(|(_, client)| client.begin_talk())
+    /// The leg of a new call for a client.
+    pub(super) fn begin_talk(&mut self, link: LinkId) -> Option<VisitorLeg> {
+        let (session, client) = self.client_of(link)?;
+        Some(VisitorLeg::Flash { session, call: client.begin_talk() })
     }
 
     fn client_of(&mut self, link: LinkId) -> Option<(SessionId, &mut Client)> {

@@ -1,7 +1,6 @@
 //! What a Flash client asks for, by the commands of its control flow and of its streams.
 
 use super::Core;
-use crate::core::calls::VisitorLeg;
 use crate::core::visitors::{Wish, WishedMedia};
 use crate::legs;
 use crate::net::Wire;
@@ -75,8 +74,8 @@ impl<W: Wire> Core<W> {
                 return Ok(call_result(&call.to_string()));
             }
             Request::Answer { call } => {
-                let (call, id) = self.named_call(link, &call)?;
-                self.take_call(now, session, call, id)?;
+                let (_, id) = self.named_call(link, &call)?;
+                self.take_call(now, id)?;
             }
             Request::Reject { call } => {
                 let (_, id) = self.named_call(link, &call)?;
@@ -115,21 +114,10 @@ impl<W: Wire> Core<W> {
         found.ok_or_else(|| Refusal::new(code::CALL_FAILED, "There is no such call."))
     }
 
-    fn take_call(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        call: u32,
-        id: CallId,
-    ) -> Result<(), Refusal> {
+    fn take_call(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
         let active = self.calls.entry(id).ok_or_else(gone)?;
-        if active.answer.is_none() {
+        if active.answer.is_none() || active.call.state() != CallState::Ringing {
             return Err(Refusal::new(code::CALL_FAILED, "This call does not wait for an answer."));
-        }
-        active.visitor = VisitorLeg::Flash { session, call };
-        // Only now is it known what hears the caller.
-        if let Some(negotiated) = active.negotiated.take() {
-            self.connect_bridge(now, id, negotiated);
         }
         self.call_event(now, id, LegEvent::VisitorAnswered);
         Ok(())
