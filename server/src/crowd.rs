@@ -28,7 +28,7 @@ impl Crowd {
 
     /// How many are inside.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn inside(&self) -> usize {
         self.all
     }
 

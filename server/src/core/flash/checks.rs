@@ -18,7 +18,7 @@ impl Flash {
         if !self.words.is_empty() {
             return Err(format!("{} words for Flash clients wait", self.words.len()));
         }
-        let inside = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let inside = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).inside();
         if inside != self.clients.len() {
             return Err(format!("{inside} seats for {} Flash clients", self.clients.len()));
         }

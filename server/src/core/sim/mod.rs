@@ -114,10 +114,10 @@ fn lives_full_of_talk_leave_nothing_behind() {
 #[test]
 fn lives_with_flash_clients_leave_nothing_behind() {
     let plan = Plan { steps: 60, talkative: 50, flash: 85 };
-    let Some(tally) = lives(3_000..3_060, plan) else { return };
+    let Some(tally) = lives(3_000..3_040, plan) else { return };
     let [connected, calls, answered, came, taken, heard] = tally.flash;
-    assert!(connected > 100 && calls > 200 && answered > 100, "{tally:?}");
-    assert!(came > 40 && taken > 20 && heard > 5_000, "{tally:?}");
+    assert!(connected > 80 && calls > 120 && answered > 50, "{tally:?}");
+    assert!(came > 20 && taken > 10 && heard > 2_000, "{tally:?}");
 }
 
 #[test]
