@@ -26,6 +26,12 @@ impl Crowd {
         Crowd { all: 0, most, most_from_one, from: HashMap::new() }
     }
 
+    /// How many are inside.
+    #[cfg(test)]
+    pub fn inside(&self) -> usize {
+        self.all
+    }
+
     /// Takes a place, if one is free. Addresses of the local network are not held to the second
     /// bound: a proxy there speaks for everybody.
     pub fn enter(crowd: &Arc<Mutex<Crowd>>, address: IpAddr) -> Option<Seat> {

@@ -308,6 +308,12 @@ impl Calls {
         Some(id)
     }
 
+    /// All calls, in no order.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = &ActiveCall> {
+        self.table.values().map(Box::as_ref)
+    }
+
     /// Whether the tables agree and every deadline is one call's.
     #[cfg(test)]
     pub fn verify(&self) -> Result<(), String> {

@@ -62,7 +62,7 @@ impl<W: Wire> Core<W> {
             Visitor::Message { link, message } => self.handle_message(now, link, message),
             Visitor::Closed { link } => {
                 for id in self.calls.of_link(link) {
-                    self.call_event(now, id, LegEvent::VisitorEnded(VisitorEnd::Lost));
+                    self.end_visitor(now, id, VisitorEnd::Lost);
                 }
                 let account = self.links.remove(&link).and_then(|known| known.account);
                 if let Some(account) = account {

@@ -10,6 +10,8 @@
 //! is told by JSON, a client is told by a call of a function. Absent here: pictures, which a call
 //! does not have yet.
 
+#[cfg(test)]
+mod checks;
 mod client;
 mod requests;
 mod sound;

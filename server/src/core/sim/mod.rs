@@ -12,6 +12,9 @@
 //! what DTLS draws from the system (keys, the times of repeats).
 
 mod checks;
+mod flash_plan;
+mod flash_scenes;
+mod guest;
 mod page;
 mod phone;
 mod plan;
@@ -36,6 +39,9 @@ struct Tally {
     /// Packets of sound that reached a browser, and frames that reached a phone.
     heard: u64,
     heard_by_phone: u64,
+    /// Flash clients that were let in, calls that they were told of, those that were answered, calls
+    /// that came in and those of them that were answered, messages of sound that they heard.
+    flash: [u64; 6],
 }
 
 impl Tally {
@@ -52,6 +58,24 @@ impl Tally {
             self.answered += u64::from(states.map(|s| s.0).any(|s| s == CallState::Active));
             self.connected += u64::from(call.connected);
             self.heard += call.heard;
+        }
+        for guest in &world.guests {
+            let has = |state: &str| {
+                let calls = guest.calls.values();
+                calls.filter(|call| call.iter().any(|(of, _)| of == state)).count() as u64
+            };
+            let came = guest.incoming.iter().filter_map(|name| guest.calls.get(name));
+            let taken =
+                came.filter(|call| call.iter().any(|(of, _)| of == "active")).count() as u64;
+            let all = [
+                u64::from(guest.connected),
+                guest.calls.len() as u64,
+                has("active"),
+                guest.incoming.len() as u64,
+                taken,
+                guest.heard,
+            ];
+            self.flash.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
         }
         self.heard_by_phone += world.phone.past.iter().map(|talk| talk.heard).sum::<u64>();
     }
@@ -72,7 +96,7 @@ fn lives(seeds: std::ops::Range<u64>, plan: Plan) -> Option<Tally> {
 
 #[test]
 fn a_thousand_lives_of_a_shard_leave_nothing_behind() {
-    let Some(tally) = lives(0..1_000, Plan { steps: 25, talkative: 8 }) else { return };
+    let Some(tally) = lives(0..1_000, Plan { steps: 25, talkative: 8, flash: 0 }) else { return };
     // That much must happen, or the test has become one of nothing.
     assert!(tally.calls() > 2_500 && tally.answered > 700 && tally.connected > 1_500, "{tally:?}");
     assert!(tally.causes.len() >= 15, "{tally:?}");
@@ -80,14 +104,25 @@ fn a_thousand_lives_of_a_shard_leave_nothing_behind() {
 
 #[test]
 fn lives_full_of_talk_leave_nothing_behind() {
-    let Some(tally) = lives(1_000..1_040, Plan { steps: 40, talkative: 90 }) else { return };
+    let Some(tally) = lives(1_000..1_040, Plan { steps: 40, talkative: 90, flash: 0 }) else {
+        return;
+    };
     assert!(tally.answered > 40 && tally.connected > 80, "{tally:?}");
     assert!(tally.heard > 10_000 && tally.heard_by_phone > 10_000, "{tally:?}");
 }
 
 #[test]
+fn lives_with_flash_clients_leave_nothing_behind() {
+    let plan = Plan { steps: 60, talkative: 50, flash: 85 };
+    let Some(tally) = lives(3_000..3_040, plan) else { return };
+    let [connected, calls, answered, came, taken, heard] = tally.flash;
+    assert!(connected > 80 && calls > 120 && answered > 50, "{tally:?}");
+    assert!(came > 20 && taken > 10 && heard > 2_000, "{tally:?}");
+}
+
+#[test]
 fn a_seed_can_be_run_again() {
-    let plan = Plan { steps: 25, talkative: 50 };
+    let plan = Plan { steps: 25, talkative: 50, flash: 0 };
     for number in 2_000..2_010 {
         let [first, second] = [(); 2].map(|()| {
             let mut world = World::drawn(number, plan);

@@ -33,6 +33,8 @@ pub struct Talk {
     stream: StreamEnd,
     codec: Codec,
     answer: Vec<u8>,
+    /// Ours, where it is we who call.
+    offer: Option<sdp::Offer>,
     decided_at: Option<(Instant, Option<u16>)>,
     speak_at: Option<Instant>,
     pub answered: bool,
@@ -58,8 +60,14 @@ pub struct Phone {
     /// INVITEs that became calls, and what is left of talks that are over.
     pub invited: u64,
     pub past: Vec<Talk>,
+    /// When a frame was heard last, and its first octet.
+    pub heard_last: Option<(Instant, u8)>,
+    /// Where accounts that registered can be called.
+    pub contacts: Vec<sip::message::Uri>,
     seed: Seed,
+    server: SocketAddr,
     next_port: u16,
+    next_invite: u64,
 }
 
 impl Phone {
@@ -83,8 +91,12 @@ impl Phone {
             outbox: Vec::new(),
             invited: 0,
             past: Vec::new(),
+            heard_last: None,
+            contacts: Vec::new(),
             seed,
+            server,
             next_port: 30_000,
+            next_invite: 0,
         }
     }
 
@@ -104,7 +116,10 @@ impl Phone {
             let talk = self.talks.values_mut().find(|t| t.description.address.port() == port);
             if let Some(talk) = talk {
                 match talk.stream.handle_datagram(now, &datagram(packet)) {
-                    Some(Received::Frame(_)) => talk.heard += 1,
+                    Some(Received::Frame(frame)) => {
+                        talk.heard += 1;
+                        self.heard_last = frame.payload.first().map(|level| (now, *level));
+                    }
                     Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
                     Some(Received::Bye) | None => {}
                 }
@@ -117,6 +132,10 @@ impl Phone {
         let mut response = request.response(200, "OK");
         let seconds = request.headers.seconds(&Name::Expires).unwrap_or(3_600);
         for mut contact in request.contacts() {
+            self.contacts.retain(|uri| *uri != contact.uri);
+            if seconds > 0 {
+                self.contacts.push(contact.uri.clone());
+            }
             contact.params.set("expires", Some(&seconds.to_string()));
             response.headers.push(Name::Contact, contact.to_string());
         }
@@ -177,6 +196,11 @@ impl Phone {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
                 }
+                Event::Answered { invite, sdp, .. } => {
+                    if let Some(talk) = self.talks.get_mut(&invite) {
+                        talk.taken(now, &sdp, self.speaks);
+                    }
+                }
                 Event::Ended { invite, .. } => self.past.extend(self.talks.remove(&invite)),
                 Event::DigitsReceived { invite, digit, .. } => {
                     if let Some(talk) = self.talks.get_mut(&invite) {
@@ -198,6 +222,61 @@ impl Phone {
         if self.dead {
             self.outbox.clear();
         }
+    }
+
+    /// Calls somebody who has registered.
+    pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
+        let account = base::AccountId(1);
+        let settings = sip::Account {
+            registrar: self.server,
+            domain: self.address.ip().to_string(),
+            username: "caller".to_owned(),
+            auth_username: None,
+            password: base::Secret::new("secret"),
+            register: false,
+            expires: Duration::from_secs(300),
+            outbound_proxy: None,
+            display_name: None,
+        };
+        self.sip.command(now, Command::SetAccount { account, settings });
+        self.next_invite += 1;
+        let invite = InviteId(self.next_invite);
+        let address = SocketAddr::new(self.address.ip(), self.next_port);
+        self.next_port += 2;
+        let description = Description::new(address, &self.codecs, &mut self.seed);
+        let offer = description.offer();
+        let settings = rtp::StreamSettings {
+            local_rtp: address,
+            local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
+            remote: rtp::Remote { rtp: address, rtcp: address, mux: false },
+            payloads: rtp::PayloadMap::default(),
+            cname: self.seed.token(16),
+        };
+        let talk = Talk {
+            description,
+            stream: StreamEnd::new(settings, &mut self.seed),
+            codec: Codec::Pcmu,
+            answer: Vec::new(),
+            offer: Some(offer.clone()),
+            decided_at: None,
+            speak_at: None,
+            answered: false,
+            spoken: 0,
+            heard: 0,
+            digits: String::new(),
+        };
+        self.talks.insert(invite, talk);
+        let invite = Command::Invite {
+            invite,
+            account,
+            destination: contact.clone(),
+            target: self.server,
+            headers: Vec::new(),
+            display_name: Some("Caller".to_owned()),
+            offer: offer.octets().to_vec(),
+        };
+        self.sip.command(now, invite);
+        self.drain(now);
     }
 
     fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
@@ -231,6 +310,7 @@ impl Phone {
             stream: StreamEnd::new(settings, &mut self.seed),
             codec: negotiated.codec,
             answer: answer.clone(),
+            offer: None,
             decided_at: decided_at.map(|(after, refusal)| (now + after, refusal)),
             speak_at: (early && self.speaks).then_some(now),
             answered: false,
@@ -255,6 +335,10 @@ impl Talk {
         speaks: bool,
         sip: &mut sip::Endpoint,
     ) {
+        if self.offer.is_some() {
+            // Whoever calls does not answer.
+            return;
+        }
         match refusal {
             Some(status) => sip.command(now, Command::Reject { invite, status }),
             None if self.answered => {}
@@ -263,6 +347,17 @@ impl Talk {
                 self.speak_at = speaks.then_some(now);
                 sip.command(now, Command::Answer { invite, sdp: self.answer.clone() });
             }
+        }
+    }
+
+    /// Who was called has answered.
+    fn taken(&mut self, now: Instant, sdp: &[u8], speaks: bool) {
+        let negotiated = self.offer.as_ref().and_then(|o| sdp::accept_answer(o, sdp).ok());
+        if let Some(negotiated) = negotiated {
+            self.stream.set_remote(remote(&negotiated), payloads(&negotiated));
+            self.codec = negotiated.codec;
+            self.answered = true;
+            self.speak_at = speaks.then_some(now);
         }
     }
 

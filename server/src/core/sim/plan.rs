@@ -16,6 +16,8 @@ pub struct Plan {
     pub steps: u64,
     /// In how many calls of a hundred the visitor speaks, and with him the phone.
     pub talkative: u64,
+    /// How many of a hundred things Flash clients do.
+    pub flash: u64,
 }
 
 impl World {
@@ -41,6 +43,9 @@ impl World {
             network.delay = Duration::from_millis(1 + seed.below(120));
             network.jitter = Duration::from_millis(seed.below(60));
         }
+        if plan.flash > 0 {
+            world.draw_flash_way(&mut seed);
+        }
         world.phone.codecs = some_codecs(&mut seed);
         world.phone.speaks = seed.below(100) < plan.talkative;
         world.tcp_only = if seed.below(4) == 0 { 700 } else { 0 };
@@ -60,7 +65,11 @@ impl World {
                 _ => self.seed.below(20_000),
             };
             self.run_for(Duration::from_millis(pause));
-            self.something(plan);
+            if plan.flash > 0 && self.seed.below(100) < plan.flash {
+                self.flash_something();
+            } else {
+                self.something(plan);
+            }
         }
         self.end();
     }
@@ -214,10 +223,13 @@ impl World {
                     }
                 }
                 self.settle();
-                if !self.core.calls.is_empty() {
+                if self.guests.is_empty() && !self.core.calls.is_empty() {
                     self.fail("a call outlives its page's hanging up");
                 }
             }
+        }
+        if !self.guests.is_empty() && self.seed.below(4) > 0 {
+            self.flash_leaves();
         }
         // By then the shard is drained, or what it has to say of dead calls is said (Timers B and F
         // are 32 s), whatever was lost of it; a phone that never heard BYE may still sit there.
@@ -237,7 +249,8 @@ impl World {
         // The registrations stay; without them nothing is to be done at all.
         let registered = self.core.sip.poll_timeout().is_some();
         self.remove_accounts();
-        self.run_for(Duration::from_secs(100));
+        self.flash_leaves();
+        self.run_for(Duration::from_secs(if self.guests.is_empty() { 100 } else { 300 }));
         self.check_empty();
         if let Some(at) = self.core.sip.poll_timeout() {
             let words = format!("SIP wakes in {:?}, registered {registered}", at - self.now);

@@ -1,5 +1,6 @@
 //! One shard, the provider, the pages, the network between them, and a clock.
 
+use super::guest::{FlashWay, Guest};
 use super::page::Page;
 use super::phone::{PHONE, Phone};
 use super::wire::{Packet, VirtualWire};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 
 pub const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
+/// The port of Flash.
+pub const FLASH: u16 = 1935;
 /// The most steps of one life.
 const STEPS: u64 = 1_000_000;
 /// The name of the provider that has to be looked up.
@@ -50,8 +53,16 @@ pub struct World {
     pub steps: u64,
     /// What the shard has written to browsers on ICE-TCP.
     pub connections: BTreeMap<SocketAddr, mpsc::Receiver<Vec<u8>>>,
+    /// Flash clients, those that are gone included.
+    pub guests: Vec<Guest>,
+    /// The way between them and the shard.
+    pub flash: FlashWay,
+    /// Of so many rounds one is looked at.
+    pub check_every: u64,
     outputs: mpsc::Receiver<LinkOutput>,
     lookups: mpsc::Receiver<String>,
+    /// Diffie-Hellman that the shard wants done.
+    jobs: std::sync::mpsc::Receiver<rtmfp::Job>,
     next_address: u16,
 }
 
@@ -67,6 +78,7 @@ impl World {
         let mut seed = Seed::from_number(number);
         let (outputs_in, outputs) = mpsc::channel(OUTPUTS);
         let (lookups_in, lookups) = mpsc::channel(64);
+        let (jobs_in, jobs) = std::sync::mpsc::sync_channel(64);
         let (_, inbox) = CoreHandle::new(Arc::new(|| {}));
         let setup = Setup {
             config: Arc::new(config.clone()),
@@ -77,8 +89,7 @@ impl World {
             lookups: lookups_in,
             metrics: Arc::new(Metrics::default()),
             store: store::Store::open(None).expect("a log in memory"),
-            // No Flash client lives in this world, so nobody agrees on keys.
-            jobs: std::sync::mpsc::sync_channel(1).0,
+            jobs: jobs_in,
             calendar: || SystemTime::UNIX_EPOCH,
         };
         let (core, bound) = Core::new(setup).expect("a shard");
@@ -99,8 +110,12 @@ impl World {
             over: false,
             steps: 0,
             connections: BTreeMap::new(),
+            guests: Vec::new(),
+            flash: FlashWay::new(Seed::from_number(number ^ 0xf1a5)),
+            check_every: 1,
             outputs,
             lookups,
+            jobs,
             next_address: 0,
         };
         world.settle();
@@ -189,6 +204,9 @@ impl World {
             ("ports", core.pool.poll_timeout()),
             ("calls", core.calls.poll_timeout()),
             ("accounts", core.accounts.poll_timeout()),
+            ("Flash", core.flash.as_ref().and_then(crate::core::flash::Flash::poll_timeout)),
+            ("Flash's way", self.flash.next_at()),
+            ("Flash clients", self.guests.iter().filter_map(Guest::poll_timeout).min()),
             ("end", core.drain_until.or(core.stop_at)),
         ];
         let due = all.into_iter().filter(|(_, at)| at.is_some_and(|at| at <= self.now));
@@ -199,11 +217,19 @@ impl World {
         let calls = self.pages.values().flat_map(|page| page.calls.values());
         let browsers = calls.filter_map(|call| call.poll_timeout(self.now));
         let core = (!self.over).then(|| self.core.deadline(self.now));
-        [self.signalling.next_at(), self.media.next_at(), self.phone.poll_timeout(), core]
-            .into_iter()
-            .flatten()
-            .chain(browsers)
-            .min()
+        let guests = self.guests.iter().filter_map(Guest::poll_timeout);
+        [
+            self.signalling.next_at(),
+            self.media.next_at(),
+            self.flash.next_at(),
+            self.phone.poll_timeout(),
+            core,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(guests)
+        .chain(browsers)
+        .min()
     }
 
     /// One round as the thread has it: datagrams, deadlines, settling. Then the others' turn.
@@ -214,6 +240,12 @@ impl World {
         while let Some(packet) = self.media.take(self.now) {
             self.deliver(&packet);
         }
+        while let Some(packet) = self.flash.network.take(self.now) {
+            self.deliver(&packet);
+        }
+        while let Some(done) = self.flash.take_agreed(self.now) {
+            self.event(CoreEvent::KeysAgreed(done));
+        }
         if !self.over {
             self.core.handle_timeout(self.now);
         }
@@ -222,6 +254,9 @@ impl World {
         }
         for call in self.pages.values_mut().flat_map(|page| page.calls.values_mut()) {
             call.handle_timeout(self.now);
+        }
+        for guest in &mut self.guests {
+            guest.handle_timeout(self.now);
         }
         self.settle();
     }
@@ -241,6 +276,8 @@ impl World {
             } else if !self.over {
                 self.core.handle_unreachable(self.now, packet.to.ip());
             }
+        } else if let Some(guest) = self.guests.iter_mut().find(|g| g.is_at(packet.to)) {
+            guest.receive(self.now, packet);
         } else {
             let mut calls = self.pages.values_mut().flat_map(|page| page.calls.values_mut());
             if let Some(call) = calls.find(|call| call.address == packet.to) {
@@ -262,6 +299,8 @@ impl World {
         }
         if !self.over {
             self.close_connections();
+            let now = self.now;
+            self.core.note_invited(|| now);
             self.core.settle(self.now);
         }
         self.drain_connections();
@@ -274,8 +313,16 @@ impl World {
         for call in self.pages.values_mut().flat_map(|page| page.calls.values_mut()) {
             call.drain(&mut sent);
         }
+        for guest in &mut self.guests {
+            sent.append(&mut guest.outbox);
+        }
+        while let Ok(job) = self.jobs.try_recv() {
+            self.flash.agree(self.now, job);
+        }
         for packet in sent.drain(..) {
-            if packet.from.port() == 5060 {
+            if packet.from.port() == FLASH || packet.to.port() == FLASH {
+                self.flash.put(self.now, packet);
+            } else if packet.from.port() == 5060 {
                 self.signalling.put(self.now, packet);
             } else if self.is_tcp(packet.from) {
                 self.media.put_surely(self.now, packet);
@@ -285,7 +332,9 @@ impl World {
         }
         self.core.wire.outbox = sent;
         if !self.over {
-            self.check();
+            if self.steps.is_multiple_of(self.check_every) {
+                self.check();
+            }
             self.over = self.core.is_done(self.now);
         }
         while let Ok(name) = self.lookups.try_recv() {
@@ -317,7 +366,7 @@ pub fn config(provider: &str) -> Config {
         max_duration: Duration::from_secs(max_duration),
         max_calls,
     };
-    let buttons = [("long", button(8, 900)), ("short", button(2, 20))];
+    let buttons = [("long", button(8, 900)), ("short", button(2, 20)), ("hour", button(1, 4_000))];
     Config {
         public_url: "https://call.example".to_owned(),
         listen: Listen {
@@ -334,7 +383,7 @@ pub fn config(provider: &str) -> Config {
         buttons: buttons.map(|(name, button)| (name.to_owned(), button)).into(),
         webphone: Some(WebPhone {
             registrars: vec![HostPort { host: "198.51.100.20".to_owned(), port: 5060 }],
-            origins: Vec::new(),
+            origins: vec!["https://shop.example".to_owned()],
         }),
         data: None,
         demo: false,
