@@ -1,5 +1,6 @@
 //! The joined call on a virtual network under a virtual clock: one shard with all its machines
-//! between browsers (str0m), pages and a provider with a phone (our own SIP endpoint).
+//! between browsers (str0m), pages, Flash clients (our own initiator) and a provider with a phone
+//! (our own SIP endpoint).
 //!
 //! ```text
 //!   page --event--> +-------+ --datagram--> network (loss, delay, order, repeats) --> phone
