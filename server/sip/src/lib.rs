@@ -35,6 +35,7 @@ mod invite;
 mod limits;
 pub mod message;
 mod registration;
+mod target;
 mod transaction;
 
 pub use cause::{Cause, CauseKind, Originator};
@@ -42,4 +43,5 @@ pub use endpoint::{
     Account, Command, Counters, Endpoint, Event, InviteId, PeerPolicy, RegistrationState, Settings,
 };
 pub use fuzz::fuzz;
+pub use target::Target;
 pub use transaction::{Hop, Timers};

@@ -58,5 +58,11 @@ pub(crate) const UNANSWERED: Duration = Duration::from_secs(900);
 pub(crate) const INFOS: usize = 64;
 /// Longest Retry-After that a registration obeys.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// How long a registration stays with a server other than the first one that its name has, before
+/// a refresh tries that one again.
+pub(crate) const RETURN_AFTER: Duration = Duration::from_secs(600);
+/// How long the first of several servers may say nothing to an INVITE before the next one has its
+/// turn: three repeats by UDP. A visitor does not wait for the 32 seconds of Timer B.
+pub(crate) const TARGET_PATIENCE: Duration = Duration::from_secs(4);
 /// How long the peer may think about a new offer of ours before it is cancelled.
 pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);

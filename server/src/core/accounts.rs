@@ -1,9 +1,9 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
 use crate::config::{self, HostPort};
-use base::{AccountId, LinkId};
+use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
-use sip::RegistrationState;
+use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub struct Entry {
     /// Whether it is registered, and how the provider sees us.
     pub state: RegistrationState,
     /// What the SIP machine was told last.
-    told: Option<(SocketAddr, Option<SocketAddr>)>,
+    told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
 
 #[derive(Debug)]
@@ -131,30 +131,37 @@ impl Accounts {
         self.entries.get_mut(&account)
     }
 
-    /// The address behind a host, if it is known.
-    pub fn address(&self, host: &HostPort) -> Option<SocketAddr> {
-        literal(host).or_else(|| self.lookups.get(host)?.addresses.first().copied())
+    /// The servers behind a host, in the order of trying; none while its addresses are not known.
+    fn targets(&self, host: &HostPort) -> Vec<Target> {
+        let found = match literal(host) {
+            Some(address) => vec![address],
+            None => {
+                self.lookups.get(host).map(|lookup| lookup.addresses.clone()).unwrap_or_default()
+            }
+        };
+        let target = |address| Target { protocol: Protocol::Udp, address, name: host.host.clone() };
+        found.into_iter().map(target).collect()
     }
 
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
     /// destination's own host if the account is the file's, else the registrar. A page cannot
-    /// make us send anywhere else.
-    pub fn next_hop(&self, account: AccountId, destination: &str) -> Option<SocketAddr> {
-        let entry = self.entries.get(&account)?;
+    /// make us send anywhere else. Empty while no address is known.
+    pub fn next_hops(&self, account: AccountId, destination: &str) -> Vec<Target> {
+        let Some(entry) = self.entries.get(&account) else { return Vec::new() };
         if let Some(proxy) = &entry.settings.outbound_proxy {
-            return self.address(&proxy.target);
+            return self.targets(&proxy.target);
         }
         let registrar = &entry.settings.registrar;
         match destination_host(destination) {
             // The same host without a port means the registrar, wherever that listens.
             Some(host) if entry.link.is_none() && host.host != registrar.host => {
-                self.address(&host)
+                self.targets(&host)
             }
             Some(host) if entry.link.is_none() && host.port != registrar.port => {
                 let written = destination.contains(&format!(":{}", host.port));
-                self.address(if written { &host } else { registrar })
+                self.targets(if written { &host } else { registrar })
             }
-            _ => self.address(registrar),
+            _ => self.targets(registrar),
         }
     }
 
@@ -211,31 +218,34 @@ impl Accounts {
         for id in ids {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
-            let Some(registrar) = self.address(&settings.registrar) else { continue };
-            let proxy = match &settings.outbound_proxy {
-                Some(proxy) => match self.address(&proxy.target) {
-                    Some(address) => Some(address),
-                    None => continue,
-                },
-                None => None,
+            let registrar = self.targets(&settings.registrar);
+            let peers = registrar.iter().map(|target| target.address.ip()).collect();
+            let targets = match &settings.outbound_proxy {
+                Some(proxy) => self.targets(&proxy.target),
+                None => registrar,
             };
-            if entry.told == Some((registrar, proxy)) {
+            let told = Some((targets, peers));
+            if told == entry.told {
                 continue;
             }
+            let Some((targets, peers)) = told.clone().filter(|told| !told.0.is_empty()) else {
+                continue;
+            };
             let route = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.uri.parse().ok());
             let account = sip::Account {
-                registrar,
+                targets,
+                peers,
                 domain: domain(&settings.registrar),
                 username: settings.username.clone(),
                 auth_username: settings.auth_username.clone(),
                 password: settings.password.clone(),
                 register: settings.register,
                 expires: settings.expires,
-                outbound_proxy: route.zip(proxy),
+                outbound_proxy: route,
                 display_name: None,
             };
             if let Some(entry) = self.entries.get_mut(&id) {
-                entry.told = Some((registrar, proxy));
+                entry.told = told;
             }
             found.push((id, account));
         }

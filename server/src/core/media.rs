@@ -227,7 +227,7 @@ impl<W: Wire> Core<W> {
                     count(&self.metrics, sent);
                     self.browsers.recycle(transmit.payload);
                 }
-                Protocol::Tcp => {
+                Protocol::Tcp | Protocol::Tls => {
                     // A connection that is too slow for sound loses frames, as a network would.
                     let sent = self
                         .tcp_peers

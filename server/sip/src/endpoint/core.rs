@@ -4,8 +4,9 @@ use super::{Counters, Event, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, reason_phrase};
+use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire};
-use base::{Seed, Transmit};
+use base::{Protocol, Seed, Transmit};
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -44,6 +45,36 @@ impl Wire for Out {
     }
 }
 
+/// An address of ours as a Contact names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) protocol: Protocol,
+    pub(crate) address: SocketAddr,
+}
+
+impl Own {
+    /// The one for the peer of a hop.
+    pub(crate) fn towards(core: &Core, hop: Hop) -> Self {
+        Own { protocol: hop.protocol, address: core.address_towards(hop) }
+    }
+
+    /// The Contact of a user there.
+    pub(crate) fn contact(self, user: &str) -> String {
+        let address = self.address;
+        let transport = match self.protocol {
+            Protocol::Udp => "",
+            Protocol::Tcp => ";transport=tcp",
+            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
+            // to the phone and which hardly any provider takes.
+            Protocol::Tls => ";transport=tls",
+        };
+        match user {
+            "" => format!("<sip:{address}{transport}>"),
+            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+        }
+    }
+}
+
 /// The shared part of the endpoint.
 pub(crate) struct Core {
     pub(crate) settings: Settings,
@@ -54,7 +85,7 @@ pub(crate) struct Core {
     /// Peers beyond the settings': registrars, proxies and next hops that commands named.
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
-    learnt: HashMap<IpAddr, SocketAddr>,
+    learnt: HashMap<(Protocol, IpAddr), SocketAddr>,
 }
 
 impl Core {
@@ -95,31 +126,30 @@ impl Core {
         }
     }
 
-    /// The way to a peer.
-    pub(crate) fn hop(&self, remote: SocketAddr) -> Hop {
-        Hop::udp(self.settings.local, remote)
+    /// The way to a server.
+    pub(crate) fn hop(&self, target: &Target) -> Hop {
+        Hop { protocol: target.protocol, local: self.settings.local, remote: target.address }
     }
 
-    /// Our address as the peer sees it.
-    pub(crate) fn address_towards(&self, peer: IpAddr) -> SocketAddr {
-        self.learnt.get(&peer).copied().unwrap_or(self.settings.local)
+    /// Our address as the peer of a hop sees it.
+    pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
+        let known = self.learnt.get(&(hop.protocol, hop.remote.ip()));
+        known.copied().unwrap_or(self.settings.local)
     }
 
-    /// Our Contact for messages to a peer.
-    pub(crate) fn contact(&self, user: &str, peer: IpAddr) -> String {
-        let address = self.address_towards(peer);
-        match user {
-            "" => format!("<sip:{address}>"),
-            user => format!("<sip:{}@{address}>", escape_user(user)),
-        }
+    /// Our Contact for messages on a hop.
+    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user)
     }
 
-    /// Learns from the Via of a response to a request of ours where the peer sees us.
-    pub(crate) fn learn(&mut self, peer: IpAddr, response: &Response) {
+    /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
+    /// connection that is its own end of it, not the port that we listen on: servers find the
+    /// connection by it, and behind a NAT nothing else leads to us.
+    pub(crate) fn learn(&mut self, hop: Hop, response: &Response) {
         let Ok(via) = response.via() else { return };
         let local = self.settings.local;
         let ip = via.received();
-        let port = via.rport().flatten();
+        let port = via.rport().flatten().or(hop.reliable().then_some(hop.local.port()));
         if ip.is_none() && port.is_none() {
             return;
         }
@@ -127,8 +157,9 @@ impl Core {
         if seen.ip().is_unspecified() || seen.port() == 0 {
             return;
         }
-        if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&peer) {
-            self.learnt.insert(peer, seen);
+        let key = (hop.protocol, hop.remote.ip());
+        if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&key) {
+            self.learnt.insert(key, seen);
         }
     }
 
@@ -167,7 +198,7 @@ impl Core {
 
     /// Gives a request its Via and our name.
     fn stamp(&mut self, request: &mut Request, hop: Hop) {
-        let sent_by = self.address_towards(hop.remote.ip());
+        let sent_by = self.address_towards(hop);
         let branch = self.seed.token(20);
         let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", hop.name());
         request.headers.push_front(Name::Via, via);

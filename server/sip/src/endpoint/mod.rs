@@ -1,11 +1,11 @@
-//! The endpoint: all SIP state behind one UDP socket, and the way of messages through it.
+//! The endpoint: all SIP state behind one address, and the way of messages through it.
 
 mod accounts;
 pub(crate) mod core;
 mod receive;
 mod words;
 
-pub(crate) use core::{Core, escape_user};
+pub(crate) use core::{Core, Own};
 pub use words::{
     Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
 };
@@ -18,17 +18,17 @@ use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A SIP user agent behind one socket. Driven by the contract of the `base` crate.
+/// A SIP user agent behind one address. Driven by the contract of the `base` crate.
 pub struct Endpoint {
     core: Core,
     invites: BTreeMap<InviteId, Invite>,
     /// Dialogs by Call-ID and our tag (12).
     dialogs: HashMap<(String, String), InviteId>,
     /// The peers that calls of ours made peers.
-    targets: HashMap<InviteId, IpAddr>,
+    targets: HashMap<InviteId, Vec<IpAddr>>,
     accounts: BTreeMap<AccountId, Registration>,
     /// Accounts that were removed or replaced and still withdraw their registration.
     retired: Vec<Registration>,
@@ -135,7 +135,7 @@ impl Endpoint {
                 invite,
                 account,
                 destination,
-                target,
+                targets,
                 headers,
                 display_name,
                 offer,
@@ -152,7 +152,7 @@ impl Endpoint {
                     from,
                     user: "",
                     destination,
-                    target,
+                    targets,
                     routes: Vec::new(),
                     headers,
                     offer,
@@ -229,11 +229,6 @@ impl Endpoint {
         clients + servers
     }
 
-    /// Our address as a peer sees it, where it has shown us.
-    pub fn address_towards(&self, peer: IpAddr) -> SocketAddr {
-        self.core.address_towards(peer)
-    }
-
     /// Whether the state holds together; for tests and fuzzing.
     ///
     /// # Errors
@@ -279,10 +274,12 @@ impl Endpoint {
             CauseKind::Overloaded
         } else if let Some(registration) = self.accounts.get(&account) {
             let order = Order { challenger: Some(registration.challenger()), ..order };
-            let peer = order.target.ip();
-            self.core.name(peer);
+            let peers: Vec<IpAddr> = order.targets.iter().map(|to| to.address.ip()).collect();
+            for peer in &peers {
+                self.core.name(*peer);
+            }
             let invite = Invite::place(&mut self.core, now, registration.order(order));
-            self.targets.insert(id, peer);
+            self.targets.insert(id, peers);
             self.insert(id, invite);
             return;
         } else {
@@ -319,7 +316,7 @@ impl Endpoint {
         if invite.is_over() {
             self.dialogs.remove(&invite.key());
             self.invites.remove(&id);
-            if let Some(peer) = self.targets.remove(&id) {
+            for peer in self.targets.remove(&id).unwrap_or_default() {
                 self.core.unname(peer);
             }
         }

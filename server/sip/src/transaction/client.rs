@@ -61,6 +61,8 @@ pub(crate) struct Client {
     pub(crate) ack: Option<Vec<u8>>,
     state: State,
     invite: bool,
+    /// Nobody waits for its answer any more: a provisional response buys no time.
+    given_up: bool,
     pause: Duration,
     resend_at: Option<Instant>,
     expire_at: Option<Instant>,
@@ -77,6 +79,7 @@ impl Client {
             ack: None,
             state: State::Trying,
             invite,
+            given_up: false,
             pause: pause.unwrap_or_default(),
             resend_at: pause.map(|pause| now + pause),
             expire_at: expire.first(t, hop.reliable()).map(|wait| now + wait),
@@ -84,6 +87,12 @@ impl Client {
             hop,
             request,
         }
+    }
+
+    /// Ends it at this time at the latest.
+    pub(crate) fn give_up(&mut self, at: Instant) {
+        self.given_up = true;
+        self.expire_at = Some(self.expire_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Whether nothing at all has come back.
@@ -102,7 +111,8 @@ impl Client {
         match (self.state, response.status) {
             (State::Trying | State::Proceeding, 100..=199) => {
                 if self.invite {
-                    (self.resend_at, self.expire_at) = (None, None);
+                    self.resend_at = None;
+                    self.expire_at = self.expire_at.filter(|_| self.given_up);
                 } else if self.state == State::Trying && self.resend_at.is_some() {
                     // From here on the request repeats at T2 only (17.1.2.2).
                     self.pause = t.t2;

@@ -228,7 +228,8 @@ impl Phone {
     pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
         let account = base::AccountId(1);
         let settings = sip::Account {
-            registrar: self.server,
+            targets: vec![sip::Target::udp(self.server)],
+            peers: Vec::new(),
             domain: self.address.ip().to_string(),
             username: "caller".to_owned(),
             auth_username: None,
@@ -270,7 +271,7 @@ impl Phone {
             invite,
             account,
             destination: contact.clone(),
-            target: self.server,
+            targets: vec![sip::Target::udp(self.server)],
             headers: Vec::new(),
             display_name: Some("Caller".to_owned()),
             offer: offer.octets().to_vec(),
