@@ -2,7 +2,9 @@
 //! appliance where it cannot.
 
 use super::between::{CALLED, CALLER, alice_as, pages};
+use harness::flash::Habit;
 use harness::{Appliance, FlashSettings, FlashVisitor, Kamailio, Place};
+use rtmfp::crypto::Group;
 use signalling::EndCause;
 use std::time::{Duration, Instant};
 
@@ -46,7 +48,9 @@ impl Pair {
     }
 
     fn go_direct(&self, times: usize) {
-        self.ends().map(|end| end.is_told_direct(true, times));
+        for end in self.ends() {
+            end.is_told_direct(true, times);
+        }
     }
 
     /// Messages of sound that the appliance had from clients and sent to them, and what passed its
@@ -168,10 +172,37 @@ fn a_direct_talk_is_held_through_the_appliance_and_direct_again_after_it() {
 }
 
 #[test]
+fn clients_of_different_habits_stay_in_direct_touch_on_a_lossy_network() {
+    let pair = pair("flash-direct-lossy", true, |settings| {
+        let habit = match settings.app.as_str() {
+            "webphone" => Habit::Modern(vec![Group::Modp2048, Group::Modp1024]),
+            _ => Habit::Player,
+        };
+        FlashSettings { habit, loss: 4, ..direct(settings) }
+    });
+    pair.go_direct(1);
+    let heard = || pair.ends().map(|end| end.look(|seen| seen.direct));
+    let (before, since) = (heard(), Instant::now());
+    for (end, before) in pair.ends().into_iter().zip(before) {
+        end.until("five seconds were heard", |seen| (seen.direct > before + 125).then_some(()));
+    }
+    assert!(since.elapsed() < Duration::from_secs(10), "after {:?}", since.elapsed());
+    for end in pair.ends() {
+        let last = end.look(|seen| seen.steps.last().and_then(|step| step.direct));
+        assert_eq!(last, Some(true), "nobody went back");
+    }
+    pair.caller.hang_up();
+    pair.called.ends();
+    pair.appliance.is_quiet();
+}
+
+#[test]
 fn a_client_that_knows_no_direct_streams_talks_through_the_appliance() {
     let pair = pair("flash-direct-old", true, |settings| settings);
     pair.hear_each_other();
-    pair.ends().map(|end| end.is_told_direct(false, 2));
+    for end in pair.ends() {
+        end.is_told_direct(false, 2);
+    }
     pair.hear_each_other();
     assert_eq!(pair.appliance.metric("flash_direct_total"), 0);
     pair.caller.hang_up();
