@@ -164,3 +164,52 @@ fn what_is_no_subscription_is_none() {
         assert_eq!(subscriber.poll_action(), Some(Action::RejectFlow { flow: 50, code: 0 }));
     }
 }
+
+#[test]
+fn whatever_a_peer_sends_is_survived_within_bounds() {
+    let mut seed = base::Seed::from_number(1);
+    let play = {
+        let mut subscriber = Subscriber::new(3, "seven").unwrap();
+        subscriber.poll_action();
+        let Some(Action::Send { octets, .. }) = subscriber.poll_action() else { panic!("play") };
+        octets
+    };
+    let now = Instant::now();
+    for _ in 0..200 {
+        let metadata = Metadata { stream: 3, network_order: false }.encode();
+        let mut publisher = Publisher::new(0, &metadata).unwrap();
+        let mut subscriber = Subscriber::new(3, "seven").unwrap();
+        subscriber.handle_flow_opened(0, &metadata, Some(0));
+        let mut events = 0;
+        for step in 0..200u64 {
+            let mut octets = play.clone();
+            octets.truncate(seed.below(octets.len() as u64 + 1) as usize + 1);
+            for _ in 0..seed.below(3) {
+                let at = seed.below(octets.len() as u64) as usize;
+                octets[at] = seed.u32() as u8;
+            }
+            if let Some(kind) = octets.first_mut().filter(|_| seed.below(2) == 0) {
+                *kind = [4, 8, 17, 18, 20][seed.below(5) as usize];
+            }
+            let now = now + std::time::Duration::from_millis(step);
+            publisher.handle_message(now, 0, &octets);
+            subscriber.handle_message(now, 0, &octets);
+            match seed.below(40) {
+                0 => publisher.accept(),
+                1 => publisher.handle_timeout(now),
+                2 => subscriber.handle_timeout(now),
+                3 => publisher.refuse(&Refusal::unknown_call()),
+                4 => publisher.handle_flow_rejected(seed.below(3)),
+                5 => subscriber.handle_flow_rejected(seed.below(3)),
+                6 => publisher.handle_flow_finished(now, seed.below(2)),
+                _ => {}
+            }
+            if seed.below(20) == 0 {
+                while publisher.poll_action().or(subscriber.poll_action()).is_some() {}
+                events += std::iter::from_fn(|| publisher.poll_event()).count();
+                events += std::iter::from_fn(|| subscriber.poll_event()).count();
+            }
+        }
+        assert!(events <= 400, "{events} events of 400 messages");
+    }
+}
