@@ -9,6 +9,10 @@ use rtmp::amf::Value;
 fn pair(number: u64) -> (World, usize, usize) {
     let mut world = World::new(number);
     world.phone.passes = 100;
+    call(world)
+}
+
+fn call(mut world: World) -> (World, usize, usize) {
     let called = registered(&mut world);
     let caller = world.arrive(None, "hour", PAGE);
     world.run_for(SECOND);
@@ -118,6 +122,20 @@ fn a_client_that_vanishes_while_sound_goes_directly_ends_the_call_within_half_a_
     assert!(world.core.calls.is_empty());
     assert!(words(&world, called, "1").ends_with(&["ended".to_owned()]));
     world.check_log();
+}
+
+#[test]
+fn clients_are_not_introduced_past_somebody_who_stands_between_them_one_way() {
+    let mut world = World::new(6);
+    (world.phone.passes, world.phone.stands_between) = (100, true);
+    let (mut world, caller, called) = call(world);
+    world.run_for(SECOND * 5);
+    assert_eq!(words(&world, called, "1"), ["ringing", "active"]);
+    for guest in [caller, called] {
+        assert_eq!(world.guests[guest].direct, []);
+        says(&mut world, guest, true);
+        assert_eq!(world.guests[guest].direct, [], "saying so makes no partner");
+    }
 }
 
 #[test]

@@ -65,6 +65,10 @@ pub struct Phone {
     /// Of so many calls in a hundred it is only the proxy: who is called is somebody that has
     /// registered, and the media is theirs.
     pub passes: u64,
+    /// It stands in the way of the media of calls that it passes on, towards who called.
+    pub stands_between: bool,
+    /// What it says of its media then.
+    between: Vec<u8>,
     /// The calls that it has passed on: each end's other end.
     passed: BTreeMap<InviteId, InviteId>,
     /// Where accounts that registered can be called.
@@ -98,6 +102,8 @@ impl Phone {
             past: Vec::new(),
             heard_last: None,
             passes: 0,
+            stands_between: false,
+            between: Vec::new(),
             passed: BTreeMap::new(),
             contacts: Vec::new(),
             seed,
@@ -241,6 +247,11 @@ impl Phone {
             && let Some(contact) = super::flash_plan::pick(&mut self.seed, &self.contacts)
         {
             let other = self.invite(now, &contact, offer.clone());
+            if self.stands_between {
+                let address = SocketAddr::new(self.address.ip(), 40_000);
+                let mut own = Description::new(address, &self.codecs, &mut self.seed);
+                self.between = own.answer(offer).map(|(answer, _)| answer).unwrap_or_default();
+            }
             self.passed.extend([(*invite, other), (other, *invite)]);
             return None;
         }
@@ -255,6 +266,9 @@ impl Phone {
         let Some(invite) = self.passed.get(&of).copied() else { return Some(event) };
         let command = match event {
             Event::Provisional { .. } => Command::Ring { invite, sdp: None },
+            Event::Answered { .. } if self.stands_between => {
+                Command::Answer { invite, sdp: self.between.clone() }
+            }
             Event::Answered { sdp, .. } => Command::Answer { invite, sdp },
             Event::Reoffered { sdp: Some(offer), .. } => Command::Reoffer { invite, offer },
             Event::Reanswered { sdp, .. } => Command::AnswerOffer {
