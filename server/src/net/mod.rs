@@ -5,6 +5,7 @@ mod interfaces;
 mod ports;
 mod sip_connection;
 mod sip_stream;
+mod sip_tls;
 mod udp;
 mod wire;
 
