@@ -339,7 +339,7 @@ impl Guest {
     fn handle_session_event(&mut self, now: Instant, event: SessionEvent) {
         let Some(client) = &mut self.connection else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 if let Some(media) = client.handle_message(now, flow.0, &octets) {
                     self.heard += 1;
                     self.heard_last = Some((now, media.timestamp, media.payload.to_vec()));
