@@ -12,6 +12,9 @@ const BEHIND: Duration = Duration::from_millis(1_500);
 /// What one source leaves out at most, in packets and in seconds; more is another source.
 const LONGEST_GAP: (u64, u64) = (500, 10);
 
+/// What comes so many packets after its turn is another source.
+const LATEST: u64 = 100;
+
 /// Milliseconds for what a Flash client is sent, counted from the first frame. They follow the RTP
 /// time of one source, and the wall's clock from one source to the next.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +38,14 @@ impl DownClock {
         let begun_at = *self.begun_at.get_or_insert(now);
         let wall = now.saturating_duration_since(begun_at);
         let rate = u64::from(frame.codec.clock_rate());
-        let followed = self.last.filter(|last| last.codec == frame.codec).and_then(|last| {
+        let same = self.last.filter(|last| last.codec == frame.codec);
+        if let Some(last) = same
+            && (1..=LATEST).contains(&last.sequence.wrapping_sub(frame.sequence))
+        {
+            // After its turn: time does not go back for it, nor do those after it count from it.
+            return (last.scaled / rate) as u32;
+        }
+        let followed = same.and_then(|last| {
             let step = frame.timestamp.wrapping_sub(last.timestamp);
             let (packets, seconds) = LONGEST_GAP;
             let near = frame.sequence.wrapping_sub(last.sequence).wrapping_sub(1) < packets
@@ -73,6 +83,18 @@ mod tests {
             clock.milliseconds(at(ms), &frame(sequence, timestamp, at(ms)))
         });
         assert_eq!(times, [0, 20, 40, 80]);
+    }
+
+    #[test]
+    fn what_comes_after_its_turn_moves_nobodys_time() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut clock = DownClock::default();
+        let sent = [(0, 1), (40, 3), (45, 2), (60, 4), (100, 6), (119, 5), (120, 7)];
+        let times = sent.map(|(ms, number): (u64, u32)| {
+            clock.milliseconds(at(ms), &frame(number.into(), number * 160, at(ms)))
+        });
+        assert_eq!(times, [0, 40, 40, 60, 100, 100, 120]);
     }
 
     #[test]
