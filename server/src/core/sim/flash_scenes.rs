@@ -9,7 +9,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const PAGE: &str = "https://shop.example/";
 
 /// A client that publishes and plays a call, from the time that it has a name for it.
-pub(super) fn streams(world: &mut World, guest: usize, call: &str) {
+pub fn streams(world: &mut World, guest: usize, call: &str) {
     for _ in 0..2 {
         world.guests[guest].act(world.now, |client| client.create_stream());
     }
