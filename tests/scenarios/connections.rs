@@ -64,6 +64,16 @@ fn an_account_registers_and_calls_over_tcp() {
     }
     assert_eq!(appliance.log().matches("a SIP connection is up").count(), 1);
     assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+    leaves(appliance, &provider, "tcp");
+}
+
+/// The appliance ends, and takes its registration back before.
+fn leaves(mut appliance: Appliance, provider: &Kamailio, transport: &str) {
+    let before = provider.requests("REGISTER", transport);
+    assert!(appliance.stop(Duration::from_secs(10)).success());
+    harness::until("the account takes its registration back", || {
+        (provider.requests("REGISTER", transport) > before).then_some(())
+    });
 }
 
 #[test]
@@ -176,6 +186,7 @@ fn an_account_registers_and_calls_over_tls() {
         assert_eq!(provider.requests(method, "tcp"), 0, "{method}: {log}");
     }
     assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+    leaves(appliance, &provider, "tls");
 }
 
 /// The appliance does not register over TLS, and its log says why.
