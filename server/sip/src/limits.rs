@@ -37,6 +37,9 @@ pub(crate) const REOFFER_WAIT: Duration = Duration::from_secs(5);
 /// How often a re-INVITE of ours is tried against glare (491, RFC 3261 14.1).
 pub(crate) const GLARE_TRIES: u8 = 4;
 
+/// How often, at intervals of T1, an offer of ours is put off while something else is open.
+pub(crate) const OFFER_WAITS: u8 = 80;
+
 /// Shortest time between two REGISTERs of an account that goes well.
 pub(crate) const REFRESH_FLOOR: Duration = Duration::from_secs(1);
 /// Longest lifetime that a registrar is believed to have granted.

@@ -225,10 +225,10 @@ fn requests_that_open_nothing_get_the_answer_of_their_kind() {
 fn a_demand_for_an_unknown_extension_is_refused_by_name() {
     let mut world = World::with_caller(13);
     let mut request = ask(theirs(), Method::Invite, "call", 1, None, Some(OFFER));
-    request.headers.push(Name::Require, "100rel, teleport");
+    request.headers.push(Name::Require, "100rel, teleport, levitate");
     world.say(theirs(), request);
     let response = world.response(theirs(), 420);
-    assert_eq!(response.headers.get(&Name::Unsupported), Some("100rel, teleport"));
+    assert_eq!(response.headers.get(&Name::Unsupported), Some("teleport, levitate"));
 }
 
 #[test]

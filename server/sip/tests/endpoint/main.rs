@@ -5,6 +5,7 @@ mod answering;
 mod calling;
 mod registering;
 mod registrar;
+mod reliable;
 mod sweeps;
 mod talking;
 mod wire;

@@ -196,7 +196,7 @@ impl Phone {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
                 }
-                Event::Answered { invite, sdp, .. } => {
+                Event::Answered { invite, sdp: Some(sdp), .. } => {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
                     }
