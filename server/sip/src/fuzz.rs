@@ -214,6 +214,10 @@ impl<'a> Run<'a> {
             response.headers.push(Name::Contact, "<sip:bob@192.0.2.2:5062>;expires=60");
             response.headers.push(Name::RecordRoute, "<sip:192.0.2.2:5063>, <sip:p.example;lr>");
         }
+        if extra & 32 == 32 {
+            response.headers.push(Name::SessionExpires, format!("{};refresher=uac", which * 3));
+            response.headers.push(Name::MinSe, (which * 9).to_string());
+        }
         if extra & 16 == 16 {
             response.headers.push(Name::Require, "100rel");
             response.headers.push(Name::RSeq, (extra >> 6).to_string());
@@ -264,9 +268,10 @@ impl<'a> Run<'a> {
              From: <sip:bob@sip.example>;tag={remote}\r\n\
              To: <sip:alice@sip.example>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
-             RAck: {rseq} 1 INVITE\r\n{option}: 100rel\r\nAllow: INVITE, UPDATE, PRACK\r\n\
+             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\nAllow: INVITE, UPDATE, PRACK\r\n\
              Contact: <sip:bob@192.0.2.2>\r\nContent-Type: {kind}\r\n\
              Content-Length: {}\r\n\r\n{body}",
+            place * 4,
             body.len()
         );
         self.arrive(text.as_bytes());

@@ -2,7 +2,7 @@
 
 use super::core::SUPPORTED;
 use super::{Endpoint, Event, InviteId};
-use crate::invite::{Invite, sdp};
+use crate::invite::{Invite, is_too_short, sdp};
 use crate::limits;
 use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
@@ -176,6 +176,12 @@ impl Endpoint {
             });
             return;
         };
+        if is_too_short(request) {
+            self.core.answer_with(now, id, 422, |response| {
+                response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
+            });
+            return;
+        }
         if self.invites.len() >= limits::INVITES {
             self.core.out.counters.overloaded += 1;
             self.core.answer_with(now, id, 503, |response| {

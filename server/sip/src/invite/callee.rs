@@ -1,6 +1,7 @@
 //! The callee until the call is taken or refused.
 
-use super::offer::Offers;
+use super::offer::{Media, Offers};
+use super::refresh::SessionTimer;
 use super::reliable::Reliable;
 use super::session::Session;
 use super::{Invite, Phase, Wake, put_sdp};
@@ -71,6 +72,7 @@ impl Invite {
         let dialog = Dialog::from_request(&server.request, &tag, server.hop)?;
         let (wish, offered) = (Wish::of(&server.request), !server.request.body.is_empty());
         let number = server.request.cseq().ok()?.number;
+        let theirs = server.request.body.clone();
         server.invite = Some(id);
         core.answer(now, transaction, 100);
         let mut timers = Timers::default();
@@ -87,7 +89,9 @@ impl Invite {
             ended: false,
             top_number: 0,
             offers: Offers::default(),
+            media: Media { ours: Vec::new(), theirs },
             reliable: Reliable::of(number),
+            session_timer: SessionTimer::default(),
             phase: Phase::Called(Box::new(Callee {
                 transaction,
                 dialog,
@@ -168,6 +172,7 @@ impl Invite {
         if reliably && sdp.is_some() {
             // From here on it is said without.
             callee.rung = Some((status, None));
+            self.media.ours = sdp.clone().unwrap_or_default();
         }
         let Some(mut response) = self.callee_response(core, id, status, sdp.as_deref()) else {
             return;
@@ -195,14 +200,21 @@ impl Invite {
         }
         let (id, dialog, offered) = (callee.transaction, callee.dialog.clone(), callee.offered);
         let sdp = Some(sdp).filter(|_| !self.reliable.is_described());
-        let Some(response) = self.callee_response(core, id, 200, sdp) else { return };
+        let Some(mut response) = self.callee_response(core, id, 200, sdp) else { return };
+        if let Some(sdp) = sdp {
+            self.media.ours = sdp.to_vec();
+        }
         for wake in [Wake::Ring, Wake::Unanswered, Wake::RepeatReliable, Wake::PrackLost] {
             self.timers.clear(wake);
+        }
+        if let Some(request) = core.request_of(id) {
+            self.accept_session(now, &request, &mut response);
         }
         core.respond(now, id, &response);
         let mut session = Session::new(dialog, false);
         session.answer_wanted = !offered;
         self.phase = Phase::Talking(Box::new(session));
+        self.arm_session(now);
         self.await_ack(core, now, id, &response);
     }
 

@@ -1,14 +1,15 @@
 //! The caller until the call is taken: INVITE, provisional responses, forks, CANCEL.
 
 use super::fork::{Early, Fork};
-use super::offer::Offers;
+use super::offer::{Media, Offers};
+use super::refresh::SessionTimer;
 use super::reliable::Reliable;
 use super::session::Session;
 use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
 use crate::dialog::{Dialog, blank, routed};
-use crate::endpoint::core::{ALLOW, SUPPORTED};
+use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Request, Response, Uri};
@@ -76,7 +77,8 @@ impl Invite {
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
         request.headers.push(Name::Contact, core.contact(order.user, hop.remote.ip()));
         request.headers.push(Name::Allow, ALLOW);
-        request.headers.push(Name::Supported, SUPPORTED);
+        let session_timer = SessionTimer::default();
+        session_timer.ask(&mut request.headers);
         request.headers.push(Name::Other("Accept".into()), "application/sdp");
         for (name, value) in order.headers {
             request.headers.push(Name::Other(name), value);
@@ -95,7 +97,9 @@ impl Invite {
             ended: false,
             top_number: number,
             offers: Offers::default(),
+            media: Media { ours: order.offer, theirs: Vec::new() },
             reliable: Reliable::default(),
+            session_timer,
             phase: Phase::Closing(None),
         };
         match sent {
@@ -127,11 +131,13 @@ impl Invite {
             }
             (_, 200..=299) => self.on_success(core, now, id, response),
             (Phase::Calling(caller), status) if caller.transaction == id => {
-                let cancelled = caller.cancelled;
-                if matches!(status, 401 | 407)
-                    && !cancelled
-                    && let Some(next) = self.retry(core, now, id, response, Role::Invite)
-                {
+                let next = match status {
+                    _ if caller.cancelled => None,
+                    401 | 407 => self.retry(core, now, id, response, Role::Invite),
+                    422 => self.ask_longer(core, now, id, response, Role::Invite),
+                    _ => None,
+                };
+                if let Some(next) = next {
                     if let Phase::Calling(caller) = &mut self.phase {
                         *caller = Caller::new(next);
                     }
@@ -206,6 +212,10 @@ impl Invite {
                 self.forgo_offer_of_others(core, now, &tag);
                 let remote = dialog.remote.clone();
                 self.phase = Phase::Talking(Box::new(Session::new(dialog, true)));
+                if let Some(sdp) = &sdp {
+                    self.media.theirs.clone_from(sdp);
+                }
+                self.session_accepted(now, response);
                 let event = Event::Answered { invite: self.id, sdp, remote, fork: number };
                 core.events.push_back(event);
             }

@@ -21,10 +21,12 @@ mod caller;
 mod fork;
 mod info;
 mod offer;
+mod refresh;
 mod reliable;
 mod session;
 
 pub(crate) use caller::{Order, first_number};
+pub(crate) use refresh::is_too_short;
 
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
@@ -36,7 +38,8 @@ use crate::transaction::{Hop, TransactionId, User, Wire};
 use base::Timers;
 use callee::Callee;
 use caller::Caller;
-use offer::Offers;
+use offer::{Media, Offers};
+use refresh::SessionTimer;
 use reliable::Reliable;
 use session::Session;
 use std::time::Instant;
@@ -64,6 +67,10 @@ enum Wake {
     Glare,
     /// Our own new offer is neither taken nor refused.
     ReofferLate,
+    /// The session is to be refreshed (RFC 4028).
+    Refresh,
+    /// Nobody has refreshed it.
+    SessionExpired,
 }
 
 /// What a client transaction does for its invite.
@@ -78,6 +85,8 @@ enum Role {
     Reoffer,
     /// An UPDATE with one.
     Update,
+    /// An UPDATE without one.
+    Refresh,
     Prack,
     Info,
 }
@@ -113,7 +122,9 @@ pub(crate) struct Invite {
     /// The highest CSeq number of all requests so far.
     top_number: u32,
     offers: Offers,
+    media: Media,
     reliable: Reliable,
+    session_timer: SessionTimer,
     phase: Phase,
 }
 
@@ -216,6 +227,18 @@ impl Invite {
         if !challenger.answer(response, &mut request, &mut core.seed) {
             return None;
         }
+        self.resend(core, now, request, hop, role)
+    }
+
+    /// Sends a request that was answered in vain again, changed, under a new number.
+    fn resend(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        mut request: Request,
+        hop: Hop,
+        role: Role,
+    ) -> Option<TransactionId> {
         let cseq = request.cseq().ok()?;
         let to = request.to().ok()?;
         let dialog = match role {
@@ -251,6 +274,7 @@ impl Invite {
             Some(Role::Invite) => self.on_invite_response(core, now, id, response),
             Some(Role::Reoffer) => self.on_reoffer_response(core, now, id, response),
             Some(Role::Update) => self.on_update_response(core, now, id, response),
+            Some(Role::Refresh) => self.on_refresh_response(core, now, id, response),
             Some(Role::Info) => self.on_info_response(core, now, id, response),
             Some(role @ (Role::Bye | Role::ForkBye | Role::Prack)) => {
                 self.retry(core, now, id, response, role);
@@ -282,7 +306,9 @@ impl Invite {
                     self.close(core, now);
                 }
             }
-            (Some(Role::Reoffer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Reoffer | Role::Refresh), Some(cause)) => {
+                self.break_off(core, now, cause);
+            }
             (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
             _ => {}
@@ -305,6 +331,8 @@ impl Invite {
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
                 Wake::Glare => self.send_reoffer(core, now),
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
+                Wake::Refresh => self.refresh(core, now),
+                Wake::SessionExpired => self.on_session_expired(core, now),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! New offers: re-INVITE, UPDATE and the offer in a PRACK, theirs and ours (RFC 3261 14, RFC 3311,
 //! RFC 3262 5). In a call that is up, and before, once the first offer is answered reliably.
 
-use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
+use super::{Invite, Phase, Role, Wake, is_too_short, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event};
@@ -24,9 +24,17 @@ pub(super) struct Offers {
     pub(super) ours: Option<Offer>,
 }
 
+/// What both sides last agreed on.
+#[derive(Default)]
+pub(super) struct Media {
+    pub(super) ours: Vec<u8>,
+    pub(super) theirs: Vec<u8>,
+}
+
 /// An offer of the peer.
 pub(super) struct Theirs {
     pub(super) transaction: TransactionId,
+    sdp: Option<Vec<u8>>,
     /// Whose it is.
     tag: String,
 }
@@ -40,6 +48,19 @@ pub(super) struct Offer {
     /// How often it was put off because something else was open.
     waits: u8,
     cancelled: bool,
+    /// It changes nothing: the shell does not know of it (RFC 4028 7.4).
+    refresh: bool,
+}
+
+impl Offer {
+    fn new(sdp: Vec<u8>) -> Self {
+        Offer { sdp, tries: 0, flying: false, waits: 0, cancelled: false, refresh: false }
+    }
+
+    /// The same SDP again.
+    pub(super) fn refresh(sdp: Vec<u8>) -> Self {
+        Offer { refresh: true, ..Offer::new(sdp) }
+    }
 }
 
 /// Whether a new offer may be made in a dialog (RFC 3311 5.1, 5.2).
@@ -84,6 +105,12 @@ impl Invite {
                 return;
             }
         };
+        if is_too_short(request) {
+            core.answer_with(now, id, 422, |response| {
+                response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
+            });
+            return;
+        }
         let from = request.from().ok();
         let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default().to_owned();
         let refresh_only = request.method == Method::Update && offer.is_none();
@@ -113,7 +140,15 @@ impl Invite {
             self.accept_offer(core, now, id, None);
             return;
         }
-        self.offers.theirs = Some(Theirs { transaction: id, tag });
+        let known = &self.media;
+        let same = offer.as_ref().is_some_and(|offer| *offer == known.theirs);
+        if same && !known.ours.is_empty() {
+            // Nothing changes, so neither does our answer (RFC 4028 7.4, 9).
+            let ours = known.ours.clone();
+            self.accept_offer(core, now, id, Some(&ours));
+            return;
+        }
+        self.offers.theirs = Some(Theirs { transaction: id, sdp: offer.clone(), tag });
         if request.method == Method::Invite {
             core.answer(now, id, 100);
         }
@@ -137,6 +172,10 @@ impl Invite {
         match sdp {
             Ok(sdp) => {
                 self.changed(&theirs.tag);
+                self.media.ours.clone_from(&sdp);
+                if let Some(theirs) = theirs.sdp {
+                    self.media.theirs = theirs;
+                }
                 self.accept_offer(core, now, id, Some(&sdp));
             }
             Err(status @ 300..=699) => core.answer(now, id, status),
@@ -176,6 +215,7 @@ impl Invite {
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
         }
+        self.accept_session(now, &request, &mut response);
         core.respond(now, id, &response);
         if request.method == Method::Invite {
             self.await_ack(core, now, id, &response);
@@ -215,8 +255,7 @@ impl Invite {
             }
             return;
         }
-        let (tries, waits, flying, cancelled) = (0, 0, false, false);
-        self.offers.ours = Some(Offer { sdp: offer, tries, flying, waits, cancelled });
+        self.offers.ours = Some(Offer::new(offer));
         self.send_reoffer(core, now);
     }
 
@@ -228,7 +267,7 @@ impl Invite {
             // behind, but not for ever.
             ours.waits = ours.waits.saturating_add(1);
             if ours.waits > limits::OFFER_WAITS {
-                self.reanswered(core, Err(Cause::timeout()));
+                self.reanswered(core, now, Err(Cause::timeout()));
             } else {
                 self.timers.set(Wake::Glare, now + core.settings.timers.t1);
             }
@@ -243,19 +282,30 @@ impl Invite {
         let mut request = dialog.request(method.clone());
         request.headers.push(Name::Contact, core.contact(&user, hop.remote.ip()));
         request.headers.push(Name::Allow, ALLOW);
+        self.session_timer.renew(&mut request.headers);
         put_sdp(&mut request.headers, &mut request.body, &offer);
         let role = if method == Method::Invite { Role::Reoffer } else { Role::Update };
         if role == Role::Reoffer {
             self.timers.set(Wake::ReofferLate, now + limits::REOFFER_PATIENCE);
         }
         if self.send(core, now, request, hop, role).is_none() {
-            self.reanswered(core, Err(Cause::local(CauseKind::Overloaded)));
+            self.reanswered(core, now, Err(Cause::local(CauseKind::Overloaded)));
         }
     }
 
-    fn reanswered(&mut self, core: &mut Core, sdp: Result<Vec<u8>, Cause>) {
-        if self.offers.ours.take().is_some() {
-            self.timers.clear(Wake::ReofferLate);
+    fn reanswered(&mut self, core: &mut Core, now: Instant, sdp: Result<Vec<u8>, Cause>) {
+        let Some(ours) = self.offers.ours.take() else { return };
+        self.timers.clear(Wake::ReofferLate);
+        let mut changed = !ours.refresh;
+        match &sdp {
+            Ok(theirs) => {
+                changed |= *theirs != self.media.theirs;
+                self.media = Media { ours: ours.sdp, theirs: theirs.clone() };
+            }
+            Err(_) if ours.refresh => self.refresh_later(now),
+            Err(_) => {}
+        }
+        if changed {
             core.events.push_back(Event::Reanswered { invite: self.id, sdp });
         }
     }
@@ -279,7 +329,7 @@ impl Invite {
         for (id, _) in self.live.extract_if(.., |(_, role)| *role == Role::Reoffer) {
             core.table.forget_client(&mut core.out, id);
         }
-        self.reanswered(core, Err(Cause::timeout()));
+        self.reanswered(core, now, Err(Cause::timeout()));
     }
 
     /// A response to our re-INVITE (14.1).
@@ -304,7 +354,9 @@ impl Invite {
                     Phase::Talking(session) => {
                         session.dialog.refresh(response.contact());
                         session.dialog.learn(&response.headers);
-                        session.dialog.clone()
+                        let dialog = session.dialog.clone();
+                        self.session_accepted(now, response);
+                        dialog
                     }
                     // Our BYE overtook the answer; the peer still needs the ACK.
                     Phase::Closing(Some(dialog)) => (**dialog).clone(),
@@ -312,17 +364,18 @@ impl Invite {
                 };
                 self.acknowledge(core, id, &dialog, &request);
                 let answer = sdp(&response.headers, &response.body).ok().flatten();
-                self.reanswered(core, answer.ok_or_else(|| Cause::local(CauseKind::Protocol)));
+                self.reanswered(core, now, answer.ok_or_else(|| Cause::local(CauseKind::Protocol)));
             }
             491 if self.lands() < limits::GLARE_TRIES => {
                 let wait = self.glare_pause(core);
                 self.timers.set(Wake::Glare, now + wait);
             }
+            422 if self.ask_longer(core, now, id, response, Role::Reoffer).is_some() => {}
             // The peer knows nothing of the call any more (12.2.1.2).
             408 | 481 => self.break_off(core, now, Cause::from_response(response)),
             _ => {
                 if self.retry(core, now, id, response, Role::Reoffer).is_none() {
-                    self.reanswered(core, Err(Cause::from_response(response)));
+                    self.reanswered(core, now, Err(Cause::from_response(response)));
                 }
             }
         }
@@ -349,15 +402,17 @@ impl Invite {
                 if answer.is_some() {
                     self.changed(tag);
                 }
-                self.reanswered(core, answer.ok_or_else(|| Cause::local(CauseKind::Protocol)));
+                self.session_accepted(now, response);
+                self.reanswered(core, now, answer.ok_or_else(|| Cause::local(CauseKind::Protocol)));
             }
             491 if self.lands() < limits::GLARE_TRIES => {
                 let wait = self.glare_pause(core);
                 self.timers.set(Wake::Glare, now + wait);
             }
+            422 if self.ask_longer(core, now, id, response, Role::Update).is_some() => {}
             401 | 407 if self.retry(core, now, id, response, Role::Update).is_some() => {}
             408 | 481 => self.on_update_lost(core, now, Cause::from_response(response)),
-            _ => self.reanswered(core, Err(Cause::from_response(response))),
+            _ => self.reanswered(core, now, Err(Cause::from_response(response))),
         }
     }
 
@@ -366,7 +421,7 @@ impl Invite {
     pub(super) fn on_update_lost(&mut self, core: &mut Core, now: Instant, cause: Cause) {
         match &self.phase {
             Phase::Talking(_) => self.break_off(core, now, cause),
-            _ => self.reanswered(core, Err(cause)),
+            _ => self.reanswered(core, now, Err(cause)),
         }
     }
 
@@ -383,7 +438,7 @@ impl Invite {
     }
 
     /// 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other, in steps of 10 ms (14.1).
-    fn glare_pause(&mut self, core: &mut Core) -> Duration {
+    pub(super) fn glare_pause(&mut self, core: &mut Core) -> Duration {
         let owner = match &self.phase {
             Phase::Talking(session) => session.caller,
             phase => matches!(phase, Phase::Calling(_)),

@@ -116,6 +116,9 @@ impl Invite {
             self.break_off(core, now, Cause::local(CauseKind::NotAcceptable));
             return;
         }
+        if let Some(answer) = &answer {
+            self.media.theirs.clone_from(answer);
+        }
         if first || answer.is_some() {
             core.events.push_back(Event::Confirmed { invite, answer });
         }
