@@ -216,7 +216,10 @@ impl<W: Wire> Core<W> {
                 let offer = offer.as_deref();
                 self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
             }
-            sip::Event::Confirmed { .. } | sip::Event::Transferred { .. } => {}
+            sip::Event::Confirmed { invite, answer: Some(answer) } => {
+                self.confirmed(now, CallId(invite.0), &answer);
+            }
+            sip::Event::Confirmed { answer: None, .. } | sip::Event::Transferred { .. } => {}
         }
     }
 
