@@ -3,6 +3,7 @@
 mod accounts;
 pub(crate) mod core;
 mod receive;
+mod referring;
 mod words;
 
 pub(crate) use core::{Core, escape_user};
@@ -59,6 +60,7 @@ impl Endpoint {
     /// Takes a datagram from the socket.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
         self.receive(now, datagram);
+        self.pass_reports(now);
     }
 
     /// Does what is due.
@@ -87,6 +89,7 @@ impl Endpoint {
                     self.settle_account(id);
                 }
             }
+            self.pass_reports(now);
         }
     }
 
@@ -113,6 +116,7 @@ impl Endpoint {
                 self.on_transaction_over(now, id, user, Some(Cause::unreachable()));
             }
         }
+        self.pass_reports(now);
     }
 
     /// Carries out an order. What cannot be carried out is counted as refused.
@@ -184,13 +188,18 @@ impl Endpoint {
             Command::Info { invite, content_type, body } => {
                 self.order(invite, |invite, core| invite.info(core, now, content_type, body));
             }
-            Command::Refer { invite, .. } => {
-                // Transfers are not in this version.
-                let outcome = Err(Cause::local(CauseKind::Unsupported));
-                self.core.events.push_back(Event::Transferred { invite, outcome });
+            Command::Refer { invite, target, replaces } => {
+                self.refer(now, invite, target, replaces);
+            }
+            Command::FollowReferral { invite, new, account, target, offer } => {
+                self.follow_referral(now, invite, new, account, target, offer);
+            }
+            Command::RefuseReferral { invite, status } => {
+                self.order(invite, |invite, core| invite.refuse_referral(core, now, status));
             }
             Command::Shutdown => self.shutdown(now),
         }
+        self.pass_reports(now);
     }
 
     /// The next datagram to send.

@@ -183,6 +183,27 @@ pub enum Command {
         /// The call of ours that the new one takes the place of (RFC 3891).
         replaces: Option<InviteId>,
     },
+    /// Follows [`Event::Referred`]: a new call to where the peer wants us, of which the peer gets
+    /// reports. It is a call like any other, and the one that asked goes on until it is ended.
+    FollowReferral {
+        /// The call that asked.
+        invite: InviteId,
+        /// A number not used before, for the new call.
+        new: InviteId,
+        /// The account that calls.
+        account: AccountId,
+        /// The address of the next hop, looked up already.
+        target: SocketAddr,
+        /// The SDP offer.
+        offer: Vec<u8>,
+    },
+    /// Does not follow [`Event::Referred`].
+    RefuseReferral {
+        /// The call that asked.
+        invite: InviteId,
+        /// 300 to 699; anything else is sent as 603.
+        status: u16,
+    },
     /// Ends every call and withdraws every registration. Afterwards nothing new begins.
     Shutdown,
 }
@@ -281,6 +302,9 @@ pub enum Event {
         to: Uri,
         /// The SDP offer; without one, `Answer` makes it.
         offer: Option<Vec<u8>>,
+        /// The call of ours that this one takes the place of (RFC 3891), which is up. Whoever takes
+        /// the new one hangs up the old one.
+        replaces: Option<InviteId>,
         /// Header fields that begin with `X-`, and those that say who calls.
         headers: Vec<(String, String)>,
     },
@@ -290,6 +314,18 @@ pub enum Event {
         invite: InviteId,
         /// The SDP answer, where the offer was ours.
         answer: Option<Vec<u8>>,
+    },
+    /// The peer asks us to call somebody else instead (REFER). [`Command::FollowReferral`] or
+    /// [`Command::RefuseReferral`] is due within five seconds; after them the endpoint refuses.
+    Referred {
+        /// Which call.
+        invite: InviteId,
+        /// Who is to be called. Whoever decides to follow pays for the call.
+        target: Uri,
+        /// The new call is to take the place of another at its far end (RFC 3891).
+        attended: bool,
+        /// On whose behalf, as the peer says (RFC 3892).
+        referred_by: Option<NameAddr>,
     },
     /// The outcome of [`Command::Refer`]. The call that asked is still there.
     Transferred {

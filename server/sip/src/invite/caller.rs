@@ -2,9 +2,11 @@
 
 use super::fork::{Early, Fork};
 use super::offer::{Media, Offers};
+use super::referral::Referral;
 use super::refresh::SessionTimer;
 use super::reliable::Reliable;
 use super::session::Session;
+use super::transfer::Transfer;
 use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
@@ -100,6 +102,9 @@ impl Invite {
             media: Media { ours: order.offer, theirs: Vec::new() },
             reliable: Reliable::default(),
             session_timer,
+            transfer: Transfer::default(),
+            referral: Referral::default(),
+            referrer: None,
             phase: Phase::Closing(None),
         };
         match sent {
@@ -216,6 +221,7 @@ impl Invite {
                     self.media.theirs.clone_from(sdp);
                 }
                 self.session_accepted(now, response);
+                self.tell_referrer(core, 200);
                 let event = Event::Answered { invite: self.id, sdp, remote, fork: number };
                 core.events.push_back(event);
             }

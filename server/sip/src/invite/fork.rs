@@ -124,6 +124,7 @@ impl Invite {
             }
             None => {}
         }
+        self.tell_referrer(core, status);
         let reason = response.reason.clone();
         let event = Event::Provisional { invite, status, reason, early_sdp, fork: number };
         core.events.push_back(event);

@@ -21,9 +21,11 @@ mod caller;
 mod fork;
 mod info;
 mod offer;
+mod referral;
 mod refresh;
 mod reliable;
 mod session;
+mod transfer;
 
 pub(crate) use caller::{Order, first_number};
 pub(crate) use refresh::is_too_short;
@@ -39,10 +41,12 @@ use base::Timers;
 use callee::Callee;
 use caller::Caller;
 use offer::{Media, Offers};
+use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
 use session::Session;
 use std::time::Instant;
+use transfer::Transfer;
 
 /// A deadline of an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,10 @@ enum Wake {
     Refresh,
     /// Nobody has refreshed it.
     SessionExpired,
+    /// The peer has not reported of a transfer.
+    TransferLate,
+    /// The shell has not decided on a REFER.
+    ReferralUndecided,
 }
 
 /// What a client transaction does for its invite.
@@ -89,6 +97,8 @@ enum Role {
     Refresh,
     Prack,
     Info,
+    Refer,
+    Notify,
 }
 
 /// An ACK of a 2xx, kept for as long as the 2xx may be repeated.
@@ -125,6 +135,12 @@ pub(crate) struct Invite {
     media: Media,
     reliable: Reliable,
     session_timer: SessionTimer,
+    /// What we asked the peer for.
+    transfer: Transfer,
+    /// What the peer asked us for.
+    referral: Referral,
+    /// The call in which this one was asked for.
+    referrer: Option<InviteId>,
     phase: Phase,
 }
 
@@ -156,6 +172,8 @@ impl Invite {
     fn end(&mut self, core: &mut Core, cause: Cause) {
         if !self.ended {
             self.ended = true;
+            self.transferred(core, Err(cause.clone()));
+            self.tell_referrer(core, Invite::status_of(&cause));
             core.events.push_back(Event::Ended { invite: self.id, cause });
         }
     }
@@ -167,6 +185,9 @@ impl Invite {
             core.answer(now, theirs.transaction, 487);
         }
         self.offers.ours = None;
+        if let Referral::Asked(id, _) = std::mem::take(&mut self.referral) {
+            core.answer(now, id, 487);
+        }
         self.timers.clear_all();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Closing(None)) {
             Phase::Talking(session) => Phase::Closing(Some(Box::new(session.dialog))),
@@ -276,6 +297,8 @@ impl Invite {
             Some(Role::Update) => self.on_update_response(core, now, id, response),
             Some(Role::Refresh) => self.on_refresh_response(core, now, id, response),
             Some(Role::Info) => self.on_info_response(core, now, id, response),
+            Some(Role::Refer) => self.on_refer_response(core, now, id, response),
+            Some(Role::Notify) => self.on_notify_response(core, now, id, response),
             Some(role @ (Role::Bye | Role::ForkBye | Role::Prack)) => {
                 self.retry(core, now, id, response, role);
             }
@@ -311,6 +334,8 @@ impl Invite {
             }
             (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
+            (Some(Role::Refer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Notify), Some(_)) => self.referral = Referral::Idle,
             _ => {}
         }
     }
@@ -333,6 +358,8 @@ impl Invite {
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
                 Wake::Refresh => self.refresh(core, now),
                 Wake::SessionExpired => self.on_session_expired(core, now),
+                Wake::TransferLate => self.transferred(core, Err(Cause::timeout())),
+                Wake::ReferralUndecided => self.refuse_referral(core, now, 603),
             }
         }
     }

@@ -9,4 +9,5 @@ mod registrar;
 mod reliable;
 mod sweeps;
 mod talking;
+mod transferring;
 mod wire;

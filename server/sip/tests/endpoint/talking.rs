@@ -257,7 +257,7 @@ fn options_inside_a_call_are_answered() {
     let (mut world, request) = scripted(15);
     world.say(theirs(), inside(&request, Method::Options, 5, None));
     assert!(world.response(theirs(), 200).headers.get(&Name::Allow).is_some());
-    world.say(theirs(), inside(&request, Method::Refer, 6, None));
+    world.say(theirs(), inside(&request, Method::Subscribe, 6, None));
     world.response(theirs(), 405);
 }
 
