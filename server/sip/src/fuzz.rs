@@ -202,6 +202,7 @@ impl<'a> Run<'a> {
             expires: Duration::from_secs(choice as u64 * 4),
             outbound_proxy: proxy.map(|uri| (uri, PEER)),
             display_name: Some("A \"B\"\r\n".into()),
+            identity: Box::default(),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
     }

@@ -40,7 +40,8 @@ mod transaction;
 
 pub use cause::{Cause, CauseKind, Originator};
 pub use endpoint::{
-    Account, Command, Counters, Endpoint, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Counters, Endpoint, Event, Identity, InviteId, PeerPolicy, RegistrationState,
+    Settings,
 };
 pub use fuzz::fuzz;
 pub use transaction::{Hop, Timers};

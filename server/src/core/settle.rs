@@ -225,10 +225,16 @@ impl<W: Wire> Core<W> {
                 let offer = offer.as_deref();
                 self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
             }
+            sip::Event::Referred { invite, .. } => {
+                self.sip.command(now, sip::Command::RefuseReferral { invite, status: 603 });
+            }
             sip::Event::Confirmed { invite, answer: Some(answer) } => {
                 self.confirmed(now, CallId(invite.0), &answer);
             }
-            sip::Event::Confirmed { answer: None, .. } | sip::Event::Transferred { .. } => {}
+            sip::Event::ForkEnded { .. }
+            | sip::Event::PictureRequested { .. }
+            | sip::Event::Confirmed { answer: None, .. }
+            | sip::Event::Transferred { .. } => {}
         }
     }
 

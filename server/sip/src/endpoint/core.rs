@@ -13,8 +13,9 @@ use std::time::Instant;
 /// Methods that we answer otherwise than with 405 or 501.
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
-/// Extensions that we know (RFC 3262, RFC 4028, RFC 3891, RFC 4488).
-pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
+/// Extensions that we know (RFC 3262, RFC 4028, RFC 3891, RFC 4488,
+/// RFC 6228).
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub, 199";
 
 /// Queue, deadlines and counters; apart from [`Core`] so that the table can borrow it beside
 /// itself.

@@ -8,13 +8,13 @@ mod words;
 
 pub(crate) use core::{Core, escape_user};
 pub use words::{
-    Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Counters, Event, Identity, InviteId, PeerPolicy, RegistrationState, Settings,
 };
 
 use crate::cause::{Cause, CauseKind};
 use crate::invite::{Invite, Order};
 use crate::limits;
-use crate::message::NameAddr;
+use crate::message::{Name, NameAddr};
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
@@ -160,6 +160,7 @@ impl Endpoint {
                     routes: Vec::new(),
                     headers,
                     offer,
+                    hosts: Vec::new(),
                     challenger: None,
                 };
                 self.place(now, account, order);
@@ -384,6 +385,9 @@ impl Endpoint {
         let clean: Vec<_> = headers
             .into_iter()
             .filter(|(name, value)| {
+                if name.eq_ignore_ascii_case(Name::UserToUser.as_str()) {
+                    return is_user_to_user(value);
+                }
                 let ours = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
                 ours && name.len() > 2
                     && name.len() <= 64
@@ -396,4 +400,11 @@ impl Endpoint {
         self.core.out.counters.refused += (before - clean.len()) as u64;
         clean
     }
+}
+
+/// Whether a value may go out as User-to-User: hexadecimal digits for up to 128 octets (RFC 7433 4,
+/// and the most that ISDN carries).
+fn is_user_to_user(value: &str) -> bool {
+    let hex = value.bytes().all(|octet| octet.is_ascii_hexdigit());
+    hex && !value.is_empty() && value.len().is_multiple_of(2) && value.len() <= 256
 }

@@ -272,7 +272,13 @@ fn required(request: &Request) -> Option<String> {
 
 /// Header fields of an INVITE that whoever takes the call may want to see.
 fn interesting(request: &Request) -> Vec<(String, String)> {
-    let known = [Name::PAssertedIdentity, Name::Subject, Name::UserAgent, Name::ReferredBy];
+    let known = [
+        Name::PAssertedIdentity,
+        Name::Subject,
+        Name::UserAgent,
+        Name::ReferredBy,
+        Name::UserToUser,
+    ];
     request
         .headers
         .iter()

@@ -68,6 +68,7 @@ impl Endpoint {
             routes: Vec::new(),
             headers,
             offer,
+            hosts: Vec::new(),
             challenger: None,
         };
         self.place(now, account, order);

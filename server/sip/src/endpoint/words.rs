@@ -73,6 +73,20 @@ pub struct Account {
     pub outbound_proxy: Option<(Uri, SocketAddr)>,
     /// The display name of From.
     pub display_name: Option<String>,
+    /// What else its calls say of who calls.
+    pub identity: Box<Identity>,
+}
+
+/// Who calls, for networks that ask for more than From (RFC 3325, RFC 3323).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// P-Asserted-Identity, for a provider that trusts us to say it.
+    pub asserted: Option<Uri>,
+    /// P-Preferred-Identity: which of its own names for us the provider is to assert.
+    pub preferred: Option<Uri>,
+    /// The callee is not to learn who calls: From is anonymous, and `Privacy: id` asks the
+    /// provider to keep what is asserted to itself.
+    pub anonymous: bool,
 }
 
 /// What the shell orders.
@@ -111,7 +125,8 @@ pub enum Command {
         /// The address of the next hop, looked up already.
         target: SocketAddr,
         /// Further header fields; those whose name is not a token beginning with `X-`, or whose
-        /// value holds control characters, are left out and counted.
+        /// value holds control characters, are left out and counted. One more may be among them,
+        /// `User-to-User` (RFC 7433): an even number of hexadecimal digits, at most 256.
         headers: Vec<(String, String)>,
         /// The display name of From, instead of the account's.
         display_name: Option<String>,
@@ -305,7 +320,7 @@ pub enum Event {
         /// The call of ours that this one takes the place of (RFC 3891), which is up. Whoever takes
         /// the new one hangs up the old one.
         replaces: Option<InviteId>,
-        /// Header fields that begin with `X-`, and those that say who calls.
+        /// Header fields that begin with `X-`, those that say who calls, and User-to-User.
         headers: Vec<(String, String)>,
     },
     /// Our answer arrived: the ACK came.
@@ -333,6 +348,18 @@ pub enum Event {
         invite: InviteId,
         /// Whether the peer reached the target, or why not.
         outcome: Result<(), Cause>,
+    },
+    /// A phone that rang will not take the call (199, RFC 6228); others may.
+    ForkEnded {
+        /// Which call.
+        invite: InviteId,
+        /// The phone, numbered as in `Provisional`.
+        fork: u32,
+    },
+    /// The peer needs a whole picture (INFO with `picture_fast_update`, RFC 5168).
+    PictureRequested {
+        /// Which call.
+        invite: InviteId,
     },
     /// A keypad digit came by INFO.
     DigitsReceived {

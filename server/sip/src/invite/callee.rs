@@ -1,6 +1,7 @@
 //! The callee until the call is taken or refused.
 
 use super::offer::{Media, Offers};
+use super::redirect::Redirects;
 use super::referral::Referral;
 use super::refresh::SessionTimer;
 use super::reliable::Reliable;
@@ -94,6 +95,8 @@ impl Invite {
             media: Media { ours: Vec::new(), theirs },
             reliable: Reliable::of(number),
             session_timer: SessionTimer::default(),
+            redirects: Redirects::default(),
+            ending: None,
             transfer: Transfer::default(),
             referral: Referral::default(),
             referrer: None,

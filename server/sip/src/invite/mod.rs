@@ -21,6 +21,7 @@ mod caller;
 mod fork;
 mod info;
 mod offer;
+mod redirect;
 mod referral;
 mod refresh;
 mod reliable;
@@ -30,7 +31,7 @@ mod transfer;
 pub(crate) use caller::{Order, first_number};
 pub(crate) use refresh::is_too_short;
 
-use crate::cause::{Cause, CauseKind};
+use crate::cause::{Cause, CauseKind, Originator, reason};
 use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event, InviteId};
@@ -41,6 +42,7 @@ use base::Timers;
 use callee::Callee;
 use caller::Caller;
 use offer::{Media, Offers};
+use redirect::Redirects;
 use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
@@ -135,6 +137,9 @@ pub(crate) struct Invite {
     media: Media,
     reliable: Reliable,
     session_timer: SessionTimer,
+    redirects: Redirects,
+    /// How it ended, for the peer.
+    ending: Option<CauseKind>,
     /// What we asked the peer for.
     transfer: Transfer,
     /// What the peer asked us for.
@@ -172,6 +177,7 @@ impl Invite {
     fn end(&mut self, core: &mut Core, cause: Cause) {
         if !self.ended {
             self.ended = true;
+            self.ending = (cause.originator != Originator::Remote).then_some(cause.kind);
             self.transferred(core, Err(cause.clone()));
             self.tell_referrer(core, Invite::status_of(&cause));
             core.events.push_back(Event::Ended { invite: self.id, cause });
@@ -444,7 +450,15 @@ impl Invite {
 
     /// Sends BYE into a dialog.
     fn bye(&mut self, core: &mut Core, now: Instant, dialog: &mut Dialog, role: Role) {
-        let request = dialog.request(Method::Bye);
+        let mut request = dialog.request(Method::Bye);
+        match (role, self.ending) {
+            (Role::ForkBye, None) => {
+                // Another phone took the call (RFC 3326 2).
+                request.headers.push(Name::Reason, reason(CauseKind::Normal, true));
+            }
+            (_, Some(kind)) => request.headers.push(Name::Reason, reason(kind, false)),
+            (_, None) => {}
+        }
         let hop = dialog.hop(|ip| core.knows(ip));
         if self.send(core, now, request.clone(), hop, role).is_none() {
             // No room for a transaction: said once is better than not said.

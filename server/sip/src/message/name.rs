@@ -74,6 +74,9 @@ names! {
     ServiceRoute = "Service-Route",
     Path = "Path",
     PAssertedIdentity = "P-Asserted-Identity",
+    PPreferredIdentity = "P-Preferred-Identity",
+    Privacy = "Privacy",
+    UserToUser = "User-to-User",
     Subject = "Subject",
 }
 

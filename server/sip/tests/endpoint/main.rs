@@ -3,6 +3,7 @@
 
 mod answering;
 mod calling;
+mod redirecting;
 mod refreshing;
 mod registering;
 mod registrar;
