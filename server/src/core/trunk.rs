@@ -192,7 +192,7 @@ impl<W: Wire> Core<W> {
 
     /// The provider makes a new offer inside the call.
     pub(super) fn reoffered(&mut self, now: Instant, invite: InviteId, offer: Option<Vec<u8>>) {
-        let id = CallId(invite.0);
+        let id = self.calls.of_invite(invite);
         let Some(active) = self.calls.entry(id) else { return };
         let answer = match offer {
             // Without an offer the peer asks for ours: the same as before.
