@@ -5,6 +5,7 @@ mod at_length;
 mod baresip_phone;
 mod call_log;
 mod demo_phone;
+mod dialogs;
 mod flash;
 mod fuzzing;
 mod life;

@@ -1,6 +1,24 @@
 //! Calls of the provider that its SIP endpoint cannot make by itself.
 
+use super::phone::Phone;
 use sip::message::{Message, Method, Name, parse};
+use sip::{Command, InviteId};
+use std::time::Instant;
+
+impl Phone {
+    /// Wants whoever it talks to to call a colleague, or somebody far away.
+    pub fn refer(&mut self, now: Instant, invite: InviteId) {
+        let targets = ["sip:desk@198.51.100.20", "sip:desk@203.0.113.9"];
+        self.refer_to(now, invite, targets[usize::from(invite.0.is_multiple_of(3))]);
+    }
+
+    /// Wants whoever it talks to to call this address.
+    pub fn refer_to(&mut self, now: Instant, invite: InviteId, target: &str) {
+        let target = target.parse().expect("a uri");
+        self.sip.command(now, Command::Refer { invite, target, replaces: None });
+        self.drain(now);
+    }
+}
 
 /// What is done to the requests that a call sends.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use super::phone::Manner;
 use super::wire::Packet;
 use super::world::World;
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
+use sip::InviteId;
 use sip::message::{Message, Method, Name, parse};
-use sip::{Command, InviteId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,9 +23,7 @@ fn talking(seed: u64) -> (World, base::LinkId, u32, InviteId) {
 }
 
 fn refer(world: &mut World, invite: InviteId, target: &str) {
-    let target = target.parse().expect("a uri");
-    world.phone.sip.command(world.now, Command::Refer { invite, target, replaces: None });
-    world.phone.drain(world.now);
+    world.phone.refer_to(world.now, invite, target);
 }
 
 fn end(world: &World) -> Vec<(CallState, Option<EndCause>)> {
