@@ -3,6 +3,7 @@
 
 mod answering;
 mod calling;
+mod flows;
 mod redirecting;
 mod refreshing;
 mod registering;
