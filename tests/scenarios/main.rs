@@ -6,6 +6,7 @@ mod baresip_phone;
 mod call_log;
 mod connections;
 mod demo_phone;
+mod dialogs;
 mod flash;
 mod fuzzing;
 mod life;

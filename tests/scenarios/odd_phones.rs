@@ -7,15 +7,15 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct Scene {
-    appliance: Appliance,
-    phone: Sipp,
-    visitor: Visitor,
+pub(super) struct Scene {
+    pub(super) appliance: Appliance,
+    pub(super) phone: Sipp,
+    pub(super) visitor: Visitor,
     _place: Place,
 }
 
 /// A visitor who has just called a phone of this kind.
-fn call(name: &str, scenario: &str, keys: &[(&str, &str)]) -> Scene {
+pub(super) fn call(name: &str, scenario: &str, keys: &[(&str, &str)]) -> Scene {
     let place = Place::new(name);
     let phone = Sipp::start_with(&place, scenario, keys);
     let appliance = Appliance::start(&place, &Shop::trunk(phone.sip, &["pcma", "pcmu"]));

@@ -16,8 +16,10 @@ const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
 const STATUSES: [u16; 16] =
     [100, 180, 183, 200, 200, 200, 302, 401, 407, 423, 481, 486, 487, 491, 503, 603];
-const METHODS: [&str; 10] =
-    ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "JUMP"];
+const METHODS: [&str; 12] = [
+    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "REFER",
+    "NOTIFY", "JUMP",
+];
 
 /// Runs a list of operations (time steps, commands, replies to what the endpoint sent, requests
 /// from templates, raw octets) against an endpoint.
@@ -42,10 +44,14 @@ struct Run<'a> {
     protocol: Protocol,
     /// Requests that the endpoint sent, the last few.
     requests: VecDeque<crate::message::Request>,
+    /// The last RSeq of the endpoint, by Call-ID.
+    sequences: BTreeMap<String, u32>,
     /// Tags that the endpoint gave to calls of the peer, by Call-ID.
     tags: BTreeMap<String, String>,
     invites: Vec<InviteId>,
     placed: u64,
+    /// Transfers that were asked for and whose outcome is not told.
+    asked: u32,
     sent: u32,
     /// How often each call ended.
     ended: BTreeMap<InviteId, u32>,
@@ -66,9 +72,11 @@ impl<'a> Run<'a> {
             endpoint: Endpoint::new(settings, Seed::from_number(1)),
             protocol: Protocol::Udp,
             requests: VecDeque::new(),
+            sequences: BTreeMap::new(),
             tags: BTreeMap::new(),
             invites: Vec::new(),
             placed: 0,
+            asked: 0,
             sent: 0,
             ended: BTreeMap::new(),
         }
@@ -103,7 +111,7 @@ impl<'a> Run<'a> {
     }
 
     fn operate(&mut self, operation: u8) {
-        match operation % 19 {
+        match operation % 21 {
             0 => self.pass(Duration::from_millis(self.data.len() as u64 % 700 + 1)),
             1 => self.pass(Duration::from_secs(2)),
             2 => {
@@ -154,7 +162,31 @@ impl<'a> Run<'a> {
             },
             13 | 14 => self.reply(),
             15 | 16 => self.request(),
-            17 => self.connection(),
+            17 => {
+                let (invite, other) = (self.invite(), self.invite());
+                let Ok(target) = Uri::parse("sip:carol@sip.example") else { return };
+                let replaces = self.next().is_multiple_of(2).then_some(other);
+                self.asked += 1;
+                self.command(Command::Refer { invite, target, replaces });
+            }
+            18 => {
+                let invite = self.invite();
+                if self.next().is_multiple_of(4) {
+                    self.command(Command::RefuseReferral { invite, status: 403 });
+                    return;
+                }
+                self.placed += 1;
+                let new = InviteId(self.placed);
+                self.invites.push(new);
+                self.command(Command::FollowReferral {
+                    invite,
+                    new,
+                    account: AccountId(1),
+                    targets: vec![Target::udp(PEER)],
+                    offer: b"v=0".to_vec(),
+                });
+            }
+            19 => self.connection(),
             _ => {
                 let length = self.next().min(self.data.len());
                 let (octets, rest) = self.data.split_at(length);
@@ -192,6 +224,7 @@ impl<'a> Run<'a> {
             expires: Duration::from_secs(choice as u64 * 4),
             outbound_proxy: proxy,
             display_name: Some("A \"B\"\r\n".into()),
+            identity: Box::default(),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
     }
@@ -233,6 +266,15 @@ impl<'a> Run<'a> {
             response.headers.push(Name::Contact, "<sip:bob@192.0.2.2:5062>;expires=60");
             response.headers.push(Name::RecordRoute, "<sip:192.0.2.2:5063>, <sip:p.example;lr>");
         }
+        if extra & 32 == 32 {
+            response.headers.push(Name::SessionExpires, format!("{};refresher=uac", which * 3));
+            response.headers.push(Name::MinSe, (which * 9).to_string());
+        }
+        if extra & 16 == 16 {
+            response.headers.push(Name::Require, "100rel");
+            response.headers.push(Name::RSeq, (extra >> 6).to_string());
+            response.headers.push(Name::Allow, "INVITE, UPDATE, PRACK");
+        }
         if extra & 8 == 8 {
             let challenge = format!("Digest realm=\"r\", nonce=\"{which}\", stale={}", extra > 99);
             response.headers.push(Name::WwwAuthenticate, challenge.clone());
@@ -269,15 +311,26 @@ impl<'a> Run<'a> {
             (_, 16) => "text/plain",
             _ => "application/sdp",
         };
-        let body = if extra & 32 == 32 { "v=0" } else { "" };
+        let body = match (method, extra & 32) {
+            ("NOTIFY", 32) => "SIP/2.0 200 OK",
+            ("NOTIFY", _) => "SIP/2.0 180 Ringing",
+            (_, 32) => "v=0",
+            _ => "",
+        };
+        let rseq = self.sequences.get(&call_id).copied().unwrap_or_default();
+        let option = ["Supported", "Require"].get(place >> 6).copied().unwrap_or("X-Option");
         let text = format!(
             "{method} sip:alice@192.0.2.1 SIP/2.0\r\n\
              Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK{call_id}{branch};rport\r\n\
              From: <sip:bob@sip.example>;tag={remote}\r\n\
              To: <sip:alice@sip.example>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
+             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\n\
+             Event: refer\r\nSubscription-State: active\r\n\
+             Refer-To: <sip:carol@sip.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\nAllow: INVITE, UPDATE, PRACK\r\n\
              Contact: <sip:bob@192.0.2.2>\r\nContent-Type: {kind}\r\n\
              Content-Length: {}\r\n\r\n{body}",
+            place * 4,
             body.len()
         );
         self.arrive(text.as_bytes());
@@ -312,6 +365,9 @@ impl<'a> Run<'a> {
                     self.requests.truncate(8);
                 }
                 Ok(Message::Response(response)) => {
+                    if let Some(rseq) = response.headers.number(&Name::RSeq) {
+                        self.sequences.insert(response.call_id().to_owned(), rseq);
+                    }
                     if let Some(tag) = response.to().ok().and_then(|to| to.tag().map(str::to_owned))
                     {
                         self.tags.insert(response.call_id().to_owned(), tag);
@@ -328,6 +384,10 @@ impl<'a> Run<'a> {
                     *times += 1;
                     assert_eq!(*times, 1, "a call ended twice");
                 }
+                Event::Transferred { .. } => {
+                    assert!(self.asked > 0, "an outcome of no transfer");
+                    self.asked -= 1;
+                }
                 _ => {}
             }
         }
@@ -343,6 +403,7 @@ impl<'a> Run<'a> {
         assert_eq!(self.endpoint.invites(), 0, "calls are left");
         assert_eq!(self.endpoint.transactions(), 0, "transactions are left");
         assert_eq!(self.endpoint.poll_timeout(), None, "a timer is left");
+        assert_eq!(self.asked, 0, "a transfer has no outcome");
         for invite in &self.invites {
             assert_eq!(self.ended.get(invite), Some(&1), "a call never ended");
         }

@@ -23,7 +23,7 @@
 //! protocol. Connections are somebody else's: whoever owns one cuts messages out of it with a
 //! [`stream::Stream`] and says what becomes of it by [`Endpoint::handle_connection`].
 //!
-//! Absent so far: PRACK (RFC 3262), session timers (RFC 4028), REFER, subscriptions.
+//! Absent so far: subscriptions other than those of REFER, REFER outside of calls.
 
 pub mod auth;
 mod cause;
@@ -36,13 +36,14 @@ mod invite;
 mod limits;
 pub mod message;
 mod registration;
+mod replaces;
 pub mod stream;
 mod target;
 mod transaction;
 
 pub use cause::{Cause, CauseKind, Originator};
 pub use endpoint::{
-    Account, Command, Connection, Counters, Endpoint, Event, InviteId, PeerPolicy,
+    Account, Command, Connection, Counters, Endpoint, Event, Identity, InviteId, PeerPolicy,
     RegistrationState, Settings,
 };
 pub use fuzz::fuzz;

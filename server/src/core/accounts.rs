@@ -258,6 +258,7 @@ impl Accounts {
                 expires: settings.expires,
                 outbound_proxy: route,
                 display_name: None,
+                identity: Box::default(),
             };
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.told = told;

@@ -19,6 +19,7 @@ mod flash;
 mod media;
 pub mod metrics;
 mod quality;
+mod referral;
 mod rows;
 mod run;
 mod settle;

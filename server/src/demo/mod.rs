@@ -189,6 +189,10 @@ impl Phone {
                     }
                 }
                 Event::Confirmed { .. }
+                | Event::Transferred { .. }
+                | Event::Referred { .. }
+                | Event::ForkEnded { .. }
+                | Event::PictureRequested { .. }
                 | Event::Provisional { .. }
                 | Event::Answered { .. }
                 | Event::Reanswered { .. }

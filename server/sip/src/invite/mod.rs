@@ -18,13 +18,20 @@
 
 mod callee;
 mod caller;
+mod fork;
 mod info;
 mod offer;
+mod redirect;
+mod referral;
+mod refresh;
+mod reliable;
 mod session;
+mod transfer;
 
 pub(crate) use caller::{Order, first_number};
+pub(crate) use refresh::is_too_short;
 
-use crate::cause::{Cause, CauseKind};
+use crate::cause::{Cause, CauseKind, Originator, reason};
 use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event, InviteId};
@@ -34,8 +41,14 @@ use crate::transaction::{Hop, TransactionId, User, Wire};
 use base::Timers;
 use callee::Callee;
 use caller::Caller;
+use offer::{Media, Offers};
+use redirect::Redirects;
+use referral::Referral;
+use refresh::SessionTimer;
+use reliable::Reliable;
 use session::Session;
 use std::time::Instant;
+use transfer::Transfer;
 
 /// A deadline of an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +59,10 @@ enum Wake {
     Ring,
     /// An incoming call was neither answered nor refused.
     Unanswered,
+    /// A reliable provisional response is due again (RFC 3262 3).
+    RepeatReliable,
+    /// It was never acknowledged.
+    PrackLost,
     /// The 2xx is due again: no ACK yet (13.3.1.4).
     RepeatAnswer,
     /// No ACK came at all.
@@ -58,6 +75,14 @@ enum Wake {
     ReofferLate,
     /// A server says nothing, and there is another.
     NextTarget,
+    /// The session is to be refreshed (RFC 4028).
+    Refresh,
+    /// Nobody has refreshed it.
+    SessionExpired,
+    /// The peer has not reported of a transfer.
+    TransferLate,
+    /// The shell has not decided on a REFER.
+    ReferralUndecided,
 }
 
 /// What a client transaction does for its invite.
@@ -68,8 +93,16 @@ enum Role {
     Bye,
     /// The BYE for a fork that was not kept.
     ForkBye,
+    /// A re-INVITE with a new offer.
     Reoffer,
+    /// An UPDATE with one.
+    Update,
+    /// An UPDATE without one.
+    Refresh,
+    Prack,
     Info,
+    Refer,
+    Notify,
 }
 
 /// An ACK of a 2xx, kept for as long as the 2xx may be repeated.
@@ -102,6 +135,21 @@ pub(crate) struct Invite {
     /// INVITEs to servers that were given up and rang after all; each is cancelled once.
     late: Vec<TransactionId>,
     ended: bool,
+    /// The highest CSeq number of all requests so far.
+    top_number: u32,
+    offers: Offers,
+    media: Media,
+    reliable: Reliable,
+    session_timer: SessionTimer,
+    redirects: Redirects,
+    /// How it ended, for the peer.
+    ending: Option<CauseKind>,
+    /// What we asked the peer for.
+    transfer: Transfer,
+    /// What the peer asked us for.
+    referral: Referral,
+    /// The call in which this one was asked for.
+    referrer: Option<InviteId>,
     phase: Phase,
 }
 
@@ -133,18 +181,40 @@ impl Invite {
     fn end(&mut self, core: &mut Core, cause: Cause) {
         if !self.ended {
             self.ended = true;
+            self.ending = (cause.originator != Originator::Remote).then_some(cause.kind);
+            self.transferred(core, Err(cause.clone()));
+            self.tell_referrer(core, Invite::status_of(&cause));
             core.events.push_back(Event::Ended { invite: self.id, cause });
         }
     }
 
-    /// Leaves the last state of the call; what is live on the wire goes on.
-    fn close(&mut self) {
+    /// Leaves the last state of the call; what is live on the wire goes on. An offer of the peer
+    /// gets its answer before (15.1.2).
+    fn close(&mut self, core: &mut Core, now: Instant) {
+        if let Some(theirs) = self.offers.theirs.take() {
+            core.answer(now, theirs.transaction, 487);
+        }
+        self.offers.ours = None;
+        if let Referral::Asked(id, _) = std::mem::take(&mut self.referral) {
+            core.answer(now, id, 487);
+        }
         self.timers.clear_all();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Closing(None)) {
             Phase::Talking(session) => Phase::Closing(Some(Box::new(session.dialog))),
             Phase::Closing(dialog) => Phase::Closing(dialog),
             Phase::Calling(_) | Phase::Called(_) => Phase::Closing(None),
         };
+    }
+
+    /// Its dialog with the peer of this tag.
+    fn dialog(&mut self, tag: &str) -> Option<&mut Dialog> {
+        let dialog = match &mut self.phase {
+            Phase::Calling(caller) => caller.dialog(tag),
+            Phase::Called(callee) => Some(&mut callee.dialog),
+            Phase::Talking(session) => Some(&mut session.dialog),
+            Phase::Closing(dialog) => dialog.as_deref_mut(),
+        };
+        dialog.filter(|dialog| dialog.remote_tag() == tag)
     }
 
     fn role(&self, id: TransactionId) -> Option<Role> {
@@ -163,6 +233,8 @@ impl Invite {
         if let Some(challenger) = &mut self.challenger {
             challenger.begin(&mut request, &mut core.seed);
         }
+        let number = request.cseq().map_or(0, |cseq| cseq.number);
+        self.top_number = self.top_number.max(number);
         let id = core.request(now, request, hop, User::Invite(self.id))?;
         self.live.push((id, role));
         Some(id)
@@ -186,14 +258,29 @@ impl Invite {
         if !challenger.answer(response, &mut request, &mut core.seed) {
             return None;
         }
+        self.resend(core, now, request, hop, role)
+    }
+
+    /// Sends a request that was answered in vain again, changed, under a new number.
+    fn resend(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        mut request: Request,
+        hop: Hop,
+        role: Role,
+    ) -> Option<TransactionId> {
         let cseq = request.cseq().ok()?;
-        let number = match (&mut self.phase, role) {
-            (Phase::Talking(session), Role::Bye | Role::Reoffer | Role::Info) => {
-                next_number(&mut session.dialog)
-            }
-            (Phase::Closing(Some(dialog)), Role::Bye) => next_number(dialog),
-            _ => cseq.number.saturating_add(1),
+        let to = request.to().ok()?;
+        let dialog = match role {
+            Role::Invite | Role::Cancel | Role::ForkBye => None,
+            _ => self.dialog(to.tag().unwrap_or_default()),
         };
+        let number = match dialog {
+            Some(dialog) => next_number(dialog),
+            None => cseq.number.max(self.top_number).saturating_add(1),
+        };
+        self.top_number = self.top_number.max(number);
         request.headers.remove(&Name::Via);
         request.headers.set(Name::CSeq, format!("{number} {}", cseq.method));
         if request.method == Method::Invite {
@@ -217,8 +304,12 @@ impl Invite {
         match self.role(id) {
             Some(Role::Invite) => self.on_invite_response(core, now, id, response),
             Some(Role::Reoffer) => self.on_reoffer_response(core, now, id, response),
+            Some(Role::Update) => self.on_update_response(core, now, id, response),
+            Some(Role::Refresh) => self.on_refresh_response(core, now, id, response),
             Some(Role::Info) => self.on_info_response(core, now, id, response),
-            Some(role @ (Role::Bye | Role::ForkBye)) => {
+            Some(Role::Refer) => self.on_refer_response(core, now, id, response),
+            Some(Role::Notify) => self.on_notify_response(core, now, id, response),
+            Some(role @ (Role::Bye | Role::ForkBye | Role::Prack)) => {
                 self.retry(core, now, id, response, role);
             }
             Some(Role::Cancel) | None => {}
@@ -246,8 +337,13 @@ impl Invite {
             (Some(Role::Invite), Some(cause)) if self.is_opening(id) => {
                 self.on_opening_failed(core, now, cause);
             }
-            (Some(Role::Reoffer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Reoffer | Role::Refresh), Some(cause)) => {
+                self.break_off(core, now, cause);
+            }
+            (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
+            (Some(Role::Refer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Notify), Some(_)) => self.referral = Referral::Idle,
             _ => {}
         }
     }
@@ -256,11 +352,13 @@ impl Invite {
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
         while let Some(wake) = self.timers.expired(now) {
             match wake {
-                Wake::CancelGiveUp => self.give_up_cancelled(core),
+                Wake::CancelGiveUp => self.give_up_cancelled(core, now),
                 Wake::Ring => self.ring_again(core, now),
                 Wake::Unanswered => {
                     self.refuse(core, now, 408, Cause::local(CauseKind::NoAnswer));
                 }
+                Wake::RepeatReliable => self.repeat_reliable(core, now),
+                Wake::PrackLost => self.on_prack_lost(core, now),
                 Wake::RepeatAnswer => self.repeat_answer(core, now),
                 Wake::AckLost => self.on_ack_lost(core, now),
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
@@ -269,6 +367,10 @@ impl Invite {
                 Wake::NextTarget => {
                     self.try_next(core, now);
                 }
+                Wake::Refresh => self.refresh(core, now),
+                Wake::SessionExpired => self.on_session_expired(core, now),
+                Wake::TransferLate => self.transferred(core, Err(Cause::timeout())),
+                Wake::ReferralUndecided => self.refuse_referral(core, now, 603),
             }
         }
     }
@@ -353,7 +455,15 @@ impl Invite {
 
     /// Sends BYE into a dialog.
     fn bye(&mut self, core: &mut Core, now: Instant, dialog: &mut Dialog, role: Role) {
-        let request = dialog.request(Method::Bye);
+        let mut request = dialog.request(Method::Bye);
+        match (role, self.ending) {
+            (Role::ForkBye, None) => {
+                // Another phone took the call (RFC 3326 2).
+                request.headers.push(Name::Reason, reason(CauseKind::Normal, true));
+            }
+            (_, Some(kind)) => request.headers.push(Name::Reason, reason(kind, false)),
+            (_, None) => {}
+        }
         let hop = dialog.hop(|ip| core.knows(ip));
         if self.send(core, now, request.clone(), hop, role).is_none() {
             // No room for a transaction: said once is better than not said.

@@ -1,9 +1,9 @@
 //! What an account gives to its calls.
 
-use super::{Registration, credentials};
+use super::{Registration, anonymous, credentials};
 use crate::challenge::Challenger;
 use crate::invite::Order;
-use crate::message::NameAddr;
+use crate::message::{Host, Name, NameAddr};
 
 impl Registration {
     /// What an INVITE of this account starts from.
@@ -24,7 +24,30 @@ impl Registration {
         if let Some(place) = used.and_then(|used| targets.iter().position(|to| to == used)) {
             targets.rotate_left(place);
         }
-        Order { from, user: &self.settings.username, routes, targets, ..order }
+        let identity = &self.settings.identity;
+        let mut headers = order.headers;
+        for (name, uri) in [
+            (Name::PAssertedIdentity, &identity.asserted),
+            (Name::PPreferredIdentity, &identity.preferred),
+        ] {
+            if let Some(uri) = uri {
+                headers.push((name.as_str().to_owned(), NameAddr::new(uri.clone()).to_string()));
+            }
+        }
+        if identity.anonymous {
+            from = anonymous();
+            headers.push((Name::Privacy.as_str().to_owned(), "id".to_owned()));
+        }
+        let user = if identity.anonymous { "anonymous" } else { &self.settings.username };
+        Order { from, user, routes, targets, headers, hosts: self.hosts(), ..order }
+    }
+
+    /// The hosts to which its calls may be sent elsewhere (3xx): its own domain and its servers.
+    fn hosts(&self) -> Vec<Host> {
+        let proxy = self.settings.outbound_proxy.iter().map(|uri| uri.host.clone());
+        let domain = Host::parse(&self.settings.domain);
+        let servers = self.settings.targets.iter().map(|target| Host::from(target.address.ip()));
+        domain.into_iter().chain(servers).chain(proxy).collect()
     }
 
     /// The credentials for its calls.

@@ -12,7 +12,7 @@ use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
-use crate::message::{Method, Name, NameAddr, Response};
+use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
 use std::net::{IpAddr, SocketAddr};
@@ -470,6 +470,12 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
+
+/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
+fn anonymous() -> NameAddr {
+    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
+    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
+}
 
 fn credentials(settings: &Account) -> Credentials {
     Credentials {

@@ -3,10 +3,15 @@
 
 mod answering;
 mod calling;
+mod flows;
+mod redirecting;
+mod refreshing;
 mod registering;
 mod registrar;
+mod reliable;
 mod servers;
 mod streams;
 mod sweeps;
 mod talking;
+mod transferring;
 mod wire;

@@ -2,7 +2,7 @@
 //! wire checks it); in the end every call ended once and nothing is left.
 
 use crate::wire::*;
-use sip::{CauseKind, Command, Event, InviteId};
+use sip::{CauseKind, Command, Event, InviteId, Target};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -99,7 +99,8 @@ fn react(
     match event {
         Event::Incoming { invite, .. } => {
             calls[phone].push(invite);
-            plan(world, phone, Command::Ring { invite, sdp: None });
+            let sdp = (choice % 3 == 1).then(|| ANSWER.to_vec());
+            plan(world, phone, Command::Ring { invite, sdp });
             match choice {
                 0 => plan(world, phone, Command::Reject { invite, status: 486 }),
                 1 => plan(world, phone, Command::Hangup { invite, cause: CauseKind::Declined }),
@@ -114,9 +115,27 @@ fn react(
                 let (content_type, body) = ("application/dtmf-relay".into(), b"Signal=1".to_vec());
                 plan(world, phone, Command::Info { invite, content_type, body });
             }
+            if choice == 9 {
+                let target = sip::message::Uri::parse("sip:carol@sip.example").unwrap();
+                plan(world, phone, Command::Refer { invite, target, replaces: None });
+            }
             if choice < 8 {
                 plan(world, phone, Command::Hangup { invite, cause: CauseKind::Normal });
             }
+        }
+        Event::Provisional { invite, early_sdp: Some(_), .. } if choice < 5 => {
+            plan(world, phone, Command::Reoffer { invite, offer: OFFER.to_vec() });
+        }
+        Event::Referred { invite, .. } if choice < 7 => {
+            let new = InviteId(1_000 + calls[phone].len() as u64);
+            calls[phone].push(new);
+            let targets = vec![Target::udp([theirs(), ours()][phone])];
+            let (account, offer) = (ACCOUNT, OFFER.to_vec());
+            let follow = Command::FollowReferral { invite, new, account, targets, offer };
+            plan(world, phone, follow);
+        }
+        Event::Referred { invite, .. } => {
+            plan(world, phone, Command::RefuseReferral { invite, status: 403 });
         }
         Event::Reoffered { invite, .. } => {
             let sdp = if choice < 7 { Ok(ANSWER.to_vec()) } else { Err(488) };

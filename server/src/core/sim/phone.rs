@@ -1,6 +1,7 @@
 //! The provider with the shop's phone behind it: our own SIP endpoint as the called side, with a
 //! registrar that takes everybody.
 
+use super::altered::Alteration;
 use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
 use crate::legs::trunk::{Description, payloads, remote};
@@ -55,6 +56,8 @@ pub struct Phone {
     pub codecs: Vec<Codec>,
     /// Hears and says nothing at all.
     pub dead: bool,
+    /// What it does to what its own calls say.
+    pub alters: Option<Alteration>,
     /// Whether those who answer speak.
     pub speaks: bool,
     pub outbox: Vec<Packet>,
@@ -101,6 +104,7 @@ impl Phone {
             manner: None,
             codecs: Codec::ALL.to_vec(),
             dead: false,
+            alters: None,
             speaks: true,
             outbox: Vec::new(),
             invited: 0,
@@ -208,10 +212,14 @@ impl Phone {
         self.handle_timeout(now);
     }
 
-    fn drain(&mut self, now: Instant) {
+    pub fn drain(&mut self, now: Instant) {
         loop {
             while let Some(transmit) = self.sip.poll_transmit() {
-                let (from, to, payload) = (self.address, transmit.remote, transmit.payload);
+                let (from, to) = (self.address, transmit.remote);
+                let payload = match &self.alters {
+                    Some(alters) => alters.apply(transmit.payload),
+                    None => transmit.payload,
+                };
                 self.outbox.push(Packet { from, to, payload });
             }
             let Some(event) = self.sip.poll_event() else { break };
@@ -220,7 +228,7 @@ impl Phone {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
                 }
-                Event::Answered { invite, sdp, .. } => {
+                Event::Answered { invite, sdp: Some(sdp), .. } => {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
                     }
@@ -282,7 +290,7 @@ impl Phone {
             Event::Answered { .. } if self.stands_between => {
                 Command::Answer { invite, sdp: self.between.clone() }
             }
-            Event::Answered { sdp, .. } => Command::Answer { invite, sdp },
+            Event::Answered { sdp: Some(sdp), .. } => Command::Answer { invite, sdp },
             Event::Reoffered { sdp: Some(offer), .. } => Command::Reoffer { invite, offer },
             Event::Reanswered { sdp, .. } => Command::AnswerOffer {
                 invite,
@@ -313,6 +321,7 @@ impl Phone {
             expires: Duration::from_secs(300),
             outbound_proxy: None,
             display_name: None,
+            identity: Box::default(),
         };
         self.sip.command(now, Command::SetAccount { account, settings });
         self.next_invite += 1;

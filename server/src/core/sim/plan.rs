@@ -152,9 +152,10 @@ impl World {
     fn phone_does_something(&mut self) {
         let talks: Vec<_> = self.phone.talks.keys().copied().collect();
         let Some(invite) = pick(&mut self.seed, &talks) else { return };
-        match self.seed.below(4) {
+        match self.seed.below(6) {
             0 => self.phone.answer(self.now),
             1 => self.phone.reoffer(self.now, invite),
+            2 | 3 => self.phone.refer(self.now, invite),
             _ => self.phone.hang_up(self.now, invite),
         }
     }
