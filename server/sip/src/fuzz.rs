@@ -5,6 +5,7 @@ use crate::endpoint::{
     Account, Command, Connection, Endpoint, Event, InviteId, PeerPolicy, Settings,
 };
 use crate::message::{Message, Name, Uri, parse};
+use crate::quirks::{self, Quirks};
 use crate::target::Target;
 use crate::transaction::Timers;
 use base::{AccountId, Datagram, Protocol, Secret, Seed};
@@ -225,6 +226,10 @@ impl<'a> Run<'a> {
             outbound_proxy: proxy,
             display_name: Some("A \"B\"\r\n".into()),
             identity: Box::default(),
+            quirks: quirks::TABLE
+                .iter()
+                .skip(choice % 16)
+                .fold(Quirks::default(), |all, row| all.with(row.quirk)),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
     }

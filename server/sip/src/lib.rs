@@ -35,6 +35,7 @@ mod fuzz;
 mod invite;
 mod limits;
 pub mod message;
+mod quirks;
 mod registration;
 mod replaces;
 pub mod stream;
@@ -47,5 +48,6 @@ pub use endpoint::{
     RegistrationState, Settings,
 };
 pub use fuzz::fuzz;
+pub use quirks::{Quirk, Quirks, Row as QuirkRow, TABLE as QUIRKS};
 pub use target::Target;
 pub use transaction::{Hop, Timers};

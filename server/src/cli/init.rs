@@ -212,6 +212,9 @@ password = {password}               # or "env:NAME", or password_file = "..." in
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
 # codecs = ["opus", "g722", "pcma", "pcmu", "speex16", "speex8"]
+# domain = "provider.example"       # behind the @ of your SIP address, if other than registrar
+# identity = "off"                  # "pai" or "ppi": a header field that says who calls
+# quirks = ["no-rport"]             # what the provider wants otherwise; README.md lists all
 
 [buttons.sales]
 destination = {destination}

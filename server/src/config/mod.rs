@@ -98,6 +98,24 @@ pub struct Account {
     pub expires: Duration,
     /// The codecs to offer, best first.
     pub codecs: Vec<Codec>,
+    /// The host part of our SIP address, where it is not the registrar's host.
+    pub domain: Option<String>,
+    /// What calls say besides From of who calls.
+    pub identity: Identity,
+    /// What the provider wants otherwise than the RFCs have it.
+    pub quirks: sip::Quirks,
+}
+
+/// A header field with our SIP address (RFC 3325), for providers that look there for who calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// None.
+    #[default]
+    Off,
+    /// P-Asserted-Identity.
+    Asserted,
+    /// P-Preferred-Identity.
+    Preferred,
 }
 
 /// An outbound proxy.
@@ -222,6 +240,9 @@ pub fn demo() -> Config {
         codecs: Codec::ALL.to_vec(),
         transport: Protocol::Udp,
         ca_file: None,
+        domain: None,
+        identity: Identity::Off,
+        quirks: sip::Quirks::default(),
     };
     let button = Button {
         account: "demo".into(),

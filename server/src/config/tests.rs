@@ -349,3 +349,26 @@ fn any_octets_get_an_answer() {
         fuzz(&octets);
     }
 }
+
+#[test]
+fn a_provider_may_want_another_domain_an_identity_and_quirks() {
+    let (config, _) = good(&with(
+        "auth_username = \"line7\"\ndomain = \"Voice.Example\"\nidentity = \"pai\"\n\
+         quirks = [\"no-rport\", \"from-auth-user\"]",
+    ));
+    let account = &config.accounts["main"];
+    assert_eq!(account.domain.as_deref(), Some("voice.example"));
+    assert_eq!(account.identity, Identity::Asserted);
+    let words: Vec<&str> = account.quirks.iter().map(|row| row.word).collect();
+    assert_eq!(words, ["from-auth-user", "no-rport"]);
+    for (lines, what) in [
+        ("quirks = [\"no-report\"]", "the nearest one is \"no-rport\""),
+        ("quirks = [\"no-path\", \"no-path\"]", "stands twice"),
+        ("quirks = [\"from-auth-user\"]", "needs auth_username"),
+        ("identity = \"paid\"", "\"paid\" is not known"),
+        ("domain = \"sip:voice.example\"", "leave out sip:"),
+    ] {
+        let problems = bad(&with(lines));
+        assert!(problems[0].what.contains(what), "{lines}: {}", problems[0].what);
+    }
+}

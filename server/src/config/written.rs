@@ -53,6 +53,9 @@ pub(super) struct Account {
     pub expires: Option<Written<i64>>,
     pub srtp: Text,
     pub codecs: Texts,
+    pub domain: Text,
+    pub identity: Text,
+    pub quirks: Texts,
 }
 
 /// `[buttons.NAME]`.
@@ -95,6 +98,10 @@ pub(super) const EXPIRES: &str = "seconds from 10 to 86400, without quotes";
 pub(super) const SRTP: &str = "\"off\" (\"offered\" and \"required\" are not in this version)";
 pub(super) const CODECS: &str =
     "a list of \"opus\", \"g722\", \"pcma\", \"pcmu\", \"speex16\", \"speex8\", best first";
+pub(super) const SIP_DOMAIN: &str = "the part of your SIP address behind the @, where it is not the registrar: \"provider.example\"";
+pub(super) const IDENTITY: &str =
+    "\"off\", \"pai\" (P-Asserted-Identity) or \"ppi\" (P-Preferred-Identity)";
+pub(super) const QUIRKS: &str = "a list of \"from-auth-user\", \"no-session-timers\", \"no-100rel\", \"no-rport\", \"no-path\", \"short-requests\", \"bare-contact\", \"contact-auth-user\"";
 pub(super) const DESTINATION: &str = "a SIP address, \"sip:sales@sip.provider.example\"";
 pub(super) const ORIGINS: &str =
     "a list of origins, scheme and host without a path: [\"https://www.shop.example\"]";
@@ -213,6 +220,9 @@ fn account(name: String, mut section: Section<'_>, log: &mut Log) -> Account {
         expires: section.number("expires", EXPIRES, log),
         srtp: section.text("srtp", SRTP, log),
         codecs: section.texts("codecs", CODECS, log),
+        domain: section.text("domain", SIP_DOMAIN, log),
+        identity: section.text("identity", IDENTITY, log),
+        quirks: section.texts("quirks", QUIRKS, log),
     };
     section.finish(log);
     account

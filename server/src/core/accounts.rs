@@ -247,10 +247,15 @@ impl Accounts {
                 continue;
             };
             let route = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.uri.parse().ok());
+            let domain = match &settings.domain {
+                Some(domain) => domain.clone(),
+                None => domain(&settings.registrar, settings.transport),
+            };
             let account = sip::Account {
                 targets,
                 peers,
-                domain: domain(&settings.registrar, settings.transport),
+                identity: identity(settings, &domain),
+                domain,
                 username: settings.username.clone(),
                 auth_username: settings.auth_username.clone(),
                 password: settings.password.clone(),
@@ -258,7 +263,7 @@ impl Accounts {
                 expires: settings.expires,
                 outbound_proxy: route,
                 display_name: None,
-                identity: Box::default(),
+                quirks: settings.quirks,
             };
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.told = told;
@@ -322,6 +327,18 @@ impl Accounts {
         }
         (all, up)
     }
+}
+
+/// What an account's calls say of who calls, besides From.
+fn identity(settings: &config::Account, domain: &str) -> Box<sip::Identity> {
+    let own = || format!("sip:{}@{domain}", settings.username).parse().ok();
+    let mut identity = sip::Identity::default();
+    match settings.identity {
+        config::Identity::Off => {}
+        config::Identity::Asserted => identity.asserted = own(),
+        config::Identity::Preferred => identity.preferred = own(),
+    }
+    Box::new(identity)
 }
 
 /// The domain of an account: the host, with the port where it is not the usual one.

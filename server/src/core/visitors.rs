@@ -176,6 +176,9 @@ impl<W: Wire> Core<W> {
             codecs: Codec::ALL.to_vec(),
             transport: base::Protocol::Udp,
             ca_file: None,
+            domain: None,
+            identity: config::Identity::Off,
+            quirks: sip::Quirks::default(),
         };
         let account = self.accounts.add(settings, link);
         if let Some(known) = self.links.get_mut(&link) {

@@ -3,6 +3,7 @@
 use super::{Account, Core, Endpoint};
 use crate::limits;
 use crate::message::Uri;
+use crate::quirks::Quirk;
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, Wire};
 use base::AccountId;
@@ -20,7 +21,8 @@ impl Endpoint {
         let register = settings.register;
         let same = self.accounts.get(&id).is_some_and(|known| {
             let known = &known.settings;
-            (&known.domain, &known.username) == (&settings.domain, &settings.username)
+            let key = |of: &Account| (of.domain.clone(), of.username.clone(), of.quirks);
+            key(known) == key(&settings)
         });
         if !same {
             if let Some(former) = self.accounts.remove(&id) {
@@ -38,6 +40,9 @@ impl Endpoint {
             }
             self.accounts.insert(id, known);
         }
+        let shy = self.accounts.values().map(|known| &known.settings);
+        let shy = shy.filter(|settings| settings.quirks.has(Quirk::NoRport));
+        self.core.rportless = shy.flat_map(|known| &known.targets).map(|to| to.address).collect();
         self.with_account(id, |registration, core| match register {
             true => registration.register(core, now),
             false => registration.unregister(core, now),
@@ -110,8 +115,11 @@ impl Endpoint {
 
     /// The account that a Request-URI means: the one whose user it names.
     pub(super) fn account_of(&self, uri: &Uri) -> Option<AccountId> {
-        let user = uri.user_text()?;
-        let named = |registration: &&Registration| registration.settings.username == user;
+        let user = uri.user_text().unwrap_or_default();
+        let named = |registration: &&Registration| {
+            (!user.is_empty() && registration.settings.username == user)
+                || registration.contact_user() == user
+        };
         self.accounts.values().find(named).map(Registration::id)
     }
 }

@@ -101,6 +101,8 @@ pub(crate) struct Core {
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
     learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
+    /// Servers whose Via must not ask for the port.
+    pub(crate) rportless: HashSet<SocketAddr>,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
 }
@@ -121,6 +123,7 @@ impl Core {
             reports: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
+            rportless: HashSet::new(),
             open: HashSet::new(),
             settings,
         }
@@ -259,7 +262,8 @@ impl Core {
     fn stamp(&mut self, request: &mut Request, hop: Hop) {
         let sent_by = self.address_towards(hop);
         let branch = self.seed.token(20);
-        let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", hop.name());
+        let rport = if self.rportless.contains(&hop.remote) { "" } else { ";rport" };
+        let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch}{rport}", hop.name());
         request.headers.push_front(Name::Via, via);
         if !self.settings.user_agent.is_empty() {
             request.headers.set(Name::UserAgent, self.settings.user_agent.clone());

@@ -17,6 +17,7 @@ use crate::cause::{Cause, CauseKind};
 use crate::invite::{Invite, Order};
 use crate::limits;
 use crate::message::{Name, NameAddr};
+use crate::quirks::Quirks;
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
@@ -139,6 +140,7 @@ impl Endpoint {
                     offer,
                     hosts: Vec::new(),
                     challenger: None,
+                    quirks: Quirks::default(),
                 };
                 self.place(now, account, order);
             }

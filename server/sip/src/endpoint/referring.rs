@@ -4,6 +4,7 @@ use super::{Endpoint, Event, InviteId};
 use crate::cause::{Cause, CauseKind};
 use crate::invite::Order;
 use crate::message::{Name, NameAddr, Uri};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use base::AccountId;
 use std::time::Instant;
@@ -70,6 +71,7 @@ impl Endpoint {
             offer,
             hosts: Vec::new(),
             challenger: None,
+            quirks: Quirks::default(),
         };
         self.place(now, account, order);
         let placed = self.with_invite(new, |call, core| call.set_referrer(core, invite));

@@ -2,6 +2,7 @@
 
 use crate::cause::{Cause, CauseKind};
 use crate::message::{NameAddr, Uri};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::Timers;
 use base::{AccountId, Secret};
@@ -81,6 +82,8 @@ pub struct Account {
     pub display_name: Option<String>,
     /// What else its calls say of who calls.
     pub identity: Box<Identity>,
+    /// What its provider wants otherwise than the RFCs have it.
+    pub quirks: Quirks,
 }
 
 /// Who calls, for networks that ask for more than From (RFC 3325, RFC 3323).

@@ -15,6 +15,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, Request, Response};
+use crate::quirks::Quirks;
 use crate::transaction::TransactionId;
 use base::Timers;
 use std::time::Instant;
@@ -101,6 +102,7 @@ impl Invite {
             transfer: Transfer::default(),
             referral: Referral::default(),
             referrer: None,
+            quirks: Quirks::default(),
             phase: Phase::Called(Box::new(Callee {
                 transaction,
                 dialog,

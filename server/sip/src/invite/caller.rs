@@ -16,6 +16,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event, InviteId};
 use crate::limits;
 use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::{TransactionId, User, follower};
 use base::Timers;
@@ -71,6 +72,8 @@ pub(crate) struct Order<'a> {
     /// Where the call may be sent elsewhere (3xx).
     pub(crate) hosts: Vec<Host>,
     pub(crate) challenger: Option<Challenger>,
+    /// What the provider wants otherwise.
+    pub(crate) quirks: Quirks,
 }
 
 impl Invite {
@@ -105,6 +108,7 @@ impl Invite {
             request.headers.push(Name::Other(name), value);
         }
         put_sdp(&mut request.headers, &mut request.body, &order.offer);
+        order.quirks.shape(&mut request);
         let sent = hop.and_then(|hop| core.request(now, request, hop, User::Invite(order.id)));
         let mut invite = Invite {
             id: order.id,
@@ -127,6 +131,7 @@ impl Invite {
             transfer: Transfer::default(),
             referral: Referral::default(),
             referrer: None,
+            quirks: order.quirks,
             phase: Phase::Closing(None),
         };
         match sent {

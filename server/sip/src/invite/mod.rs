@@ -37,6 +37,7 @@ use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event, InviteId};
 use crate::limits;
 use crate::message::{Headers, Method, Name, Request, Response};
+use crate::quirks::Quirks;
 use crate::transaction::{Hop, TransactionId, User, Wire};
 use base::Timers;
 use callee::Callee;
@@ -150,6 +151,7 @@ pub(crate) struct Invite {
     referral: Referral,
     /// The call in which this one was asked for.
     referrer: Option<InviteId>,
+    quirks: Quirks,
     phase: Phase,
 }
 
@@ -233,6 +235,7 @@ impl Invite {
         if let Some(challenger) = &mut self.challenger {
             challenger.begin(&mut request, &mut core.seed);
         }
+        self.quirks.shape(&mut request);
         let number = request.cseq().map_or(0, |cseq| cseq.number);
         self.top_number = self.top_number.max(number);
         let id = core.request(now, request, hop, User::Invite(self.id))?;

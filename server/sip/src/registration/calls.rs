@@ -38,8 +38,9 @@ impl Registration {
             from = anonymous();
             headers.push((Name::Privacy.as_str().to_owned(), "id".to_owned()));
         }
-        let user = if identity.anonymous { "anonymous" } else { &self.settings.username };
-        Order { from, user, routes, targets, headers, hosts: self.hosts(), ..order }
+        let user = if identity.anonymous { "anonymous" } else { self.contact_user() };
+        let quirks = self.settings.quirks;
+        Order { from, user, routes, targets, headers, hosts: self.hosts(), quirks, ..order }
     }
 
     /// The hosts to which its calls may be sent elsewhere (3xx): its own domain and its servers.

@@ -20,7 +20,7 @@ pub(super) fn granted(response: &Response, user: &str, contact: SocketAddr) -> O
     let own = |candidate: &&NameAddr| {
         candidate.uri.host == Host::from(contact.ip())
             && candidate.uri.port.unwrap_or(5060) == contact.port()
-            && candidate.uri.user_text().as_deref() == Some(user)
+            && candidate.uri.user_text().as_deref().unwrap_or_default() == user
     };
     // A registrar that rewrites Contacts is believed as long as there is no choice.
     let own = match contacts.iter().find(own) {

@@ -176,7 +176,15 @@ impl Registration {
 
     /// Our address of record.
     fn address_of_record(&self) -> NameAddr {
-        NameAddr::new(domain::uri(Some(&self.settings.username), &self.settings.domain))
+        let Account { quirks, username, auth_username, domain, .. } = &self.settings;
+        let user = quirks.sender_user(username, auth_username.as_deref());
+        NameAddr::new(domain::uri(Some(user), domain))
+    }
+
+    /// The user part of our Contact; empty: none.
+    pub(crate) fn contact_user(&self) -> &str {
+        let Account { quirks, username, auth_username, .. } = &self.settings;
+        quirks.contact_user(username, auth_username.as_deref())
     }
 
     /// Registers, or refreshes now.
@@ -253,7 +261,7 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.settings.username.as_str();
+        let user = self.contact_user();
         let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
         request.headers.push(Name::Contact, binding(contact, seconds));
         if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
@@ -263,6 +271,7 @@ impl Registration {
         request.headers.push(Name::Expires, seconds.to_string());
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Supported, "path");
+        self.settings.quirks.shape(&mut request);
         self.challenger.begin(&mut request, &mut core.seed);
         self.contact = Some(contact);
         let before = self.state;
@@ -345,7 +354,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("{};expires={seconds}", own.contact(&self.settings.username));
+            let contact = format!("{};expires={seconds}", own.contact(self.contact_user()));
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
@@ -362,7 +371,7 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, &self.settings.username, contact.address);
+        let granted = lifetime::granted(response, self.contact_user(), contact.address);
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;

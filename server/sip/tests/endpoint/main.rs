@@ -4,6 +4,7 @@
 mod answering;
 mod calling;
 mod flows;
+mod quirky;
 mod redirecting;
 mod refreshing;
 mod registering;

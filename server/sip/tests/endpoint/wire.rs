@@ -5,7 +5,8 @@ use crate::registrar::Registrar;
 use base::{AccountId, Datagram, Protocol, Secret, Seed};
 use sip::message::{Message, Method, Name, Request, Response, parse};
 use sip::{
-    Account, Cause, Command, Endpoint, Event, InviteId, PeerPolicy, Settings, Target, Timers,
+    Account, Cause, Command, Endpoint, Event, InviteId, PeerPolicy, Quirks, Settings, Target,
+    Timers,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -71,6 +72,7 @@ pub fn account(registrar: SocketAddr) -> Account {
         outbound_proxy: None,
         display_name: Some("Alice".into()),
         identity: Box::default(),
+        quirks: Quirks::default(),
     }
 }
 

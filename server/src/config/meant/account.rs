@@ -4,8 +4,9 @@ use super::{EXPIRES, checked, checked_or, required};
 use crate::config::problem::{Log, nearest};
 use crate::config::values;
 use crate::config::written::{self, Text, Texts};
-use crate::config::{Account, OutboundProxy, Surroundings};
+use crate::config::{Account, Identity, OutboundProxy, Surroundings};
 use base::{Codec, Protocol, Secret};
+use sip::{QUIRKS, Quirk, Quirks};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,15 @@ pub(super) fn account(
         },
     };
     let codecs = codecs(&written.codecs, log);
+    let domain = match &written.domain {
+        Some(text) => checked(text, written::SIP_DOMAIN, log, domain).map(Some),
+        None => Some(None),
+    };
+    let identity = match &written.identity {
+        Some(text) => checked(text, written::IDENTITY, log, identity),
+        None => Some(Identity::Off),
+    };
+    let quirks = quirks(&written.quirks, auth_username.as_ref(), log);
     Some(Account {
         registrar: registrar?,
         transport: transport?,
@@ -70,6 +80,9 @@ pub(super) fn account(
         register,
         expires: expires?,
         codecs: codecs?,
+        domain: domain?,
+        identity: identity?,
+        quirks: quirks?,
     })
 }
 
@@ -180,6 +193,53 @@ fn proxy(text: &str, usual: Protocol) -> Result<OutboundProxy, String> {
         return Err(format!("\"{text}\" lacks ;lr"));
     }
     Ok(OutboundProxy { uri: text.to_owned(), target: uri.target, transport: uri.transport })
+}
+
+/// The host part of an address of record; a port may stand behind it.
+fn domain(text: &str) -> Result<String, String> {
+    // Without a port the text stays as it is: the usual one is not said in an address of record.
+    values::registrar(text).map(|_| text.to_ascii_lowercase())
+}
+
+fn identity(text: &str) -> Result<Identity, String> {
+    match text {
+        "off" => Ok(Identity::Off),
+        "pai" => Ok(Identity::Asserted),
+        "ppi" => Ok(Identity::Preferred),
+        other => Err(format!("\"{other}\" is not known")),
+    }
+}
+
+/// The set of quirks. One that speaks of `auth_username` would do nothing without it.
+fn quirks(
+    written: &Texts,
+    auth_username: Option<&Option<String>>,
+    log: &mut Log,
+) -> Option<Quirks> {
+    let Some(list) = written else { return Some(Quirks::default()) };
+    let mut quirks = Quirks::default();
+    let mut fine = true;
+    for name in &list.value {
+        let key = name.value.to_ascii_lowercase();
+        let what = match Quirk::from_word(&key) {
+            Some(quirk) if quirks.has(quirk) => format!("\"{key}\" stands twice"),
+            Some(Quirk::FromAuthUser | Quirk::ContactAuthUser) if auth_username == Some(&None) => {
+                format!("\"{key}\" needs auth_username, which is not set")
+            }
+            Some(quirk) => {
+                quirks = quirks.with(quirk);
+                continue;
+            }
+            None => {
+                let words = QUIRKS.map(|row| row.word);
+                let meant = nearest(&key, &words).unwrap_or_default();
+                format!("\"{}\" is no quirk, the nearest one is \"{meant}\"", name.value)
+            }
+        };
+        log.wrong(&name.place, what, written::QUIRKS);
+        fine = false;
+    }
+    fine.then_some(quirks)
 }
 
 fn codecs(written: &Texts, log: &mut Log) -> Option<Vec<Codec>> {

@@ -322,6 +322,7 @@ impl Phone {
             outbound_proxy: None,
             display_name: None,
             identity: Box::default(),
+            quirks: sip::Quirks::default(),
         };
         self.sip.command(now, Command::SetAccount { account, settings });
         self.next_invite += 1;

@@ -378,6 +378,9 @@ pub fn config(provider: &str) -> Config {
         codecs: Codec::ALL.to_vec(),
         transport: base::Protocol::Udp,
         ca_file: None,
+        domain: None,
+        identity: crate::config::Identity::Off,
+        quirks: sip::Quirks::default(),
     };
     let button = |max_calls, max_duration| Button {
         account: "account".to_owned(),
