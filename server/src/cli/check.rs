@@ -1,0 +1,234 @@
+//! `click2call check`: looks at what calls will need, one line a finding. So far it only looks; what
+//! takes a provider (registration, a call with a tone) it says it has not tried.
+
+use super::{Args, BAD_INPUT, FAILED};
+use crate::config::{Config, HostPort};
+use base::Protocol;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// A name server that has not answered by then has not answered.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
+/// A server that takes no connection by then takes none.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Calls may work all the same.
+    Warn,
+    /// Calls will not work.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub words: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub advice: String,
+    /// The key of the file that it is about; empty: none.
+    pub key: String,
+}
+
+impl Finding {
+    fn new(level: Level, key: impl Into<String>, words: String, advice: &str) -> Finding {
+        Finding { level, words, advice: advice.to_owned(), key: key.into() }
+    }
+}
+
+/// Reads the file, looks, and prints what was found. Status 0 would promise that calls work, which
+/// looking alone cannot, so this version never gives it.
+pub fn check(args: &Args, json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let (config, notices) = match args.configuration() {
+        Ok(read) => read,
+        Err(problems) => {
+            writeln!(out, "{problems}")?;
+            return Ok(BAD_INPUT);
+        }
+    };
+    let name = args.config.as_deref().unwrap_or(Path::new("(demo)")).display();
+    let (accounts, buttons) = (config.accounts.len(), config.buttons.len());
+    let words = format!("{name}: {accounts} account(s), {buttons} button(s)");
+    print(&Finding::new(Level::Ok, "", words, ""), json, out)?;
+    for notice in notices {
+        print(&Finding::new(Level::Warn, "", notice.to_string(), ""), json, out)?;
+    }
+    for finding in ports(&config) {
+        print(&finding, json, out)?;
+    }
+    for finding in servers(&config) {
+        print(&finding, json, out)?;
+    }
+    let words = "not tried: the certificate, SIP registration and a call with a tone are not in \
+                 this version of check";
+    let advice = "run click2call with this file, read /readyz, then press the button";
+    print(&Finding::new(Level::Warn, "", words.into(), advice), json, out)?;
+    Ok(FAILED)
+}
+
+/// One line a finding: `fail: accounts.main.registrar: words; advice`, or a JSON object.
+fn print(finding: &Finding, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{}", serde_json::to_string(finding)?);
+    }
+    let level = match finding.level {
+        Level::Ok => "ok",
+        Level::Warn => "warn",
+        Level::Fail => "fail",
+    };
+    let parts = [&finding.key, &finding.words];
+    let parts: Vec<&str> =
+        parts.into_iter().map(String::as_str).filter(|t| !t.is_empty()).collect();
+    write!(out, "{level}: {}", parts.join(": "))?;
+    match finding.advice.as_str() {
+        "" => writeln!(out),
+        advice => writeln!(out, "; {advice}"),
+    }
+}
+
+/// Whether the ports of `[listen]` are free. Each is closed again at once.
+fn ports(config: &Config) -> Vec<Finding> {
+    let listen = &config.listen;
+    let tcp = |at: SocketAddr| TcpListener::bind(at).map(drop);
+    let udp = |at: SocketAddr| UdpSocket::bind(at).map(drop);
+    let rtmfp = if listen.rtmfp_named { Level::Fail } else { Level::Warn };
+    [
+        ("listen.http", "TCP", listen.http, tcp(listen.http), Level::Fail),
+        ("listen.webrtc", "UDP", listen.webrtc, udp(listen.webrtc), Level::Fail),
+        ("listen.webrtc", "TCP", listen.webrtc, tcp(listen.webrtc), Level::Fail),
+        ("listen.rtmfp", "UDP", listen.rtmfp, udp(listen.rtmfp), rtmfp),
+        ("listen.sip", "UDP", listen.sip, udp(listen.sip), Level::Fail),
+    ]
+    .into_iter()
+    .map(|(key, protocol, address, bound, level)| match bound {
+        Ok(()) => Finding::new(Level::Ok, key, format!("{protocol} {address} is free"), ""),
+        Err(error) => {
+            let words = format!("{protocol} {address} cannot be opened: {error}");
+            let advice = "end what listens there (click2call itself, if it runs), or name another";
+            Finding::new(level, key, words, advice)
+        }
+    })
+    .collect()
+}
+
+/// Whether the names of the accounts' servers are known, and whether those that are reached by a
+/// connection take one.
+fn servers(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, account) in &config.accounts {
+        let (key, host, transport) = match &account.outbound_proxy {
+            Some(proxy) => ("outbound_proxy", &proxy.target, proxy.transport),
+            None => ("registrar", &account.registrar, account.transport),
+        };
+        let key = format!("accounts.{name}.{key}");
+        let found = match look_up(host) {
+            Ok(found) if !found.is_empty() => found,
+            other => {
+                let why = other.err().map_or_else(|| "no address".to_owned(), |e| e.to_string());
+                let words = format!("the name {host} leads nowhere: {why}");
+                let advice = "look for a typing error, then ask whoever runs your name server";
+                findings.push(Finding::new(Level::Fail, key, words, advice));
+                continue;
+            }
+        };
+        let places: Vec<String> = found.iter().map(SocketAddr::to_string).collect();
+        let words = format!("{host} is at {}", places.join(", "));
+        findings.push(Finding::new(Level::Ok, key.clone(), words, ""));
+        if transport == Protocol::Udp {
+            continue;
+        }
+        let connected =
+            found.iter().any(|at| TcpStream::connect_timeout(at, CONNECT_WITHIN).is_ok());
+        findings.push(if connected {
+            Finding::new(Level::Ok, key, format!("{host} takes connections"), "")
+        } else {
+            let words = format!("{host} takes no connections");
+            let advice = "ask the provider for its port for this transport, or leave transport out";
+            Finding::new(Level::Fail, key, words, advice)
+        });
+    }
+    findings
+}
+
+/// The addresses behind a host, within a time.
+fn look_up(host: &HostPort) -> io::Result<Vec<SocketAddr>> {
+    let (answer, answered) = mpsc::channel();
+    let place = (host.host.clone(), host.port);
+    // The system's look-up cannot be called off; a thread that waits for it is left behind.
+    std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
+        let _ = answer.send(place.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    })?;
+    answered
+        .recv_timeout(LOOK_UP_WITHIN)
+        .unwrap_or_else(|_| Err(io::Error::other("the name server does not answer")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn check_never_promises_what_it_has_not_tried() {
+        let args = |line: &str| Args::try_from_arguments(line.split_whitespace()).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(check(&args("click2call check --demo"), false, &mut out).unwrap(), FAILED);
+        assert!(String::from_utf8(out).unwrap().contains("not in this version"));
+        let mut out = Vec::new();
+        let missing = args("click2call check --config /nonexistent/a.toml");
+        assert_eq!(check(&missing, false, &mut out).unwrap(), BAD_INPUT);
+    }
+
+    #[test]
+    fn a_port_that_somebody_has_is_found_and_a_free_one_is_fine() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut config = config::demo();
+        let any = "127.0.0.1:0".parse().unwrap();
+        (config.listen.webrtc, config.listen.rtmfp) = (any, any);
+        config.listen.http = taken.local_addr().unwrap();
+        let bad: Vec<Finding> =
+            ports(&config).into_iter().filter(|finding| finding.level != Level::Ok).collect();
+        assert_eq!(bad.len(), 1);
+        assert_eq!((bad[0].level, bad[0].key.as_str()), (Level::Fail, "listen.http"));
+    }
+
+    #[test]
+    fn a_server_by_tcp_is_connected_to_and_one_by_udp_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut config = config::demo();
+        let account = config.accounts.get_mut("demo").unwrap();
+        account.registrar = HostPort { host: "127.0.0.1".into(), port };
+        assert_eq!(servers(&config).len(), 1);
+        config.accounts.get_mut("demo").unwrap().transport = Protocol::Tcp;
+        assert!(servers(&config).iter().all(|finding| finding.level == Level::Ok));
+        drop(listener);
+        let last = servers(&config).pop().unwrap();
+        assert_eq!((last.level, last.key.as_str()), (Level::Fail, "accounts.demo.registrar"));
+    }
+
+    #[test]
+    fn a_finding_is_one_line_or_one_object() {
+        let finding = Finding::new(Level::Fail, "a.b", "broken".into(), "mend it");
+        let text = |json| {
+            let mut out = Vec::new();
+            print(&finding, json, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(false), "fail: a.b: broken; mend it\n");
+        let object: serde_json::Value = serde_json::from_str(&text(true)).unwrap();
+        assert_eq!((&object["level"], &object["key"]), (&"fail".into(), &"a.b".into()));
+    }
+}
