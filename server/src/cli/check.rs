@@ -6,7 +6,7 @@ use crate::config::{Config, HostPort};
 use base::Protocol;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -143,7 +143,10 @@ fn servers(config: &Config) -> Vec<Finding> {
             }
         };
         let places: Vec<String> = found.iter().map(SocketAddr::to_string).collect();
-        let words = format!("{host} is at {}", places.join(", "));
+        let words = match host.host.parse::<IpAddr>() {
+            Ok(_) => format!("{host} needs no name server"),
+            Err(_) => format!("{host} is at {}", places.join(", ")),
+        };
         findings.push(Finding::new(Level::Ok, key.clone(), words, ""));
         if transport == Protocol::Udp {
             continue;
