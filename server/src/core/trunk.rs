@@ -195,8 +195,15 @@ impl<W: Wire> Core<W> {
         let id = self.calls.of_invite(invite);
         let Some(active) = self.calls.entry(id) else { return };
         let answer = match offer {
-            // Without an offer the peer asks for ours: the same as before.
-            None => Ok(active.offer.octets().to_vec()),
+            // Without an offer the peer asks for ours; its answer comes with the ACK.
+            None => {
+                let held = active.call.state() == CallState::Held;
+                let direction =
+                    if held { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
+                let offer = active.description.reoffer(direction, active.negotiated.as_ref());
+                active.offer = offer;
+                Ok(active.offer.octets().to_vec())
+            }
             Some(offer) => match active.description.answer(&offer) {
                 Ok((body, negotiated)) => {
                     let remote = legs::trunk::remote(&negotiated);

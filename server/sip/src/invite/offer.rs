@@ -22,6 +22,8 @@ pub(super) struct Offers {
     /// Their offer, waiting for the shell.
     pub(super) theirs: Option<Theirs>,
     pub(super) ours: Option<Offer>,
+    /// An offer of the shell that came while the session was being refreshed.
+    next: Option<Vec<u8>>,
 }
 
 /// What both sides last agreed on.
@@ -246,6 +248,11 @@ impl Invite {
 
     /// Makes a new offer.
     pub(crate) fn reoffer(&mut self, core: &mut Core, now: Instant, offer: Vec<u8>) {
+        if self.offers.ours.as_ref().is_some_and(|ours| ours.refresh) && self.offers.next.is_none()
+        {
+            self.offers.next = Some(offer);
+            return;
+        }
         let idle = self.offers.ours.is_none() && self.offers.theirs.is_none();
         if self.ended || !idle || self.way().is_none() {
             core.out.counters.refused += 1;
@@ -307,6 +314,9 @@ impl Invite {
         }
         if changed {
             core.events.push_back(Event::Reanswered { invite: self.id, sdp });
+        }
+        if let Some(next) = self.offers.next.take() {
+            self.reoffer(core, now, next);
         }
     }
 

@@ -91,6 +91,26 @@ fn we_refresh_by_a_new_invite_with_the_same_offer_where_the_peer_takes_no_update
 }
 
 #[test]
+fn an_offer_that_comes_while_the_session_is_refreshed_follows() {
+    let (mut world, _) = call(14, "180;refresher=uac", "INVITE, ACK, BYE");
+    world.seconds(90);
+    let refresh = world.request(theirs(), Method::Invite);
+    world.command(0, Command::Reoffer { invite: ONE, offer: b"v=0 hold".to_vec() });
+    let mut accepted = reply(theirs(), &refresh, 200, "", Some(ANSWER));
+    accepted.headers.push(Name::SessionExpires, "180;refresher=uac");
+    world.say(theirs(), accepted);
+    world.request(theirs(), Method::Ack);
+    let hold = world.request(theirs(), Method::Invite);
+    assert_eq!(hold.body, b"v=0 hold");
+    world.reply(theirs(), &hold, 200, "", Some(b"v=0 held"));
+    world.request(theirs(), Method::Ack);
+    match world.news(0).as_slice() {
+        [Event::Reanswered { sdp: Ok(sdp), .. }] => assert_eq!(sdp, b"v=0 held"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_peer_that_says_it_takes_updates_and_does_not_is_refreshed_all_the_same() {
     let (mut world, _) = call(3, "180;refresher=uac", UPDATES);
     world.seconds(90);
