@@ -77,7 +77,7 @@ pub struct RtpRange {
 /// Section `[accounts.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The registrar's host and port (5060 where none is written).
+    /// The registrar's host, and its port where one is written.
     pub registrar: HostPort,
     /// The user part of our address.
     pub username: String,
@@ -104,21 +104,32 @@ pub struct OutboundProxy {
     pub target: HostPort,
 }
 
-/// A host name or address with a port.
+/// A host name or address, with a port where one is written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostPort {
     /// The host, without brackets.
     pub host: String,
-    /// The port.
-    pub port: u16,
+    /// The port; without one DNS says where the servers are (RFC 3263).
+    pub port: Option<u16>,
+}
+
+impl HostPort {
+    /// Whether both mean the same host, an unwritten port being SIP's own.
+    pub fn matches(&self, other: &HostPort) -> bool {
+        let port = |of: &HostPort| of.port.unwrap_or(values::SIP_PORT);
+        self.host == other.host && port(self) == port(other)
+    }
 }
 
 impl std::fmt::Display for HostPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
         }
     }
 }
@@ -205,7 +216,7 @@ pub fn demo() -> Config {
     let origins = ["http://127.0.0.1:8080", "http://localhost:8080"].map(str::to_owned).to_vec();
     let account = Account {
         // The shop phone binds a port of its own; whoever starts it writes the port here.
-        registrar: HostPort { host: "127.0.0.1".into(), port: 5060 },
+        registrar: HostPort { host: "127.0.0.1".into(), port: Some(5060) },
         username: "shop".into(),
         auth_username: None,
         password: Secret::default(),

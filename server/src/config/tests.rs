@@ -46,7 +46,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(config.listen.sip.to_string(), "0.0.0.0:0");
     assert_eq!((config.listen.rtp.first, config.listen.rtp.last), (20_000, 20_999));
     let account = &config.accounts["main"];
-    assert_eq!(account.registrar.to_string(), "sip.provider.example:5060");
+    assert_eq!(account.registrar.to_string(), "sip.provider.example");
     assert_eq!(account.password, Secret::new("hunter2"));
     assert!(account.register);
     assert_eq!(account.expires, Duration::from_secs(300));
@@ -115,7 +115,7 @@ password_hash = "$argon2id$v=19$x"
     assert_eq!(config.accounts["other"].password.reveal(), "from-file");
     assert_eq!(config.buttons["sales"].origins, ["https://www.shop.example"]);
     assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/calls.db")));
-    assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru:5060");
+    assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru");
     let said = notices.iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>().join("\n");
     for word in ["listen.https", "sales.video", "admin"] {
         assert!(said.contains(word), "{word} in {said}");

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// SIP's own port over UDP (RFC 3261 section 19.1.2).
-const SIP_PORT: u16 = 5060;
+pub(super) const SIP_PORT: u16 = 5060;
 
 /// An address and a port: `127.0.0.1:8080`, `[::1]:8080`.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
@@ -74,14 +74,14 @@ pub fn domain(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// A host with or without a port; the port is 5060 where none is written.
+/// A host with or without a port.
 pub fn registrar(text: &str) -> Result<HostPort, String> {
     let scheme = text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("sip:"));
     if scheme || text.contains(['@', ';', '/']) {
         return Err(format!("\"{text}\" is more than a host: leave out sip:, user and parameters"));
     }
     let (host, port) = host_port(text)?;
-    Ok(HostPort { host, port: port.unwrap_or(SIP_PORT) })
+    Ok(HostPort { host, port })
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; the host without brackets, in lower case.
@@ -119,7 +119,7 @@ pub(super) fn host_port(text: &str) -> Result<(String, Option<u16>), String> {
 pub struct SipUri {
     /// The user part; none where the URI names only a host.
     pub user: Option<String>,
-    /// The host and the port, 5060 where none is written.
+    /// The host, and the port where one is written.
     pub target: HostPort,
     /// The parameters after the host, without the first semicolon.
     pub parameters: String,
@@ -161,7 +161,7 @@ pub fn sip_uri(text: &str) -> Result<SipUri, String> {
     }
     Ok(SipUri {
         user: user.map(str::to_owned),
-        target: HostPort { host, port: port.unwrap_or(SIP_PORT) },
+        target: HostPort { host, port },
         parameters: parameters.to_owned(),
     })
 }
@@ -227,9 +227,9 @@ mod tests {
     fn sip_addresses_are_read_and_injections_refused() {
         let uri = sip_uri("sip:sales@127.0.0.1:5070;user=phone").unwrap();
         assert_eq!(uri.user.as_deref(), Some("sales"));
-        assert_eq!(uri.target, HostPort { host: "127.0.0.1".into(), port: 5070 });
+        assert_eq!(uri.target, HostPort { host: "127.0.0.1".into(), port: Some(5070) });
         assert_eq!(uri.parameters, "user=phone");
-        assert_eq!(sip_uri("sip:a@b.example").unwrap().target.port, 5060);
+        assert_eq!(sip_uri("sip:a@b.example").unwrap().target.port, None);
         for bad in [
             "sales@host",
             "sip:",
@@ -251,10 +251,7 @@ mod tests {
 
     #[test]
     fn registrars_are_hosts_with_a_port() {
-        assert_eq!(
-            registrar("SIP.provider.example").unwrap().to_string(),
-            "sip.provider.example:5060"
-        );
+        assert_eq!(registrar("SIP.provider.example").unwrap().to_string(), "sip.provider.example");
         assert_eq!(registrar("[::1]:5070").unwrap().to_string(), "[::1]:5070");
         for bad in ["sip:a", "a@b", "a:b", "", "a b", "::1", "[::1", "a:70000"] {
             assert!(registrar(bad).is_err(), "{bad}");

@@ -1,6 +1,7 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
 use crate::config::{self, HostPort};
+use crate::net::resolve::{Outcome, Question, numbers};
 use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
 use sip::{RegistrationState, Target};
@@ -8,12 +9,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Names are looked up again this often, so that a provider that moves is found.
-const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
-/// After a name that was not found.
-const LOOK_UP_AGAIN: Duration = Duration::from_secs(15);
-/// An unanswered look-up is asked again.
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
+/// An unanswered look-up is asked again: later than the resolver gives up by itself.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(40);
+/// Where a name has servers no more, those that it had stay in use this long.
+const KEEP: Duration = numbers::LONGEST;
 /// Names known at once; page-supplied accounts come from a configured list, so this is ample.
 const NAMES: usize = 512;
 
@@ -32,10 +31,15 @@ pub struct Entry {
     told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lookup {
-    addresses: Vec<SocketAddr>,
-    again_at: Instant,
+    targets: Vec<Target>,
+    /// When to ask again; none before the first question.
+    again_at: Option<Instant>,
+    /// When servers were found last.
+    found_at: Option<Instant>,
+    /// Whether a name server failed on the way to them.
+    failed: bool,
 }
 
 /// All accounts, and the addresses behind their names.
@@ -44,8 +48,8 @@ pub struct Accounts {
     entries: BTreeMap<AccountId, Entry>,
     names: HashMap<String, AccountId>,
     next: u64,
-    lookups: HashMap<HostPort, Lookup>,
-    wanted: HashSet<HostPort>,
+    lookups: HashMap<Question, Lookup>,
+    wanted: HashSet<Question>,
     /// Something changed that the SIP machine or the resolver may have to be told.
     unsettled: bool,
     /// When a name must be looked up again.
@@ -81,23 +85,24 @@ impl Accounts {
             }
         }
         self.wanted.clear();
-        for account in config.accounts.values() {
-            self.wanted.insert(account.registrar.clone());
-            if let Some(proxy) = &account.outbound_proxy {
-                self.wanted.insert(proxy.target.clone());
+        for entry in self.entries.values() {
+            self.wanted.insert(question(&entry.settings.registrar));
+            if let Some(proxy) = &entry.settings.outbound_proxy {
+                self.wanted.insert(question(&proxy.target));
             }
         }
         for button in config.buttons.values() {
-            if let Some(target) = destination_host(&button.destination) {
-                self.wanted.insert(target);
+            if let Some(host) = destination_host(&button.destination) {
+                self.wanted.insert(question(&host));
             }
         }
+        self.lookups.retain(|question, _| self.wanted.contains(question));
         gone
     }
 
     /// Adds a page's account.
     pub fn add(&mut self, settings: config::Account, link: LinkId) -> AccountId {
-        self.wanted.insert(settings.registrar.clone());
+        self.wanted.insert(question(&settings.registrar));
         self.insert(settings, Some(link))
     }
 
@@ -133,14 +138,11 @@ impl Accounts {
 
     /// The servers behind a host, in the order of trying; none while its addresses are not known.
     fn targets(&self, host: &HostPort) -> Vec<Target> {
-        let found = match literal(host) {
-            Some(address) => vec![address],
-            None => {
-                self.lookups.get(host).map(|lookup| lookup.addresses.clone()).unwrap_or_default()
-            }
-        };
-        let target = |address| Target { protocol: Protocol::Udp, address, name: host.host.clone() };
-        found.into_iter().map(target).collect()
+        let question = question(host);
+        match literal(&question) {
+            Some(targets) => targets,
+            None => self.lookups.get(&question).map(|l| l.targets.clone()).unwrap_or_default(),
+        }
     }
 
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
@@ -154,12 +156,12 @@ impl Accounts {
         let registrar = &entry.settings.registrar;
         match destination_host(destination) {
             // The same host without a port means the registrar, wherever that listens.
-            Some(host) if entry.link.is_none() && host.host != registrar.host => {
+            Some(host)
+                if entry.link.is_none()
+                    && (host.host != registrar.host
+                        || (host.port.is_some() && host.port != registrar.port)) =>
+            {
                 self.targets(&host)
-            }
-            Some(host) if entry.link.is_none() && host.port != registrar.port => {
-                let written = destination.contains(&format!(":{}", host.port));
-                self.targets(if written { &host } else { registrar })
             }
             _ => self.targets(registrar),
         }
@@ -174,41 +176,43 @@ impl Accounts {
     /// Everything that could be told is told.
     pub fn settled(&mut self) {
         self.unsettled = false;
-        let wanted = self.wanted.iter().filter(|host| literal(host).is_none());
-        let again = wanted.filter_map(|host| self.lookups.get(host)).map(|l| l.again_at);
+        let wanted = self.wanted.iter().filter(|question| question.literal().is_none());
+        let again = wanted.filter_map(|question| self.lookups.get(question)?.again_at);
         self.look_up_at = again.min();
     }
 
     /// Names to look up now.
-    pub fn poll_lookup(&mut self, now: Instant) -> Option<HostPort> {
-        let due = self.wanted.iter().find(|host| {
-            literal(host).is_none()
-                && self.lookups.get(*host).is_none_or(|lookup| lookup.again_at <= now)
+    pub fn poll_lookup(&mut self, now: Instant) -> Option<Question> {
+        let due = self.wanted.iter().find(|question| {
+            let again_at = self.lookups.get(*question).and_then(|lookup| lookup.again_at);
+            question.literal().is_none() && again_at.is_none_or(|at| at <= now)
         })?;
         let due = due.clone();
-        let again_at = now + LOOK_UP_WITHIN;
         if self.lookups.len() >= NAMES && !self.lookups.contains_key(&due) {
             self.lookups.clear();
         }
-        self.lookups
-            .entry(due.clone())
-            .and_modify(|lookup| lookup.again_at = again_at)
-            .or_insert(Lookup { addresses: Vec::new(), again_at });
+        self.lookups.entry(due.clone()).or_default().again_at = Some(now + LOOK_UP_WITHIN);
         Some(due)
     }
 
-    /// A name's addresses have come. Old ones stay in use where the new look-up found none.
-    pub fn resolved(&mut self, now: Instant, name: &str, addresses: Vec<SocketAddr>) {
+    /// A name's servers have come. The old ones stay in use where name servers fail, and for a
+    /// while where the name has none any more.
+    pub fn resolved(&mut self, now: Instant, question: &Question, outcome: Outcome) {
         self.unsettled = true;
-        let found = self.lookups.iter_mut().find(|(host, _)| host.to_string() == name);
-        if let Some((_, lookup)) = found {
-            if addresses.is_empty() {
-                lookup.again_at = now + LOOK_UP_AGAIN;
-            } else {
-                lookup.again_at = now + LOOK_UP_EVERY;
-                lookup.addresses = addresses;
-            }
+        let Some(lookup) = self.lookups.get_mut(question) else { return };
+        lookup.again_at = Some(now + outcome.again_after);
+        let kept = lookup.found_at.is_some_and(|at| outcome.failed || at + KEEP > now);
+        let worse = outcome.targets.is_empty() || (outcome.failed && !lookup.failed);
+        if kept && worse {
+            return;
         }
+        if lookup.targets != outcome.targets {
+            let servers: Vec<String> = outcome.targets.iter().map(server_text).collect();
+            tracing::info!(name = %question, servers = %servers.join(", "), "servers found");
+        }
+        lookup.found_at = (!outcome.targets.is_empty()).then_some(now);
+        lookup.failed = outcome.failed;
+        lookup.targets = outcome.targets;
     }
 
     /// Accounts of which the SIP machine does not know the current settings or addresses.
@@ -271,24 +275,38 @@ impl Accounts {
 
 /// The domain of an account: the host, with the port where it is not the usual one.
 fn domain(registrar: &HostPort) -> String {
-    if registrar.port == 5060 {
-        let text = registrar.to_string();
-        text.trim_end_matches(":5060").to_owned()
-    } else {
-        registrar.to_string()
-    }
+    let port = registrar.port.filter(|port| *port != numbers::SIP_PORT);
+    HostPort { port, ..registrar.clone() }.to_string()
 }
 
-fn literal(host: &HostPort) -> Option<SocketAddr> {
-    host.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, host.port))
+/// What is looked up for a host.
+fn question(host: &HostPort) -> Question {
+    Question { host: host.host.clone(), port: host.port, transport: None }
 }
 
-/// The host and port of a SIP URI's host part.
+/// The server that an address means, which nobody needs to look up.
+fn literal(question: &Question) -> Option<Vec<Target>> {
+    let ip = question.literal()?;
+    let port = question.port.unwrap_or(numbers::SIP_PORT);
+    Some(vec![Target::udp(SocketAddr::new(ip, port))])
+}
+
+/// A server as the log shows it.
+fn server_text(target: &Target) -> String {
+    let protocol = match target.protocol {
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
+        Protocol::Tls => "tls",
+    };
+    format!("{protocol}:{}", target.address)
+}
+
+/// The host of a SIP URI, and its port where one is written.
 fn destination_host(uri: &str) -> Option<HostPort> {
     let uri: sip::message::Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),
     };
-    Some(HostPort { host, port: uri.port.unwrap_or(5060) })
+    Some(HostPort { host, port: uri.port })
 }

@@ -28,7 +28,7 @@ mod trunk;
 mod visitors;
 
 use crate::config::Config;
-use crate::net::{PortId, PortPool, Sockets, Wire};
+use crate::net::{PortId, PortPool, Sockets, Wire, resolve};
 use accounts::Accounts;
 use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
@@ -66,8 +66,8 @@ pub struct Setup<W> {
     pub inbox: CoreInbox,
     /// Messages for pages.
     pub outputs: mpsc::Sender<LinkOutput>,
-    /// Names to look up, `host:port`; answers come as [`CoreEvent::Resolved`].
-    pub lookups: mpsc::Sender<String>,
+    /// Names to look up; answers come as [`CoreEvent::Resolved`].
+    pub lookups: mpsc::Sender<resolve::Question>,
     /// Numbers for others to read.
     pub metrics: Arc<Metrics>,
     /// The call log.
@@ -95,7 +95,7 @@ pub struct Core<W = Sockets> {
     wire: W,
     inbox: CoreInbox,
     outputs: mpsc::Sender<LinkOutput>,
-    lookups: mpsc::Sender<String>,
+    lookups: mpsc::Sender<resolve::Question>,
     metrics: Arc<Metrics>,
     store: store::Store,
     refusals: Refusals,
@@ -261,8 +261,8 @@ impl<W: Wire> Core<W> {
     fn handle_event(&mut self, now: Instant, event: CoreEvent) {
         match event {
             CoreEvent::Visitor(visitor) => self.handle_visitor(now, visitor),
-            CoreEvent::Resolved { name, addresses } => {
-                self.accounts.resolved(now, &name, addresses);
+            CoreEvent::Resolved { question, outcome } => {
+                self.accounts.resolved(now, &question, outcome);
             }
             CoreEvent::TcpOpened(peer) => {
                 self.tcp_peers.insert(peer.remote, peer);
@@ -426,6 +426,11 @@ fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate>
             webrtc::LocalCandidate::new(SocketAddr::new(ip, bound.port()), protocol)
         })
         .collect()
+}
+
+/// What look-ups may find for a SIP socket bound to this address.
+pub fn abilities(sip: SocketAddr) -> resolve::Abilities {
+    resolve::Abilities { transports: &[base::Protocol::Udp], v4: sip.is_ipv4(), v6: sip.is_ipv6() }
 }
 
 /// The address that Via and Contact begin with: the configured public one, else the one from which

@@ -82,9 +82,9 @@ impl<W: Wire> Core<W> {
         for (account, settings) in self.accounts.untold() {
             self.sip.command(now, sip::Command::SetAccount { account, settings });
         }
-        while let Some(host) = self.accounts.poll_lookup(now) {
+        while let Some(question) = self.accounts.poll_lookup(now) {
             // A full queue of look-ups is asked again when this one is due again.
-            if self.lookups.try_send(host.to_string()).is_err() {
+            if self.lookups.try_send(question).is_err() {
                 break;
             }
         }

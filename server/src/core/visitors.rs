@@ -136,11 +136,12 @@ impl<W: Wire> Core<W> {
         let Some(known) = self.links.get(&link) else { return };
         let old = known.account;
         let named = config::values::registrar(registrar).ok();
-        let allowed = known.button.is_none()
-            && self.config.webphone.as_ref().is_some_and(|webphone| {
-                named.as_ref().is_some_and(|named| webphone.registrars.contains(named))
-            });
-        let Some(registrar) = named.filter(|_| allowed) else {
+        let allowed = self.config.webphone.as_ref().filter(|_| known.button.is_none());
+        // The file's own spelling counts: whether a port is written decides how it is looked up.
+        let allowed = allowed.zip(named).and_then(|(webphone, named)| {
+            webphone.registrars.iter().find(|registrar| registrar.matches(&named)).cloned()
+        });
+        let Some(registrar) = allowed else {
             let refused = ServerMessage::Registration {
                 registered: false,
                 code: 403,

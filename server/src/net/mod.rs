@@ -3,6 +3,7 @@
 mod ice_tcp;
 mod interfaces;
 mod ports;
+pub mod resolve;
 mod udp;
 mod wire;
 
