@@ -140,7 +140,7 @@ public_ip = "here"
 [accounts.main]
 registar = "sip.provider.example"
 username = "me@provider.example"
-transport = "tls"
+transport = "sctp"
 srtp = "required"
 expires = 5
 register = "yes"

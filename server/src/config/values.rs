@@ -2,6 +2,7 @@
 //! what is wrong; the configuration file, `click2call init` and the HTTP server share them.
 
 use super::{HostPort, RtpRange};
+use base::Protocol;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -74,6 +75,16 @@ pub fn domain(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
+/// How a SIP server is talked to.
+pub fn transport(text: &str) -> Result<Protocol, String> {
+    match text {
+        "udp" => Ok(Protocol::Udp),
+        "tcp" => Ok(Protocol::Tcp),
+        "tls" => Ok(Protocol::Tls),
+        other => Err(format!("\"{other}\" is not known")),
+    }
+}
+
 /// A host with or without a port.
 pub fn registrar(text: &str) -> Result<HostPort, String> {
     let scheme = text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("sip:"));
@@ -121,6 +132,8 @@ pub struct SipUri {
     pub user: Option<String>,
     /// The host, and the port where one is written.
     pub target: HostPort,
+    /// The transport that it names.
+    pub transport: Option<Protocol>,
     /// The parameters after the host, without the first semicolon.
     pub parameters: String,
 }
@@ -134,7 +147,9 @@ pub fn sip_uri(text: &str) -> Result<SipUri, String> {
     let rest = match text.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sip") => rest,
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("sips") => {
-            return Err("sips: needs TLS, which is not in this version".into());
+            return Err(
+                "sips: is not taken; write sip: and transport = \"tls\" at the account".into()
+            );
         }
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tel") => {
             return Err(format!("tel: names no server; write \"sip:{rest}@your.provider\""));
@@ -153,15 +168,17 @@ pub fn sip_uri(text: &str) -> Result<SipUri, String> {
     }
     let (host, parameters) = after.split_once(';').unwrap_or((after, ""));
     let (host, port) = host_port(host)?;
+    let mut transport = None;
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name.eq_ignore_ascii_case("transport") && !value.eq_ignore_ascii_case("udp") {
-            return Err(format!("transport={value} is not in this version; leave it out"));
+        if name.eq_ignore_ascii_case("transport") {
+            transport = Some(self::transport(&value.to_ascii_lowercase())?);
         }
     }
     Ok(SipUri {
         user: user.map(str::to_owned),
         target: HostPort { host, port },
+        transport,
         parameters: parameters.to_owned(),
     })
 }
@@ -229,7 +246,9 @@ mod tests {
         assert_eq!(uri.user.as_deref(), Some("sales"));
         assert_eq!(uri.target, HostPort { host: "127.0.0.1".into(), port: Some(5070) });
         assert_eq!(uri.parameters, "user=phone");
-        assert_eq!(sip_uri("sip:a@b.example").unwrap().target.port, None);
+        assert_eq!((uri.target.port, uri.transport), (Some(5070), None));
+        let uri = sip_uri("sip:a@b.example;transport=TLS").unwrap();
+        assert_eq!((uri.transport, uri.target.port), (Some(Protocol::Tls), None));
         for bad in [
             "sales@host",
             "sip:",
@@ -240,7 +259,7 @@ mod tests {
             "tel:+7495",
             "sip:a@host?Subject=x",
             "sip:a@host:0",
-            "sip:a@host;transport=tcp",
+            "sip:a@host;transport=sctp",
             "sip:a:secret@host",
             "sip:a@ho st",
             "<sip:a@host>",

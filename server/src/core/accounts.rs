@@ -1,12 +1,13 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
-use crate::config::{self, HostPort};
+use crate::config::{self, HostPort, values};
+use crate::net::Server;
 use crate::net::resolve::{Outcome, Question, numbers};
 use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
 use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// An unanswered look-up is asked again: later than the resolver gives up by itself.
@@ -52,6 +53,10 @@ pub struct Accounts {
     wanted: HashSet<Question>,
     /// Something changed that the SIP machine or the resolver may have to be told.
     unsettled: bool,
+    /// Whom the buttons call, by their accounts.
+    destinations: Vec<(AccountId, String)>,
+    /// The servers that whoever owns SIP's connections was told of.
+    told_servers: Vec<Server>,
     /// When a name must be looked up again.
     look_up_at: Option<Instant>,
 }
@@ -86,23 +91,34 @@ impl Accounts {
         }
         self.wanted.clear();
         for entry in self.entries.values() {
-            self.wanted.insert(question(&entry.settings.registrar));
+            self.wanted.insert(question(&entry.settings.registrar, entry.settings.transport));
             if let Some(proxy) = &entry.settings.outbound_proxy {
-                self.wanted.insert(question(&proxy.target));
+                self.wanted.insert(question(&proxy.target, proxy.transport));
             }
         }
         for button in config.buttons.values() {
-            if let Some(host) = destination_host(&button.destination) {
-                self.wanted.insert(question(&host));
+            // Which account calls decides by which transport.
+            for account in config.accounts.values() {
+                if let Some((host, transport)) =
+                    destination_host(&button.destination, account.transport)
+                {
+                    self.wanted.insert(question(&host, transport));
+                }
             }
         }
         self.lookups.retain(|question, _| self.wanted.contains(question));
+        self.destinations.clear();
+        for button in config.buttons.values() {
+            if let Some(account) = self.names.get(&button.account) {
+                self.destinations.push((*account, button.destination.clone()));
+            }
+        }
         gone
     }
 
     /// Adds a page's account.
     pub fn add(&mut self, settings: config::Account, link: LinkId) -> AccountId {
-        self.wanted.insert(question(&settings.registrar));
+        self.wanted.insert(question(&settings.registrar, settings.transport));
         self.insert(settings, Some(link))
     }
 
@@ -137,9 +153,9 @@ impl Accounts {
     }
 
     /// The servers behind a host, in the order of trying; none while its addresses are not known.
-    fn targets(&self, host: &HostPort) -> Vec<Target> {
-        let question = question(host);
-        match literal(&question) {
+    fn targets(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<Target> {
+        let question = question(host, transport);
+        match question.targets() {
             Some(targets) => targets,
             None => self.lookups.get(&question).map(|l| l.targets.clone()).unwrap_or_default(),
         }
@@ -150,20 +166,21 @@ impl Accounts {
     /// make us send anywhere else. Empty while no address is known.
     pub fn next_hops(&self, account: AccountId, destination: &str) -> Vec<Target> {
         let Some(entry) = self.entries.get(&account) else { return Vec::new() };
+        let transport = entry.settings.transport;
         if let Some(proxy) = &entry.settings.outbound_proxy {
-            return self.targets(&proxy.target);
+            return self.targets(&proxy.target, proxy.transport);
         }
         let registrar = &entry.settings.registrar;
-        match destination_host(destination) {
+        match destination_host(destination, transport) {
             // The same host without a port means the registrar, wherever that listens.
-            Some(host)
+            Some((host, transport))
                 if entry.link.is_none()
                     && (host.host != registrar.host
                         || (host.port.is_some() && host.port != registrar.port)) =>
             {
-                self.targets(&host)
+                self.targets(&host, transport)
             }
-            _ => self.targets(registrar),
+            _ => self.targets(registrar, transport),
         }
     }
 
@@ -222,10 +239,10 @@ impl Accounts {
         for id in ids {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
-            let registrar = self.targets(&settings.registrar);
+            let registrar = self.targets(&settings.registrar, settings.transport);
             let peers = registrar.iter().map(|target| target.address.ip()).collect();
             let targets = match &settings.outbound_proxy {
-                Some(proxy) => self.targets(&proxy.target),
+                Some(proxy) => self.targets(&proxy.target, proxy.transport),
                 None => registrar,
             };
             let told = Some((targets, peers));
@@ -239,7 +256,7 @@ impl Accounts {
             let account = sip::Account {
                 targets,
                 peers,
-                domain: domain(&settings.registrar),
+                domain: domain(&settings.registrar, settings.transport),
                 username: settings.username.clone(),
                 auth_username: settings.auth_username.clone(),
                 password: settings.password.clone(),
@@ -254,6 +271,39 @@ impl Accounts {
             found.push((id, account));
         }
         found
+    }
+
+    /// Every server that connections may be made to or come from, where they are others than the
+    /// ones told before.
+    pub fn changed_servers(&self) -> Option<Vec<Server>> {
+        let mut servers = Vec::new();
+        let mut add = |targets: Vec<Target>, settings: &config::Account| {
+            for target in targets {
+                let server = Server { target, ca_file: settings.ca_file.clone() };
+                if !servers.contains(&server) {
+                    servers.push(server);
+                }
+            }
+        };
+        for entry in self.entries.values() {
+            let settings = &entry.settings;
+            let proxy =
+                settings.outbound_proxy.iter().map(|proxy| (&proxy.target, proxy.transport));
+            for (host, transport) in proxy.chain([(&settings.registrar, settings.transport)]) {
+                add(self.targets(host, transport), settings);
+            }
+        }
+        for (account, destination) in &self.destinations {
+            if let Some(entry) = self.entries.get(account) {
+                add(self.next_hops(*account, destination), &entry.settings);
+            }
+        }
+        (servers != self.told_servers).then_some(servers)
+    }
+
+    /// They were told.
+    pub fn told_servers(&mut self, servers: Vec<Server>) {
+        self.told_servers = servers;
     }
 
     /// When a name must be looked up again.
@@ -274,21 +324,15 @@ impl Accounts {
 }
 
 /// The domain of an account: the host, with the port where it is not the usual one.
-fn domain(registrar: &HostPort) -> String {
-    let port = registrar.port.filter(|port| *port != numbers::SIP_PORT);
+fn domain(registrar: &HostPort, transport: Option<Protocol>) -> String {
+    let usual = numbers::default_port(transport.unwrap_or(Protocol::Udp));
+    let port = registrar.port.filter(|port| *port != usual);
     HostPort { port, ..registrar.clone() }.to_string()
 }
 
 /// What is looked up for a host.
-fn question(host: &HostPort) -> Question {
-    Question { host: host.host.clone(), port: host.port, transport: None }
-}
-
-/// The server that an address means, which nobody needs to look up.
-fn literal(question: &Question) -> Option<Vec<Target>> {
-    let ip = question.literal()?;
-    let port = question.port.unwrap_or(numbers::SIP_PORT);
-    Some(vec![Target::udp(SocketAddr::new(ip, port))])
+fn question(host: &HostPort, transport: Option<Protocol>) -> Question {
+    Question { host: host.host.clone(), port: host.port, transport }
 }
 
 /// A server as the log shows it.
@@ -301,12 +345,14 @@ fn server_text(target: &Target) -> String {
     format!("{protocol}:{}", target.address)
 }
 
-/// The host of a SIP URI, and its port where one is written.
-fn destination_host(uri: &str) -> Option<HostPort> {
+/// The host and port of a SIP URI's host part, and the transport that it names, if not the usual.
+fn destination_host(uri: &str, usual: Option<Protocol>) -> Option<(HostPort, Option<Protocol>)> {
     let uri: sip::message::Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),
     };
-    Some(HostPort { host, port: uri.port })
+    let named = uri.transport().map(|named| named.as_str().to_ascii_lowercase());
+    let transport = named.and_then(|named| values::transport(&named).ok()).or(usual);
+    Some((HostPort { host, port: uri.port }, transport))
 }

@@ -175,6 +175,8 @@ impl<W: Wire> Core<W> {
             register: true,
             expires: Duration::from_secs(300),
             codecs: Codec::ALL.to_vec(),
+            transport: None,
+            ca_file: None,
         };
         let account = self.accounts.add(settings, link);
         if let Some(known) = self.links.get_mut(&link) {

@@ -4,6 +4,8 @@ mod ice_tcp;
 mod interfaces;
 mod ports;
 pub mod resolve;
+mod sip_connection;
+mod sip_stream;
 mod udp;
 mod wire;
 
@@ -11,5 +13,6 @@ pub use ice_tcp::listen as listen_ice_tcp;
 pub use interfaces::{is_local_scope, own_addresses};
 pub use ports::Pair;
 pub use ports::PortPool;
+pub use sip_stream::{ORDERS, Server, StreamOrder, keep as keep_sip_streams};
 pub use udp::{Found, Ready, Sockets};
 pub use wire::{PortId, Wire};

@@ -5,9 +5,9 @@ use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, reason_phrase};
 use crate::target::Target;
-use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire};
+use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ pub(crate) struct Out {
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) deadlines: Deadlines<Owner>,
     pub(crate) counters: Counters,
+    /// Servers that took no connection, and until when that is believed.
+    connectionless: HashMap<SocketAddr, Instant>,
 }
 
 impl Wire for Out {
@@ -38,6 +40,13 @@ impl Wire for Out {
 
     fn resent(&mut self) {
         self.counters.retransmissions += 1;
+    }
+
+    fn refuses_connections(&mut self, now: Instant, remote: SocketAddr) {
+        if self.connectionless.len() >= limits::CONNECTIONS {
+            self.connectionless.clear();
+        }
+        self.connectionless.insert(remote, now + limits::CONNECTIONLESS);
     }
 
     fn wake(&mut self, owner: Owner, at: Option<Instant>) {
@@ -85,7 +94,9 @@ pub(crate) struct Core {
     /// Peers beyond the settings': registrars, proxies and next hops that commands named.
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
-    learnt: HashMap<(Protocol, IpAddr), SocketAddr>,
+    learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
+    /// Connections that are up.
+    open: HashSet<(Protocol, SocketAddr)>,
 }
 
 impl Core {
@@ -98,10 +109,12 @@ impl Core {
                 transmits: VecDeque::new(),
                 deadlines: Deadlines::new(),
                 counters: Counters::default(),
+                connectionless: HashMap::new(),
             },
             events: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
+            open: HashSet::new(),
             settings,
         }
     }
@@ -133,7 +146,7 @@ impl Core {
 
     /// Our address as the peer of a hop sees it.
     pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
-        let known = self.learnt.get(&(hop.protocol, hop.remote.ip()));
+        let known = self.learnt.get(&view(hop));
         known.copied().unwrap_or(self.settings.local)
     }
 
@@ -157,10 +170,42 @@ impl Core {
         if seen.ip().is_unspecified() || seen.port() == 0 {
             return;
         }
-        let key = (hop.protocol, hop.remote.ip());
+        let key = view(hop);
         if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&key) {
             self.learnt.insert(key, seen);
         }
+    }
+
+    /// A connection is up.
+    pub(crate) fn on_opened(&mut self, protocol: Protocol, remote: SocketAddr) {
+        if self.open.len() < limits::CONNECTIONS {
+            self.open.insert((protocol, remote));
+        }
+        self.table.on_opened(&mut self.out, protocol, remote);
+    }
+
+    /// A connection is gone or did not come up; gives the requests that are stranded by it.
+    pub(crate) fn on_lost(
+        &mut self,
+        now: Instant,
+        place: (Protocol, SocketAddr),
+        was_up: bool,
+    ) -> Vec<(TransactionId, User)> {
+        self.open.remove(&place);
+        // The next connection has another port of ours.
+        self.learnt.remove(&place);
+        self.table.on_lost(now, &mut self.out, place, was_up)
+    }
+
+    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// TCP, unless the server is known to take none (18.1.1).
+    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+        let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
+        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
+        if hop.protocol != Protocol::Udp || refused || fits(request) {
+            return hop;
+        }
+        Hop { protocol: Protocol::Tcp, ..hop }
     }
 
     /// Sends a request that has no Via yet, in a transaction of its own.
@@ -172,9 +217,16 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let sent = self.table.request(now, &mut self.out, request, hop, user);
-        if sent.is_none() {
-            self.out.counters.refused += 1;
+        let fitting = self.fitting(now, &request, hop);
+        set_transport(&mut request, fitting);
+        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        match sent {
+            Some(id) if fitting != hop => {
+                let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
+                self.table.mean(now, &mut self.out, id, hop, is_open);
+            }
+            Some(_) => {}
+            None => self.out.counters.refused += 1,
         }
         sent
     }
@@ -287,6 +339,13 @@ impl Core {
     pub(crate) fn request_of(&self, id: TransactionId) -> Option<Request> {
         self.table.server(id).map(|server| server.request.clone())
     }
+}
+
+/// What a peer's view of us belongs to: each connection has a port of its own, while a datagram
+/// comes from our one socket wherever it goes.
+fn view(hop: Hop) -> (Protocol, SocketAddr) {
+    let port = if hop.reliable() { hop.remote.port() } else { 0 };
+    (hop.protocol, SocketAddr::new(hop.remote.ip(), port))
 }
 
 /// A user part with everything escaped that RFC 3261 25.1 does not allow there.

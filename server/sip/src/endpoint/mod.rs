@@ -1,13 +1,15 @@
 //! The endpoint: all SIP state behind one address, and the way of messages through it.
 
 mod accounts;
+mod connections;
 pub(crate) mod core;
 mod receive;
 mod words;
 
 pub(crate) use core::{Core, Own};
 pub use words::{
-    Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Connection, Counters, Event, InviteId, PeerPolicy, RegistrationState,
+    Settings,
 };
 
 use crate::cause::{Cause, CauseKind};
@@ -56,7 +58,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes a datagram from the socket.
+    /// Takes a datagram from the socket, or a whole message from a connection (see
+    /// [`crate::stream`]).
     pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
         self.receive(now, datagram);
     }
@@ -86,31 +89,6 @@ impl Endpoint {
                     }
                     self.settle_account(id);
                 }
-            }
-        }
-    }
-
-    /// The network says that nobody listens at a peer (ICMP port or host unreachable). Calls and
-    /// registrations that are just beginning there fail at once, as RFC 3261 8.1.3.1 wants; what
-    /// has been heard of keeps its timers, for a message of the network is not signed. Where
-    /// requests to two ports of the peer wait, the message says not which, and timers decide.
-    pub fn handle_unreachable(&mut self, now: Instant, peer: IpAddr) {
-        let unheard = self.core.table.unheard(peer);
-        let mut ports = unheard.iter().map(|(.., remote)| remote.port());
-        let first = ports.next();
-        if ports.any(|port| Some(port) != first) {
-            return;
-        }
-        for (id, user, _) in unheard {
-            let begins = match user {
-                User::Invite(invite) => {
-                    self.invites.get(&invite).is_some_and(|invite| invite.begins_with(id))
-                }
-                User::Registration(_) => true,
-            };
-            if begins {
-                self.core.table.forget_client(&mut self.core.out, id);
-                self.on_transaction_over(now, id, user, Some(Cause::unreachable()));
             }
         }
     }

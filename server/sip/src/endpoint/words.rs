@@ -181,6 +181,20 @@ pub enum Command {
     Shutdown,
 }
 
+/// What became of a connection to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It is up.
+    Opened,
+    /// It could not be made.
+    Failed {
+        /// Why, for the operator.
+        words: String,
+    },
+    /// It was up and is gone.
+    Closed,
+}
+
 /// What an account's registration is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationState {

@@ -174,7 +174,7 @@ impl Invite {
             return;
         }
         let Some(client) = core.table.client(id) else { return };
-        let (request, hop) = (client.request.clone(), client.hop);
+        let (request, hop) = (client.request.clone(), client.way());
         let Some(mut dialog) = Dialog::from_response(&request, response, hop) else { return };
         if self.acks.len() > limits::FORKS {
             core.out.counters.overloaded += 1;

@@ -181,7 +181,7 @@ impl Invite {
             return None;
         }
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         let challenger = self.challenger.as_mut()?;
         if !challenger.answer(response, &mut request, &mut core.seed) {
             return None;

@@ -14,8 +14,8 @@ use crate::invite::Order;
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Response};
 use crate::transaction::{Hop, TransactionId, User};
-use base::AccountId;
-use std::net::IpAddr;
+use base::{AccountId, Protocol};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Where a registration stands.
@@ -360,7 +360,7 @@ impl Registration {
         response: &Response,
     ) -> Option<TransactionId> {
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         if !self.challenger.answer(response, &mut request, &mut core.seed) {
             return None;
         }
@@ -424,6 +424,22 @@ impl Registration {
         self.state = State::Failed;
         self.next_at = Some(now + pause);
         self.tell(core, RegistrationState::Failed { cause, retry_after: pause });
+    }
+
+    /// A connection is gone. A registrar that was reached by it reaches us no more.
+    pub(crate) fn on_connection_lost(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        protocol: Protocol,
+        remote: SocketAddr,
+    ) {
+        let used =
+            self.hop(core).is_some_and(|hop| (hop.protocol, hop.remote) == (protocol, remote));
+        if used && self.state == State::Registered && self.transaction.is_none() {
+            let within = limits::RECONNECT_WITHIN.as_millis() as u64;
+            self.next_at = Some(now + Duration::from_millis(core.seed.below(within)));
+        }
     }
 
     /// One of its transactions is over, with a cause when nobody answered it.

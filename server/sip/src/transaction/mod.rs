@@ -4,6 +4,7 @@
 //! and keeps their deadlines.
 
 mod client;
+mod connections;
 mod server;
 mod timers;
 
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-pub(crate) use client::follower;
+pub(crate) use client::{follower, set_transport};
 
 /// One way to a peer: the protocol and both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +117,8 @@ pub(crate) trait Wire {
     fn send(&mut self, hop: Hop, octets: Vec<u8>);
     /// Counts a repeated message that goes out.
     fn resent(&mut self);
+    /// Remembers that a server takes no connections.
+    fn refuses_connections(&mut self, now: Instant, remote: SocketAddr);
     /// Sets or forgets a deadline.
     fn wake(&mut self, owner: Owner, at: Option<Instant>);
 }
@@ -237,6 +240,10 @@ impl Table {
             wire.send(client.hop, client.octets.clone());
         }
         let user = client.user;
+        if step.fall_back {
+            self.fall_back(now, wire, id);
+            return None;
+        }
         if step.over {
             self.forget_client(wire, id);
         } else {

@@ -6,6 +6,7 @@ mod calling;
 mod registering;
 mod registrar;
 mod servers;
+mod streams;
 mod sweeps;
 mod talking;
 mod wire;

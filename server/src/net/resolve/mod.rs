@@ -17,7 +17,7 @@ pub use rules::Search;
 use base::Protocol;
 use sip::Target;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What is looked up: the host part of a SIP URI with what else it says of the way.
@@ -35,6 +35,15 @@ impl Question {
     /// The host where it is an address, which nobody needs to look up.
     pub fn literal(&self) -> Option<IpAddr> {
         self.host.parse().ok()
+    }
+
+    /// The one server of a host that is an address (RFC 3263 4.1 and 4.2).
+    pub fn targets(&self) -> Option<Vec<Target>> {
+        let ip = self.literal()?;
+        let protocol = self.transport.unwrap_or(Protocol::Udp);
+        let port = self.port.unwrap_or(numbers::default_port(protocol));
+        let address = SocketAddr::new(ip, port);
+        Some(vec![Target { protocol, address, name: self.host.clone() }])
     }
 }
 

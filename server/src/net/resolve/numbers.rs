@@ -34,8 +34,8 @@ pub(super) const ADDRESSES_EACH: usize = 4;
 /// Servers that come out.
 pub const TARGETS: usize = 8;
 
-/// The port where none is said.
-pub(super) fn default_port(protocol: Protocol) -> u16 {
+/// The port where none is said (RFC 3261 19.1.2).
+pub fn default_port(protocol: Protocol) -> u16 {
     match protocol {
         Protocol::Udp | Protocol::Tcp => SIP_PORT,
         Protocol::Tls => SIPS_PORT,

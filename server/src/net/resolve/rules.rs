@@ -69,9 +69,8 @@ impl Search {
         // Without a word on the transport, whoever writes an address or a port means UDP (4.1).
         let protocol = transport.unwrap_or(Protocol::Udp);
         let port_or_default = port.unwrap_or(numbers::default_port(protocol));
-        search.state = if let Some(ip) = search.question.literal() {
-            let address = SocketAddr::new(ip, port_or_default);
-            State::Done(vec![Target { protocol, address, name: host }])
+        search.state = if let Some(targets) = search.question.targets() {
+            State::Done(targets)
         } else if port.is_some() || listed {
             State::Addresses(vec![Server { protocol, host, port: port_or_default }])
         } else if transport.is_some() {

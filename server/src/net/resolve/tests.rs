@@ -3,7 +3,6 @@
 use super::*;
 use base::Seed;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const ALL: Abilities =
