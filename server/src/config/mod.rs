@@ -144,8 +144,8 @@ impl std::fmt::Display for HostPort {
 /// Section `[buttons.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Button {
-    /// The account that calls.
-    pub account: String,
+    /// The accounts that call, in the order of trying; never empty.
+    pub accounts: Vec<String>,
     /// Whom it calls: a SIP URI.
     pub destination: String,
     /// The origins of pages that may embed it, `https://www.shop.example`.
@@ -235,7 +235,7 @@ pub fn demo() -> Config {
         ca_file: None,
     };
     let button = Button {
-        account: "demo".into(),
+        accounts: vec!["demo".into()],
         destination: "sip:demo@127.0.0.1:5060".into(),
         origins,
         video: false,
@@ -308,7 +308,8 @@ pub fn fuzz(data: &[u8]) {
     };
     match read("fuzz.toml", &text, &surroundings) {
         Ok((config, notices)) => {
-            assert!(config.buttons.values().all(|b| config.accounts.contains_key(&b.account)));
+            let mut accounts = config.buttons.values().flat_map(|button| &button.accounts);
+            assert!(accounts.all(|name| config.accounts.contains_key(name)));
             drop(notices);
         }
         Err(problems) => assert!(!problems.list().is_empty() && !problems.to_string().is_empty()),

@@ -52,7 +52,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(account.expires, Duration::from_secs(300));
     assert_eq!(account.codecs, Codec::ALL);
     let button = &config.buttons["sales"];
-    assert_eq!(button.account, "main");
+    assert_eq!(button.accounts, ["main"]);
     assert_eq!(button.max_duration, Duration::from_secs(900));
     assert_eq!(button.max_calls, 4);
     assert_eq!(config.data.as_deref(), Some(Path::new("/etc/click2call/click2call.db")));
@@ -262,6 +262,34 @@ fn no_message_repeats_a_password() {
 fn an_empty_file_says_what_it_needs() {
     let keys: Vec<_> = bad("").into_iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["domain", "accounts", "buttons"]);
+}
+
+#[test]
+fn a_button_may_name_several_accounts_in_the_order_of_trying() {
+    let spare = "[accounts.spare]\nregistrar = \"a.example\"\nusername = \"b\"\npassword = \"c\"\n";
+    let with = |value: &str| {
+        SMALLEST.replace("[buttons.sales]\n", &format!("[buttons.sales]\naccount = {value}\n"))
+            + spare
+    };
+    let accounts = |value: &str| {
+        let (config, _) = good(&with(value));
+        config.buttons["sales"].accounts.clone()
+    };
+    assert_eq!(accounts("[\"spare\", \"main\"]"), ["spare", "main"]);
+    assert_eq!(accounts("[\"main\"]"), ["main"]);
+    assert_eq!(accounts("\"spare\""), ["spare"]);
+    for (value, words) in [
+        ("[]", "the list is empty"),
+        ("[\"main\", \"main\"]", "stands twice"),
+        ("[\"main\", \"spar\"]", "the nearest one is \"spare\""),
+        ("[\"main\", 7]", ""),
+        ("7", ""),
+    ] {
+        let problems = bad(&with(value));
+        let problem = &problems[0];
+        assert_eq!(problem.key, "buttons.sales.account", "{value}");
+        assert!(problem.what.contains(words), "{value}: {}", problem.what);
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Entry {
     pub learnt: Learnt,
     /// Whether it is registered, and how the provider sees us.
     pub state: RegistrationState,
+    /// When it could not bring a call out that another account then did.
+    pub failed_at: Option<Instant>,
     /// What the SIP machine was told last.
     told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
@@ -41,6 +43,13 @@ struct Lookup {
     found_at: Option<Instant>,
     /// Whether a name server failed on the way to them.
     failed: bool,
+}
+
+impl Entry {
+    /// Whether its calls may get through: a trunk's always, else while it is registered.
+    pub fn is_ready(&self) -> bool {
+        !self.settings.register || matches!(self.state, RegistrationState::Registered { .. })
+    }
 }
 
 /// All accounts, and the addresses behind their names.
@@ -109,8 +118,11 @@ impl Accounts {
         self.lookups.retain(|question, _| self.wanted.contains(question));
         self.destinations.clear();
         for button in config.buttons.values() {
-            if let Some(account) = self.names.get(&button.account) {
-                self.destinations.push((*account, button.destination.clone()));
+            let named = button.accounts.iter().filter_map(|name| self.names.get(name));
+            let ids: Vec<AccountId> = named.copied().collect();
+            for account in &ids {
+                let destination = self.destination(*account, &button.destination, &ids);
+                self.destinations.push((*account, destination));
             }
         }
         gone
@@ -133,7 +145,8 @@ impl Accounts {
         let id = AccountId(self.next);
         let state = RegistrationState::Unregistered;
         let learnt = Learnt::default();
-        self.entries.insert(id, Entry { settings, link, learnt, state, told: None });
+        self.entries
+            .insert(id, Entry { settings, link, learnt, state, failed_at: None, told: None });
         id
     }
 
@@ -182,6 +195,28 @@ impl Accounts {
             }
             _ => self.targets(registrar, transport),
         }
+    }
+
+    /// Whom an account calls for a button. A destination at one of the button's own providers means
+    /// the same user at the provider that the call goes out by.
+    pub fn destination(&self, account: AccountId, written: &str, of: &[AccountId]) -> String {
+        let registrar = |id: &AccountId| self.entries.get(id).map(|e| &e.settings.registrar);
+        let at = |host: &HostPort, registrar: &HostPort| {
+            host.host == registrar.host && (host.port.is_none() || host.port == registrar.port)
+        };
+        let moved = || {
+            let (host, _) = destination_host(written, None)?;
+            let own = registrar(&account)?;
+            let others = of.iter().filter_map(registrar);
+            if at(&host, own) || !others.into_iter().any(|other| at(&host, other)) {
+                return None;
+            }
+            let mut uri: sip::message::Uri = written.parse().ok()?;
+            let there: sip::message::Uri = format!("sip:{own}").parse().ok()?;
+            (uri.host, uri.port) = (there.host, there.port);
+            Some(uri.to_string())
+        };
+        moved().unwrap_or_else(|| written.to_owned())
     }
 
     /// Whether there may be something to look up or to tell; asked in every round, so it costs

@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use webrtc::PeerId;
 
+use super::failover::Others;
 use super::rows::Facts;
 
 /// The visitor's media of one call.
@@ -90,6 +91,8 @@ pub struct ActiveCall {
     pub visitor: VisitorLeg,
     /// The SIP leg.
     pub invite: InviteId,
+    /// Other ways out, as long as nothing rings.
+    pub others: Option<Box<Others>>,
     /// What we say of our media.
     pub description: Description,
     /// Our offer, which the provider's answers refer to.
@@ -208,6 +211,7 @@ impl Calls {
             call: new.call,
             visitor: VisitorLeg::Gone,
             invite: InviteId(id.0),
+            others: None,
             description: new.description,
             offer: new.offer,
             stream: new.stream,

@@ -15,6 +15,7 @@
 mod accounts;
 pub mod calls;
 pub mod door;
+mod failover;
 mod flash;
 mod media;
 pub mod metrics;
@@ -443,7 +444,11 @@ fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate>
 
 /// What look-ups may find for a SIP socket bound to this address.
 pub fn abilities(sip: SocketAddr) -> resolve::Abilities {
-    resolve::Abilities { transports: &[base::Protocol::Udp], v4: sip.is_ipv4(), v6: sip.is_ipv6() }
+    resolve::Abilities {
+        transports: &[base::Protocol::Udp, base::Protocol::Tcp],
+        v4: sip.is_ipv4(),
+        v6: sip.is_ipv6(),
+    }
 }
 
 /// The address that Via and Contact begin with: the configured public one, else the one from which

@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::calls::VisitorLeg;
+use super::failover::call_of;
 use super::flash::Flash;
 use super::metrics::bump;
 use super::trunk::Caller;
@@ -185,13 +186,13 @@ impl<W: Wire> Core<W> {
                 self.registration_changed(account, state);
             }
             sip::Event::Provisional { invite, status, early_sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = call_of(invite);
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
                 self.call_event(now, id, legs::trunk::provisional(status, sound));
             }
             sip::Event::Answered { invite, sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = call_of(invite);
                 match self.trunk_described(now, id, &sdp) {
                     Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
                     Err(error) => {
@@ -202,18 +203,21 @@ impl<W: Wire> Core<W> {
             }
             sip::Event::Reoffered { invite, sdp } => self.reoffered(now, invite, sdp),
             sip::Event::Ended { invite, cause } => {
-                let code = cause.status.unwrap_or(0);
-                let cause = legs::trunk::end_cause(&cause);
-                self.call_event(now, CallId(invite.0), LegEvent::TrunkEnded { cause, code });
+                let id = call_of(invite);
+                if !self.go_elsewhere(now, id, &cause) {
+                    let code = cause.status.unwrap_or(0);
+                    let cause = legs::trunk::end_cause(&cause);
+                    self.call_event(now, id, LegEvent::TrunkEnded { cause, code });
+                }
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
-                if let Some(active) = self.calls.entry(CallId(invite.0)) {
+                if let Some(active) = self.calls.entry(call_of(invite)) {
                     let (link, call) = (active.link, active.page_call);
                     self.tell(link, ServerMessage::Digit { call, digit });
                 }
             }
             sip::Event::Reanswered { invite, sdp } => {
-                self.reanswered(now, CallId(invite.0), sdp);
+                self.reanswered(now, call_of(invite), sdp);
             }
             sip::Event::Incoming { invite, account, from, offer, .. } => {
                 let offer = offer.as_deref();

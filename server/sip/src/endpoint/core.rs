@@ -1,5 +1,6 @@
 //! What every part of the endpoint works with: the transactions, the way out, the clock's list.
 
+use super::shunned::Shunned;
 use super::{Counters, Event, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
@@ -95,6 +96,8 @@ pub(crate) struct Core {
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
     learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
+    /// Servers that calls try last.
+    pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
 }
@@ -114,6 +117,7 @@ impl Core {
             events: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
+            shunned: Shunned::default(),
             open: HashSet::new(),
             settings,
         }

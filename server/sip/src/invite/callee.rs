@@ -53,6 +53,7 @@ impl Invite {
             live: Vec::new(),
             acks: Vec::new(),
             late: Vec::new(),
+            hurried: false,
             ended: false,
             phase: Phase::Called(Box::new(Callee { transaction, dialog, rung: None })),
         })

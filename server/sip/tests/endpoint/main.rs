@@ -3,6 +3,7 @@
 
 mod answering;
 mod calling;
+mod elsewhere;
 mod registering;
 mod registrar;
 mod servers;

@@ -383,7 +383,7 @@ pub fn config(provider: &str) -> Config {
         ca_file: None,
     };
     let button = |max_calls, max_duration| Button {
-        account: "account".to_owned(),
+        accounts: vec!["account".to_owned()],
         destination: format!("sip:shop@{provider}"),
         origins: vec!["https://shop.example".to_owned()],
         video: false,
