@@ -111,6 +111,36 @@ fn a_provider_that_prefers_tcp_by_naptr_is_registered_at_by_tcp() {
 }
 
 #[test]
+fn a_registrar_that_is_down_is_replaced_by_the_next_and_calls_go_there_too() {
+    let place = Place::new("servers-registrar-down");
+    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
+    let phone = Baresip::start(&place, "phone", &phone);
+    let (dead, sip) = (harness::place::port(), (HERE, harness::place::port()).into());
+    let provider = Provider { phone: Some(phone.sip), ..Provider::default() };
+    let provider = Kamailio::provide(&place, &provider, sip);
+    let records = Records::new()
+        .host("sip.shop.example", HERE)
+        .srv("_sip._udp.shop.example", "sip.shop.example", dead, 10, 0)
+        .srv("_sip._udp.shop.example", "sip.shop.example", sip.port(), 20, 0);
+    let names = NameServer::start(&place, &records);
+    let account = format!(
+        "registrar = \"shop.example\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
+         codecs = [\"pcma\"]"
+    );
+    let button =
+        format!("destination = \"sip:phone@shop.example\"\n{}", harness::appliance::ORIGINS);
+    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let begun = Instant::now();
+    let appliance = Appliance::start_among(&place, &shop, &names);
+    appliance.readiness_becomes(200);
+    assert!(begun.elapsed() < Duration::from_secs(10), "nobody waited for the dead one");
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    talks_and_hangs_up(&mut visitor);
+    assert!(provider.requests("INVITE", "udp") > 0, "{}", provider.log());
+}
+
+#[test]
 fn a_name_server_that_is_gone_stops_no_call_and_a_table_of_hosts_needs_none() {
     let place = Place::new("servers-no-dns");
     let phone = phone(&place);
@@ -185,6 +215,31 @@ fn a_call_that_the_first_account_cannot_bring_out_goes_by_the_second() {
     assert_eq!(told, 1, "the page heard of one end");
     let rows = appliance.rows(1);
     assert_eq!(rows[0].cause, EndCause::VisitorHungUp.key());
+    appliance.is_quiet();
+}
+
+#[test]
+fn a_provider_that_says_nothing_loses_the_call_to_the_second_account_within_seconds() {
+    let place = Place::new("servers-silent-account");
+    let (phone, deaf) = (phone(&place), deaf());
+    let account =
+        |sip, user| format!("registrar = \"{sip}\"\nusername = \"{user}\"\nregister = false");
+    let silent = deaf.local_addr().unwrap();
+    let shop = two_accounts(
+        &account(silent, "first"),
+        &account(phone.sip, "second"),
+        &format!("sip:sales@{silent}"),
+    );
+    let appliance = Appliance::start(&place, &shop);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    talks_and_hangs_up(&mut visitor);
+    assert!(is_asked(&deaf));
+    // For a while it stands back.
+    let begun = Instant::now();
+    visitor.call();
+    talks_and_hangs_up(&mut visitor);
+    assert!(begun.elapsed() < Duration::from_secs(4), "the second account calls at once");
     appliance.is_quiet();
 }
 

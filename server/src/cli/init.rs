@@ -208,11 +208,13 @@ username = {username}
 password = {password}               # or "env:NAME", or password_file = "..." instead
 # auth_username = "..."             # only if other than username
 # outbound_proxy = "sip:proxy.provider.example;lr"
+# transport = "tcp"                 # else the provider's DNS records say it
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
 # codecs = ["opus", "g722", "pcma", "pcmu", "speex16", "speex8"]
 
 [buttons.sales]
+# account = ["main", "backup"]      # where there are several: in the order of trying
 destination = {destination}
 {origins}
 # max_duration = "15m"

@@ -37,6 +37,7 @@ pub struct Entry {
 #[derive(Debug, Default)]
 struct Lookup {
     targets: Vec<Target>,
+    peers: Vec<IpAddr>,
     /// When to ask again; none before the first question.
     again_at: Option<Instant>,
     /// When servers were found last.
@@ -174,6 +175,15 @@ impl Accounts {
         }
     }
 
+    /// Every address behind a host, known so far.
+    fn peers(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<IpAddr> {
+        let question = question(host, transport);
+        match question.literal() {
+            Some(ip) => vec![ip],
+            None => self.lookups.get(&question).map(|l| l.peers.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
     /// destination's own host if the account is the file's, else the registrar. A page cannot
     /// make us send anywhere else. Empty while no address is known.
@@ -264,7 +274,7 @@ impl Accounts {
         }
         lookup.found_at = (!outcome.targets.is_empty()).then_some(now);
         lookup.failed = outcome.failed;
-        lookup.targets = outcome.targets;
+        (lookup.targets, lookup.peers) = (outcome.targets, outcome.peers);
     }
 
     /// Accounts of which the SIP machine does not know the current settings or addresses.
@@ -275,7 +285,7 @@ impl Accounts {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
             let registrar = self.targets(&settings.registrar, settings.transport);
-            let peers = registrar.iter().map(|target| target.address.ip()).collect();
+            let peers = self.peers(&settings.registrar, settings.transport);
             let targets = match &settings.outbound_proxy {
                 Some(proxy) => self.targets(&proxy.target, proxy.transport),
                 None => registrar,

@@ -13,6 +13,8 @@
 //! `media` does that for what is urgent (sound), `settle` for the rest.
 
 mod accounts;
+#[cfg(test)]
+mod accounts_tests;
 pub mod calls;
 pub mod door;
 mod failover;

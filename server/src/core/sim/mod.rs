@@ -25,6 +25,8 @@ mod tcp;
 mod wire;
 mod world;
 
+pub(super) use world::named_config;
+
 use plan::Plan;
 use signalling::CallState;
 use std::collections::BTreeMap;

@@ -358,10 +358,11 @@ impl World {
         }
         while let Ok(question) = self.lookups.try_recv() {
             let found = self.name_server.then(|| PHONE.parse().expect("an address"));
-            let targets = found.into_iter().map(sip::Target::udp).collect();
+            let targets: Vec<_> = found.into_iter().map(sip::Target::udp).collect();
+            let peers = targets.iter().map(|target| target.address.ip()).collect();
             let failed = !self.name_server;
             let again_after = Duration::from_secs(if failed { 15 } else { 300 });
-            let outcome = resolve::Outcome { targets, again_after, failed };
+            let outcome = resolve::Outcome { targets, peers, again_after, failed };
             self.core.handle_event(self.now, CoreEvent::Resolved { question, outcome });
         }
     }

@@ -131,6 +131,8 @@ pub enum Answer {
 pub struct Outcome {
     /// The servers in the order of trying; none where there are none or none is known.
     pub targets: Vec<Target>,
+    /// Every address behind the name, more than are tried: a trunk's calls come from any of them.
+    pub peers: Vec<IpAddr>,
     /// When to search again.
     pub again_after: Duration,
     /// Whether a name server failed on the way, so that what was found earlier is better than

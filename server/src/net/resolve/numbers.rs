@@ -33,6 +33,8 @@ pub(super) const SERVERS: usize = 8;
 pub(super) const ADDRESSES_EACH: usize = 4;
 /// Servers that come out.
 pub const TARGETS: usize = 8;
+/// Addresses that come out as peers.
+pub const PEERS: usize = 64;
 
 /// The port where none is said (RFC 3261 19.1.2).
 pub fn default_port(protocol: Protocol) -> u16 {

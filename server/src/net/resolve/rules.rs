@@ -57,14 +57,22 @@ pub struct Search {
     /// The shortest time that any of the answers holds.
     holds: Option<Duration>,
     failed: bool,
+    peers: Vec<IpAddr>,
 }
 
 impl Search {
     /// A search. `listed`: the machine's own table of hosts has the name, and no name server is
     /// asked for records that such a table cannot hold.
     pub fn new(question: Question, listed: bool, abilities: Abilities, seed: Seed) -> Self {
-        let mut search =
-            Search { question, abilities, seed, state: State::Naptr, holds: None, failed: false };
+        let mut search = Search {
+            question,
+            abilities,
+            seed,
+            state: State::Naptr,
+            holds: None,
+            failed: false,
+            peers: Vec::new(),
+        };
         let Question { host, port, transport } = search.question.clone();
         // Without a word on the transport, whoever writes an address or a port means UDP (4.1).
         let protocol = transport.unwrap_or(Protocol::Udp);
@@ -120,7 +128,9 @@ impl Search {
             (true, false) => numbers::SHORTEST,
             (false, _) => holds.clamp(numbers::SHORTEST, numbers::LONGEST),
         };
-        Some(Outcome { targets: targets.clone(), again_after, failed: self.failed })
+        let (mut peers, failed) = (self.peers.clone(), self.failed);
+        peers.extend(self.question.literal());
+        Some(Outcome { targets: targets.clone(), peers, again_after, failed })
     }
 
     fn note(&mut self, answer: &Answer) {
@@ -228,6 +238,11 @@ impl Search {
         let mut targets: Vec<Target> = Vec::new();
         for (server, answer) in servers.iter().zip(answers) {
             let Answer::Addresses(addresses, _) = answer else { continue };
+            for ip in &addresses {
+                if self.peers.len() < numbers::PEERS && !self.peers.contains(ip) {
+                    self.peers.push(*ip);
+                }
+            }
             for ip in self.shuffled(addresses) {
                 let address = SocketAddr::new(ip, server.port);
                 let name = self.question.host.clone();

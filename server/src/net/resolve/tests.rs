@@ -262,6 +262,7 @@ fn one_server_with_many_addresses_leaves_room_for_the_next() {
     }
     let outcome = zone.find(&question("a.example;udp"), ALL, 7);
     assert_eq!(outcome.targets.len(), numbers::TARGETS);
+    assert_eq!(outcome.peers.len(), numbers::PEERS, "all that may call, within bounds");
     assert!(zone.asked.len() <= 1 + numbers::SERVERS);
 }
 
