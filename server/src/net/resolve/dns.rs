@@ -17,9 +17,17 @@ const TRY: Duration = Duration::from_secs(2);
 /// Tries beyond the first.
 const RETRIES: usize = 1;
 
-/// Carries out one search. Returns when every question is answered or given up: after a quarter
-/// of a minute at the latest.
+/// A search that takes longer than its three rounds of tries has failed: a long search list, or a
+/// name server that answers with other work.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Carries out one search.
 pub async fn search(question: Question, abilities: Abilities, seed: Seed) -> Outcome {
+    let found = tokio::time::timeout(WITHIN, rounds(question, abilities, seed)).await;
+    found.unwrap_or_else(|_| Outcome::failed())
+}
+
+async fn rounds(question: Question, abilities: Abilities, seed: Seed) -> Outcome {
     let system = System::read(abilities);
     let listed = system.lists(&question.host);
     let mut search = Search::new(question, listed, abilities, seed);

@@ -139,3 +139,11 @@ pub struct Outcome {
     /// what is missing here.
     pub failed: bool,
 }
+
+impl Outcome {
+    /// Nothing is known, since name servers failed.
+    pub fn failed() -> Outcome {
+        let again_after = numbers::AFTER_FAILURE;
+        Outcome { targets: Vec::new(), peers: Vec::new(), again_after, failed: true }
+    }
+}
