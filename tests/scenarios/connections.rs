@@ -1,5 +1,6 @@
 //! SIP over TCP and TLS: Kamailio as a provider that is reached by connections.
 
+use harness::certificates::Authority;
 use harness::kamailio::{PASSWORD, Provider};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
 use signalling::EndCause;
@@ -111,6 +112,94 @@ fn a_call_survives_its_connection_and_is_hung_up_over_another() {
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     phone.tells("CALL_CLOSED");
     assert_eq!(provider.requests("BYE", "tcp"), 1, "{}", provider.log());
+}
+
+/// A provider behind TLS whose certificate is for this name, and the file of who vouches for it.
+fn secure_provider(
+    place: &Place,
+    phone: Option<SocketAddr>,
+    name: &str,
+    expired: bool,
+) -> (Kamailio, String) {
+    let authority = Authority::new(place, "authority");
+    let certificate = Some(authority.certify(place, name, expired));
+    let settings = Provider { phone, udp: false, certificate, ..Provider::default() };
+    let provider = Kamailio::provide(place, &settings, address());
+    (provider, format!("transport = \"tls\"\nca_file = {:?}", authority.file))
+}
+
+#[test]
+fn an_account_registers_and_calls_over_tls() {
+    let place = Place::new("tls");
+    let phone = phone(&place);
+    let (provider, lines) = secure_provider(&place, Some(phone.sip), "localhost", false);
+    let registrar = format!("localhost:{}", provider.tls.port());
+    let appliance = Appliance::start(&place, &shop(&registrar, &lines));
+    assert_eq!(appliance.readiness_becomes(200), "ready\n");
+    calls_work(&appliance, &phone);
+    let log = provider.log();
+    for method in ["REGISTER", "INVITE", "ACK", "BYE"] {
+        assert!(provider.requests(method, "tls") > 0, "{method}: {log}");
+        assert_eq!(provider.requests(method, "tcp"), 0, "{method}: {log}");
+    }
+    assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+}
+
+/// The appliance does not register over TLS, and its log says why.
+fn does_not_register(appliance: &Appliance, words: &[&str]) {
+    harness::until("the log says why", || {
+        let log = appliance.log();
+        log.lines()
+            .any(|line| {
+                line.contains("not registered") && words.iter().all(|word| line.contains(word))
+            })
+            .then_some(())
+    });
+    assert_eq!(appliance.readiness().0, 503);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_and_both_names_are_told() {
+    let place = Place::new("tls-name");
+    let (provider, lines) = secure_provider(&place, None, "pbx.example", false);
+    let registrar = format!("localhost:{}", provider.tls.port());
+    let appliance = Appliance::start(&place, &shop(&registrar, &lines));
+    does_not_register(&appliance, &["is for pbx.example and not for localhost"]);
+    assert_eq!(provider.requests("REGISTER", "tls"), 0);
+    // An address is no name that the certificate has either.
+    let appliance = Appliance::start(&place, &shop(&provider.tls.to_string(), &lines));
+    does_not_register(&appliance, &["is for pbx.example and not for 127.0.0.1"]);
+}
+
+#[test]
+fn an_authority_that_nobody_knows_is_refused_and_the_way_out_is_told() {
+    let place = Place::new("tls-authority");
+    let (provider, _) = secure_provider(&place, None, "localhost", false);
+    let registrar = format!("localhost:{}", provider.tls.port());
+    let other = Authority::new(&place, "other");
+    let lines = format!("transport = \"tls\"\nca_file = {:?}", other.file);
+    let appliance = Appliance::start(&place, &shop(&registrar, &lines));
+    does_not_register(&appliance, &["authority that nobody here knows", "ca_file"]);
+    assert_eq!(provider.requests("REGISTER", "tls"), 0);
+}
+
+#[test]
+fn an_expired_certificate_is_refused_and_told() {
+    let place = Place::new("tls-expired");
+    let (provider, lines) = secure_provider(&place, None, "localhost", true);
+    let registrar = format!("localhost:{}", provider.tls.port());
+    let appliance = Appliance::start(&place, &shop(&registrar, &lines));
+    does_not_register(&appliance, &["the certificate of localhost has expired"]);
+    assert_eq!(provider.requests("REGISTER", "tls"), 0);
+}
+
+#[test]
+fn tls_at_a_port_without_it_is_told() {
+    let place = Place::new("tls-port");
+    let (provider, lines) = secure_provider(&place, None, "localhost", false);
+    let registrar = format!("localhost:{}", provider.sip.port());
+    let appliance = Appliance::start(&place, &shop(&registrar, &lines));
+    does_not_register(&appliance, &["TLS", "check port"]);
 }
 
 /// Header fields of a page that make an INVITE too long for UDP.

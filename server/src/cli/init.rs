@@ -206,9 +206,10 @@ webrtc = "0.0.0.0:8443"             # browser calls: open this port for UDP and 
 registrar = {registrar}
 username = {username}
 password = {password}               # or "env:NAME", or password_file = "..." instead
+# transport = "udp"                 # or "tcp", "tls"; without it the provider's DNS records say it
+# ca_file = "authority.pem"         # for a provider with an authority of its own
 # auth_username = "..."             # only if other than username
 # outbound_proxy = "sip:proxy.provider.example;lr"
-# transport = "tcp"                 # else the provider's DNS records say it
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
 # codecs = ["opus", "g722", "pcma", "pcmu", "speex16", "speex8"]

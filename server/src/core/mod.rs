@@ -447,7 +447,7 @@ fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate>
 /// What look-ups may find for a SIP socket bound to this address.
 pub fn abilities(sip: SocketAddr) -> resolve::Abilities {
     resolve::Abilities {
-        transports: &[base::Protocol::Udp, base::Protocol::Tcp],
+        transports: &[base::Protocol::Udp, base::Protocol::Tcp, base::Protocol::Tls],
         v4: sip.is_ipv4(),
         v6: sip.is_ipv6(),
     }

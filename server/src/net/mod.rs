@@ -6,6 +6,7 @@ mod ports;
 pub mod resolve;
 mod sip_connection;
 mod sip_stream;
+mod sip_tls;
 mod udp;
 mod wire;
 

@@ -1,6 +1,7 @@
 //! One connection that carries SIP, from its first packet to its last.
 
-use super::sip_stream::{Heard, inform};
+use super::sip_stream::{Heard, Server, inform};
+use super::sip_tls::encrypt;
 use crate::core::door::{CoreEvent, CoreHandle};
 use base::{Protocol, Seed};
 use sip::stream::Stream;
@@ -27,8 +28,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 pub(super) enum Opening {
     /// A peer has opened it.
     Accepted(TcpStream),
-    /// We open it, from this address.
-    Dial { from: IpAddr },
+    /// We open it, from this address; any of these servers is there.
+    Dial { from: IpAddr, servers: Vec<Server> },
 }
 
 /// Opens a connection, says so, and carries messages both ways until it ends. Gives the last word
@@ -43,9 +44,9 @@ pub(super) async fn run(
     heard: &Heard,
 ) -> sip::Connection {
     let keeps_alive = matches!(opening, Opening::Dial { .. });
-    let tcp = match opening {
-        Opening::Accepted(stream) => Ok(stream),
-        Opening::Dial { from, .. } => dial(from, remote).await,
+    let (tcp, servers) = match opening {
+        Opening::Accepted(stream) => (Ok(stream), Vec::new()),
+        Opening::Dial { from, servers } => (dial(from, remote).await, servers),
     };
     let tcp = match tcp {
         Ok(tcp) => tcp,
@@ -58,7 +59,11 @@ pub(super) async fn run(
     let line = Line { protocol, local, remote, core, heard };
     let stream = Stream::new(Instant::now(), keeps_alive, &mut seed);
     let end = match protocol {
-        Protocol::Tls => Err("TLS is not in this version".to_owned()),
+        Protocol::Tls => match timeout(CONNECT_WITHIN, encrypt(tcp, remote, servers)).await {
+            Ok(Ok(tls)) => Ok(line.carry(tls, stream, queue, pongs).await),
+            Ok(Err(words)) => Err(words),
+            Err(_) => Err(format!("{remote} does not answer by TLS: check port and transport")),
+        },
         Protocol::Tcp | Protocol::Udp => Ok(line.carry(tcp, stream, queue, pongs).await),
     };
     match end {
@@ -66,7 +71,10 @@ pub(super) async fn run(
             tracing::info!(%remote, ?protocol, %why, "a SIP connection has ended");
             sip::Connection::Closed
         }
-        Err(words) => sip::Connection::Failed { words },
+        Err(words) => {
+            tracing::warn!(%remote, %words, "no SIP connection");
+            sip::Connection::Failed { words }
+        }
     }
 }
 

@@ -167,8 +167,19 @@ impl Keeper {
             let words = "there are too many connections already".to_owned();
             return self.tell(key, sip::Connection::Failed { words });
         }
-        let opening = Opening::Dial { from: self.own };
+        let servers = self.servers_at(key).cloned().collect();
+        let opening = Opening::Dial { from: self.own, servers };
         self.start(key, opening, Some(octets));
+    }
+
+    /// The servers that a connection to this place leads to: those right there, else those of the
+    /// same machine, such as a proxy whose other port a route names.
+    fn servers_at(&self, (protocol, remote): Key) -> impl Iterator<Item = &Server> {
+        let same = move |server: &&Server| server.target.protocol == protocol;
+        let exact = move |server: &&Server| server.target.address == remote;
+        let any = self.servers.iter().filter(same).any(|server| exact(&server));
+        let near = move |server: &&Server| server.target.address.ip() == remote.ip();
+        self.servers.iter().filter(same).filter(move |s| if any { exact(s) } else { near(s) })
     }
 
     fn take(&mut self, stream: TcpStream, remote: SocketAddr) {

@@ -20,7 +20,7 @@ struct Tool {
 const HAXE: Tool =
     Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -29,6 +29,11 @@ const TOOLS: [Tool; 12] = [
     Tool { program: "sipp", package: "sip-tester", purpose: "SIP peers that misbehave" },
     Tool { program: "kamailio", package: "kamailio", purpose: "a SIP registrar and proxy" },
     Tool { program: "dnsmasq", package: "dnsmasq-base", purpose: "a name server" },
+    Tool {
+        program: "kamailio/modules/tls.so",
+        package: "kamailio-tls-modules",
+        purpose: "TLS for the SIP proxy",
+    },
     Tool { program: "ip", package: "iproute2", purpose: "networks of the tests' own" },
     Tool {
         program: "pulseaudio",
@@ -38,6 +43,17 @@ const TOOLS: [Tool; 12] = [
     Tool { program: "speexenc", package: "speex", purpose: "Speex by its authors" },
     HAXE,
 ];
+
+/// Where the parts of programs are that are no programs themselves.
+const LIBRARIES: [&str; 3] =
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
+
+impl Tool {
+    fn is_here(&self) -> bool {
+        find(self.program).is_some()
+            || LIBRARIES.iter().any(|folder| Path::new(folder).join(self.program).is_file())
+    }
+}
 
 /// The oldest Node.js whose test runner and whose drivers work.
 const NODE_AT_LEAST: u32 = 20;
@@ -65,8 +81,7 @@ pub fn install_haxe() -> Outcome {
 }
 
 fn install_programs(tools: &[Tool]) -> Outcome {
-    let absent =
-        || -> Vec<&Tool> { tools.iter().filter(|tool| find(tool.program).is_none()).collect() };
+    let absent = || -> Vec<&Tool> { tools.iter().filter(|tool| !tool.is_here()).collect() };
     let missing = absent();
     if missing.is_empty() {
         return Ok(());

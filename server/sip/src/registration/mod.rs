@@ -1,5 +1,6 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod calls;
 mod domain;
 mod lifetime;
 mod pause;
@@ -10,7 +11,6 @@ use crate::challenge::Challenger;
 use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
-use crate::invite::Order;
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Response};
 use crate::transaction::{Hop, TransactionId, User};
@@ -177,32 +177,6 @@ impl Registration {
     /// Our address of record.
     fn address_of_record(&self) -> NameAddr {
         NameAddr::new(domain::uri(Some(&self.settings.username), &self.settings.domain))
-    }
-
-    /// What an INVITE of this account starts from.
-    pub(crate) fn order<'a>(&'a self, order: Order<'a>) -> Order<'a> {
-        let mut from = self.address_of_record();
-        from.display = order.from.display.clone().or_else(|| self.settings.display_name.clone());
-        let proxy = self.settings.outbound_proxy.iter().cloned();
-        let mut routes: Vec<NameAddr> = proxy.map(NameAddr::new).collect();
-        for route in &self.service_routes {
-            if !routes.iter().any(|known| known.uri.equivalent(&route.uri)) {
-                routes.push(route.clone());
-            }
-        }
-        let mut targets = order.targets;
-        let used = self.settings.targets.get(self.target);
-        // Where the registration got through the call gets through, and a first server that was
-        // found dead does not hold it up.
-        if let Some(place) = used.and_then(|used| targets.iter().position(|to| to == used)) {
-            targets.rotate_left(place);
-        }
-        Order { from, user: &self.settings.username, routes, targets, ..order }
-    }
-
-    /// The credentials for its calls.
-    pub(crate) fn challenger(&self) -> Challenger {
-        Challenger::new(credentials(&self.settings))
     }
 
     /// Registers, or refreshes now.
