@@ -1,6 +1,7 @@
 //! From a provider's name to its servers: DNS records, servers that are down, further accounts,
 //! trunks.
 
+use harness::certificates::Authority;
 use harness::kamailio::{PASSWORD, Provider};
 use harness::name_server::{NameServer, Records};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Sipp, Visitor, VisitorSettings};
@@ -16,6 +17,16 @@ fn named_trunk(host: &str) -> Shop {
         "registrar = \"{host}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"pcmu\"]"
     );
     let button = format!("destination = \"sip:sales@{host}\"\n{}", harness::appliance::ORIGINS);
+    Shop::new().account("main", &account).button("sales", &button)
+}
+
+/// An account that registers at `shop.example`, with further lines, and a button that calls there.
+fn registered(lines: &str) -> Shop {
+    let account = format!(
+        "registrar = \"shop.example\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n{lines}"
+    );
+    let button =
+        format!("destination = \"sip:phone@shop.example\"\n{}", harness::appliance::ORIGINS);
     Shop::new().account("main", &account).button("sales", &button)
 }
 
@@ -92,13 +103,7 @@ fn a_provider_that_prefers_tcp_by_naptr_is_registered_at_by_tcp() {
         .srv("_sip._udp.shop.example", "sip.shop.example", sip.port(), 10, 0)
         .srv("_sip._tcp.shop.example", "sip.shop.example", sip.port(), 10, 0);
     let names = NameServer::start(&place, &records);
-    let account = format!(
-        "registrar = \"shop.example\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
-         codecs = [\"pcma\"]"
-    );
-    let button =
-        format!("destination = \"sip:phone@shop.example\"\n{}", harness::appliance::ORIGINS);
-    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let shop = registered("codecs = [\"pcma\"]");
     let appliance = Appliance::start_among(&place, &shop, &names);
     appliance.readiness_becomes(200);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
@@ -107,6 +112,37 @@ fn a_provider_that_prefers_tcp_by_naptr_is_registered_at_by_tcp() {
     for method in ["REGISTER", "INVITE"] {
         assert!(provider.requests(method, "tcp") > 0, "{}", provider.log());
         assert_eq!(provider.requests(method, "udp"), 0, "{}", provider.log());
+    }
+}
+
+#[test]
+fn tls_that_a_provider_asks_for_first_is_used_and_checked_against_the_name_of_the_file() {
+    let place = Place::new("servers-naptr-tls");
+    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
+    let phone = Baresip::start(&place, "phone", &phone);
+    let authority = Authority::new(&place, "authority");
+    // For the provider's name, not for that of the host which the records lead to (RFC 5922 4).
+    let certificate = Some(authority.certify(&place, "shop.example", false));
+    let provider =
+        Provider { phone: Some(phone.sip), tcp: true, certificate, ..Provider::default() };
+    let sip = (HERE, harness::place::ports(4)).into();
+    let provider = Kamailio::provide(&place, &provider, sip);
+    let records = Records::new()
+        .host("edge.shop.example", HERE)
+        .naptr("shop.example", 20, "SIP+D2T", "_sip._tcp.shop.example")
+        .naptr("shop.example", 10, "SIPS+D2T", "_sips._tcp.shop.example")
+        .srv("_sip._tcp.shop.example", "edge.shop.example", sip.port(), 10, 0)
+        .srv("_sips._tcp.shop.example", "edge.shop.example", provider.tls.port(), 10, 0);
+    let names = NameServer::start(&place, &records);
+    let lines = format!("codecs = [\"pcma\"]\nca_file = {:?}", authority.file);
+    let appliance = Appliance::start_among(&place, &registered(&lines), &names);
+    appliance.readiness_becomes(200);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    talks_and_hangs_up(&mut visitor);
+    for method in ["REGISTER", "INVITE"] {
+        assert!(provider.requests(method, "tls") > 0, "{}", provider.log());
+        assert_eq!(provider.requests(method, "tcp"), 0, "{}", provider.log());
     }
 }
 
@@ -123,13 +159,7 @@ fn a_registrar_that_is_down_is_replaced_by_the_next_and_calls_go_there_too() {
         .srv("_sip._udp.shop.example", "sip.shop.example", dead, 10, 0)
         .srv("_sip._udp.shop.example", "sip.shop.example", sip.port(), 20, 0);
     let names = NameServer::start(&place, &records);
-    let account = format!(
-        "registrar = \"shop.example\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
-         codecs = [\"pcma\"]"
-    );
-    let button =
-        format!("destination = \"sip:phone@shop.example\"\n{}", harness::appliance::ORIGINS);
-    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let shop = registered("codecs = [\"pcma\"]");
     let begun = Instant::now();
     let appliance = Appliance::start_among(&place, &shop, &names);
     appliance.readiness_becomes(200);

@@ -69,16 +69,16 @@ fn with(lines: &str) -> String {
 }
 
 #[test]
-fn an_account_by_tls_has_the_port_of_tls_and_authorities_beside_the_file() {
+fn an_account_by_tls_has_authorities_beside_the_file() {
     let (config, _) = good(&with("transport = \"tls\"\nca_file = \"ca.pem\""));
     let account = &config.accounts["main"];
-    assert_eq!(account.transport, Protocol::Tls);
-    assert_eq!(account.registrar.to_string(), "sip.provider.example:5061");
+    assert_eq!(account.transport, Some(Protocol::Tls));
+    assert_eq!(account.registrar.to_string(), "sip.provider.example");
     assert_eq!(account.ca_file.as_deref(), Some(Path::new("/etc/click2call/ca.pem")));
     let lines = "transport = \"tls\"\noutbound_proxy = \"sip:p.example;transport=tcp;lr\"";
     let (config, _) = good(&with(lines));
     let proxy = config.accounts["main"].outbound_proxy.clone().unwrap();
-    assert_eq!((proxy.transport, proxy.target.port), (Protocol::Tcp, 5060));
+    assert_eq!((proxy.transport, proxy.target.port), (Some(Protocol::Tcp), None));
     for (ca, what) in [("none.pem", "can't be read"), ("secret", "holds no certificate")] {
         let problems = bad(&with(&format!("transport = \"tls\"\nca_file = \"{ca}\"")));
         assert_eq!(problems[0].key, "accounts.main.ca_file");
