@@ -6,23 +6,23 @@ use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
 use crate::core::{Bound, Core, Setup, named};
 use crate::demo::DemoPhone;
-use crate::net::{ORDERS, Sockets, keep_sip_streams, listen_ice_tcp};
+use crate::net::{ORDERS, Sockets, keep_sip_streams, listen_ice_tcp, resolve};
 use crate::{http, ws};
 use base::Seed;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-/// Look-ups that may wait.
 /// Diffie-Hellmans that may wait: a quarter of a second's work.
 const KEYS: usize = 256;
+/// Look-ups that may wait.
 const LOOKUPS: usize = 64;
-/// A name server that has not answered by then has not answered.
-const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+/// Look-ups under way at once.
+const LOOKUPS_AT_ONCE: usize = 16;
 /// The pages' sockets get this long to say good-bye after the last call.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -63,7 +63,7 @@ fn start_phone(config: &mut Config, seed: &mut Seed) -> io::Result<DemoPhone> {
     let phone = DemoPhone::start(address, rtp, seed.fork())?;
     for account in config.accounts.values_mut() {
         account.registrar =
-            HostPort { host: phone.address.ip().to_string(), port: phone.address.port() };
+            HostPort { host: phone.address.ip().to_string(), port: Some(phone.address.port()) };
     }
     for button in config.buttons.values_mut() {
         button.destination = format!("sip:shop@{}", phone.address);
@@ -125,7 +125,8 @@ async fn serve(
         // Nobody listens any more when the program is being ended by force.
         let _ = ended.send(());
     })?;
-    tokio::spawn(look_up(lookups_out, core.clone()));
+    let abilities = crate::core::abilities(bound.sip);
+    tokio::spawn(look_up(lookups_out, core.clone(), abilities, seed.fork()));
     tokio::spawn(listen_ice_tcp(tcp, core.clone()));
     let own = bound.sip.ip();
     tokio::spawn(keep_sip_streams(streams_out, sip, own, core.clone(), seed.fork()));
@@ -215,27 +216,31 @@ fn agree_on_keys(jobs: std::sync::mpsc::Receiver<rtmfp::Job>, core: CoreHandle) 
     Ok(())
 }
 
-/// Names to addresses, one task a name, so that one slow name delays no other.
-async fn look_up(mut names: mpsc::Receiver<String>, core: CoreHandle) {
-    while let Some(name) = names.recv().await {
+/// Names to servers, one task a name, so that one slow name delays no other.
+async fn look_up(
+    mut questions: mpsc::Receiver<resolve::Question>,
+    core: CoreHandle,
+    abilities: resolve::Abilities,
+    mut seed: Seed,
+) {
+    // The same draw for every look-up of this run: among servers of equal rank the one that is in
+    // use stays in use.
+    let mut draw = [0; 32];
+    seed.fill(&mut draw);
+    let places = Arc::new(Semaphore::new(LOOKUPS_AT_ONCE));
+    while let Some(question) = questions.recv().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let core = core.clone();
         tokio::spawn(async move {
-            let found = tokio::time::timeout(LOOKUP_WITHIN, lookup_host(name.clone())).await;
-            let addresses: Vec<SocketAddr> = match found {
-                Ok(Ok(found)) => found.collect(),
-                Ok(Err(error)) => {
-                    tracing::warn!(%name, %error, "a name cannot be looked up");
-                    Vec::new()
-                }
-                Err(_) => {
-                    tracing::warn!(%name, "the name server does not answer");
-                    Vec::new()
-                }
-            };
-            // Of a machine without IPv6 the IPv4 addresses are the ones that work: they go first.
-            let mut addresses = addresses;
-            addresses.sort_by_key(SocketAddr::is_ipv6);
-            let _ = core.send(CoreEvent::Resolved { name, addresses });
+            let seed = Seed::from_bytes(draw);
+            let outcome = resolve::search(question.clone(), abilities, seed).await;
+            match (outcome.targets.is_empty(), outcome.failed) {
+                (true, true) => tracing::warn!(name = %question, "no name server answers"),
+                (true, false) => tracing::warn!(name = %question, "a name has no SIP server"),
+                (false, _) => {}
+            }
+            let _ = core.send(CoreEvent::Resolved { question, outcome });
+            drop(place);
         });
     }
 }

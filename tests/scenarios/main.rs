@@ -12,5 +12,6 @@ mod fuzzing;
 mod life;
 mod odd_phones;
 mod provider;
+mod servers;
 mod speex;
 mod visitor_network;

@@ -1,6 +1,7 @@
 //! The appliance: the real executable as a process of its own.
 
 use crate::disk::Disk;
+use crate::name_server::NameServer;
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::wait;
@@ -154,6 +155,12 @@ impl Appliance {
         let shop = shop.clone().call_log(&disk.folder().join("calls.db"));
         let command = disk.command(Appliance::executable());
         Appliance::start_by(place, "appliance", &shop, command)
+    }
+
+    /// The appliance where names are looked up at this name server.
+    pub fn start_among(place: &Place, shop: &Shop, names: &NameServer) -> Appliance {
+        let command = names.command(Appliance::executable());
+        Appliance::start_by(place, "appliance", shop, command)
     }
 
     /// The appliance with a file as it is. Only the ports are others, since scenarios share none.

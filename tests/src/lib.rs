@@ -20,6 +20,7 @@ pub mod kamailio;
 pub mod lines;
 pub mod look;
 pub mod measure;
+pub mod name_server;
 pub mod ogg;
 pub mod peer;
 pub mod place;

@@ -159,7 +159,10 @@ impl<'a> Run<'a> {
                 2 => self.command(Command::RemoveAccount { account: AccountId(1) }),
                 // Rare enough for long runs to get somewhere before.
                 _ if self.next() == 7 => self.command(Command::Shutdown),
-                _ => {}
+                _ => {
+                    let invite = self.invite();
+                    self.command(Command::Hurry { invite });
+                }
             },
             13 | 14 => self.reply(),
             15 | 16 => self.request(),

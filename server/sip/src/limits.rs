@@ -81,6 +81,10 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// How long a registration stays with a server other than the first one that its name has, before
 /// a refresh tries that one again.
 pub(crate) const RETURN_AFTER: Duration = Duration::from_secs(600);
+/// How long calls try a server that failed behind the others.
+pub(crate) const SHUN_FOR: Duration = Duration::from_secs(60);
+/// Servers that failed and are remembered.
+pub(crate) const SHUNNED: usize = 64;
 /// How long the first of several servers may say nothing to an INVITE before the next one has its
 /// turn: three repeats by UDP. A visitor does not wait for the 32 seconds of Timer B.
 pub(crate) const TARGET_PATIENCE: Duration = Duration::from_secs(4);

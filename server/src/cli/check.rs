@@ -2,17 +2,17 @@
 //! takes a provider (registration, a call with a tone) it says it has not tried.
 
 use super::{Args, BAD_INPUT, FAILED};
-use crate::config::{Config, HostPort};
-use base::Protocol;
+use crate::config::Config;
+use crate::core;
+use crate::net::resolve;
+use base::{Protocol, Seed};
 use serde::Serialize;
+use sip::Target;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::sync::mpsc;
 use std::time::Duration;
 
-/// A name server that has not answered by then has not answered.
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 /// A server that takes no connection by then takes none.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -132,27 +132,29 @@ fn servers(config: &Config) -> Vec<Finding> {
             None => ("registrar", &account.registrar, account.transport),
         };
         let key = format!("accounts.{name}.{key}");
-        let found = match look_up(host) {
-            Ok(found) if !found.is_empty() => found,
-            other => {
-                let why = other.err().map_or_else(|| "no address".to_owned(), |e| e.to_string());
-                let words = format!("the name {host} leads nowhere: {why}");
-                let advice = "look for a typing error, then ask whoever runs your name server";
-                findings.push(Finding::new(Level::Fail, key, words, advice));
-                continue;
-            }
-        };
-        let places: Vec<String> = found.iter().map(SocketAddr::to_string).collect();
-        let words = match host.host.parse::<IpAddr>() {
-            Ok(_) => format!("{host} needs no name server"),
-            Err(_) => format!("{host} is at {}", places.join(", ")),
-        };
-        findings.push(Finding::new(Level::Ok, key.clone(), words, ""));
-        if transport == Protocol::Udp {
+        let question = resolve::Question { host: host.host.clone(), port: host.port, transport };
+        let found = look_up(&question, config.listen.sip);
+        if found.is_empty() {
+            let words = format!("the name {host} leads to no SIP server");
+            let advice = "look for a typing error, then ask whoever runs your name server";
+            findings.push(Finding::new(Level::Fail, key, words, advice));
             continue;
         }
-        let connected =
-            found.iter().any(|at| TcpStream::connect_timeout(at, CONNECT_WITHIN).is_ok());
+        let words = match question.literal() {
+            Some(_) => format!("{host} needs no name server"),
+            None => {
+                let place = |target: &Target| format!("{} ({:?})", target.address, target.protocol);
+                let places: Vec<String> = found.iter().map(place).collect();
+                format!("{host} is at {}", places.join(", "))
+            }
+        };
+        findings.push(Finding::new(Level::Ok, key.clone(), words, ""));
+        let mut streams = found.iter().filter(|target| target.protocol != Protocol::Udp).peekable();
+        if streams.peek().is_none() {
+            continue;
+        }
+        let connected = streams
+            .any(|target| TcpStream::connect_timeout(&target.address, CONNECT_WITHIN).is_ok());
         findings.push(if connected {
             Finding::new(Level::Ok, key, format!("{host} takes connections"), "")
         } else {
@@ -164,17 +166,20 @@ fn servers(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// The addresses behind a host, within a time.
-fn look_up(host: &HostPort) -> io::Result<Vec<SocketAddr>> {
-    let (answer, answered) = mpsc::channel();
-    let place = (host.host.clone(), host.port);
-    // The system's look-up cannot be called off; a thread that waits for it is left behind.
-    std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
-        let _ = answer.send(place.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-    })?;
-    answered
-        .recv_timeout(LOOK_UP_WITHIN)
-        .unwrap_or_else(|_| Err(io::Error::other("the name server does not answer")))
+/// The servers behind a host, as calls would find them.
+fn look_up(question: &resolve::Question, sip: SocketAddr) -> Vec<Target> {
+    if let Some(found) = question.targets() {
+        return found;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_or_else(
+        |_| Vec::new(),
+        |runtime| {
+            let search =
+                resolve::search(question.clone(), core::abilities(sip), Seed::from_bytes([0; 32]));
+            runtime.block_on(search).targets
+        },
+    )
 }
 
 #[cfg(test)]
@@ -213,9 +218,9 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let mut config = config::demo();
         let account = config.accounts.get_mut("demo").unwrap();
-        account.registrar = HostPort { host: "127.0.0.1".into(), port };
+        account.registrar = config::HostPort { host: "127.0.0.1".into(), port: Some(port) };
         assert_eq!(servers(&config).len(), 1);
-        config.accounts.get_mut("demo").unwrap().transport = Protocol::Tcp;
+        config.accounts.get_mut("demo").unwrap().transport = Some(Protocol::Tcp);
         assert!(servers(&config).iter().all(|finding| finding.level == Level::Ok));
         drop(listener);
         let last = servers(&config).pop().unwrap();

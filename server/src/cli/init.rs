@@ -206,7 +206,8 @@ webrtc = "0.0.0.0:8443"             # browser calls: open this port for UDP and 
 registrar = {registrar}
 username = {username}
 password = {password}               # or "env:NAME", or password_file = "..." instead
-# transport = "udp"                 # or "tcp", or "tls" (then ca_file = "..." for a provider with an authority of its own)
+# transport = "udp"                 # or "tcp", "tls"; without it the provider's DNS records say it
+# ca_file = "authority.pem"         # for a provider with an authority of its own
 # auth_username = "..."             # only if other than username
 # outbound_proxy = "sip:proxy.provider.example;lr"
 # register = true                   # false: a trunk known by its IP address
@@ -217,6 +218,7 @@ password = {password}               # or "env:NAME", or password_file = "..." in
 # quirks = ["no-rport"]             # what the provider wants otherwise; README.md lists all
 
 [buttons.sales]
+# account = ["main", "backup"]      # where there are several: in the order of trying
 destination = {destination}
 {origins}
 # max_duration = "15m"

@@ -77,10 +77,10 @@ pub struct RtpRange {
 /// Section `[accounts.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The registrar's host and port (5060 where none is written).
+    /// The registrar's host, and its port where one is written.
     pub registrar: HostPort,
-    /// How its server is talked to.
-    pub transport: Protocol,
+    /// How its server is talked to; where nothing is said, its DNS records say it (RFC 3263).
+    pub transport: Option<Protocol>,
     /// The authorities that vouch for its server over TLS, a file of PEM certificates, in place of
     /// the system's.
     pub ca_file: Option<PathBuf>,
@@ -126,24 +126,35 @@ pub struct OutboundProxy {
     /// Where to send.
     pub target: HostPort,
     /// By which transport: the URI's, else the account's.
-    pub transport: Protocol,
+    pub transport: Option<Protocol>,
 }
 
-/// A host name or address with a port.
+/// A host name or address, with a port where one is written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostPort {
     /// The host, without brackets.
     pub host: String,
-    /// The port.
-    pub port: u16,
+    /// The port; without one DNS says where the servers are (RFC 3263).
+    pub port: Option<u16>,
+}
+
+impl HostPort {
+    /// Whether both mean the same host, an unwritten port being SIP's own.
+    pub fn matches(&self, other: &HostPort) -> bool {
+        let port = |of: &HostPort| of.port.unwrap_or(values::SIP_PORT);
+        self.host == other.host && port(self) == port(other)
+    }
 }
 
 impl std::fmt::Display for HostPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
         }
     }
 }
@@ -151,8 +162,8 @@ impl std::fmt::Display for HostPort {
 /// Section `[buttons.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Button {
-    /// The account that calls.
-    pub account: String,
+    /// The accounts that call, in the order of trying; never empty.
+    pub accounts: Vec<String>,
     /// Whom it calls: a SIP URI.
     pub destination: String,
     /// The origins of pages that may embed it, `https://www.shop.example`.
@@ -230,7 +241,7 @@ pub fn demo() -> Config {
     let origins = ["http://127.0.0.1:8080", "http://localhost:8080"].map(str::to_owned).to_vec();
     let account = Account {
         // The shop phone binds a port of its own; whoever starts it writes the port here.
-        registrar: HostPort { host: "127.0.0.1".into(), port: 5060 },
+        registrar: HostPort { host: "127.0.0.1".into(), port: Some(5060) },
         username: "shop".into(),
         auth_username: None,
         password: Secret::default(),
@@ -238,14 +249,14 @@ pub fn demo() -> Config {
         register: false,
         expires: meant::EXPIRES,
         codecs: Codec::ALL.to_vec(),
-        transport: Protocol::Udp,
+        transport: None,
         ca_file: None,
         domain: None,
         identity: Identity::Off,
         quirks: sip::Quirks::default(),
     };
     let button = Button {
-        account: "demo".into(),
+        accounts: vec!["demo".into()],
         destination: "sip:demo@127.0.0.1:5060".into(),
         origins,
         video: false,
@@ -318,7 +329,8 @@ pub fn fuzz(data: &[u8]) {
     };
     match read("fuzz.toml", &text, &surroundings) {
         Ok((config, notices)) => {
-            assert!(config.buttons.values().all(|b| config.accounts.contains_key(&b.account)));
+            let mut accounts = config.buttons.values().flat_map(|button| &button.accounts);
+            assert!(accounts.all(|name| config.accounts.contains_key(name)));
             drop(notices);
         }
         Err(problems) => assert!(!problems.list().is_empty() && !problems.to_string().is_empty()),

@@ -107,6 +107,22 @@ impl<'t> Section<'t> {
         Some(Written { value: list, place })
     }
 
+    /// A list of texts that may be written as a single one.
+    pub fn text_or_texts(
+        &mut self,
+        key: &'static str,
+        accepted: &str,
+        log: &mut Log,
+    ) -> Option<Written<Vec<Written<String>>>> {
+        match self.table.get(key).map(|value| value.get_ref()) {
+            Some(DeValue::Array(_)) => self.texts(key, accepted, log),
+            _ => self.text(key, accepted, log).map(|text| Written {
+                place: Place { key: text.place.key.clone(), offset: text.place.offset },
+                value: vec![text],
+            }),
+        }
+    }
+
     /// A section within this one.
     pub fn section(&mut self, key: &'static str, log: &mut Log) -> Option<Section<'t>> {
         let (value, place) = self.take(key)?;

@@ -48,13 +48,13 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(config.listen.sip.to_string(), "0.0.0.0:0");
     assert_eq!((config.listen.rtp.first, config.listen.rtp.last), (20_000, 20_999));
     let account = &config.accounts["main"];
-    assert_eq!(account.registrar.to_string(), "sip.provider.example:5060");
+    assert_eq!(account.registrar.to_string(), "sip.provider.example");
     assert_eq!(account.password, Secret::new("hunter2"));
     assert!(account.register);
     assert_eq!(account.expires, Duration::from_secs(300));
     assert_eq!(account.codecs, Codec::ALL);
     let button = &config.buttons["sales"];
-    assert_eq!(button.account, "main");
+    assert_eq!(button.accounts, ["main"]);
     assert_eq!(button.max_duration, Duration::from_secs(900));
     assert_eq!(button.max_calls, 4);
     assert_eq!(config.data.as_deref(), Some(Path::new("/etc/click2call/click2call.db")));
@@ -69,16 +69,16 @@ fn with(lines: &str) -> String {
 }
 
 #[test]
-fn an_account_by_tls_has_the_port_of_tls_and_authorities_beside_the_file() {
+fn an_account_by_tls_has_authorities_beside_the_file() {
     let (config, _) = good(&with("transport = \"tls\"\nca_file = \"ca.pem\""));
     let account = &config.accounts["main"];
-    assert_eq!(account.transport, Protocol::Tls);
-    assert_eq!(account.registrar.to_string(), "sip.provider.example:5061");
+    assert_eq!(account.transport, Some(Protocol::Tls));
+    assert_eq!(account.registrar.to_string(), "sip.provider.example");
     assert_eq!(account.ca_file.as_deref(), Some(Path::new("/etc/click2call/ca.pem")));
     let lines = "transport = \"tls\"\noutbound_proxy = \"sip:p.example;transport=tcp;lr\"";
     let (config, _) = good(&with(lines));
     let proxy = config.accounts["main"].outbound_proxy.clone().unwrap();
-    assert_eq!((proxy.transport, proxy.target.port), (Protocol::Tcp, 5060));
+    assert_eq!((proxy.transport, proxy.target.port), (Some(Protocol::Tcp), None));
     for (ca, what) in [("none.pem", "can't be read"), ("secret", "holds no certificate")] {
         let problems = bad(&with(&format!("transport = \"tls\"\nca_file = \"{ca}\"")));
         assert_eq!(problems[0].key, "accounts.main.ca_file");
@@ -140,7 +140,7 @@ password_hash = "$argon2id$v=19$x"
     assert_eq!(config.accounts["other"].password.reveal(), "from-file");
     assert_eq!(config.buttons["sales"].origins, ["https://www.shop.example"]);
     assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/calls.db")));
-    assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru:5060");
+    assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru");
     let said = notices.iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>().join("\n");
     for word in ["listen.https", "sales.video", "admin"] {
         assert!(said.contains(word), "{word} in {said}");
@@ -287,6 +287,34 @@ fn no_message_repeats_a_password() {
 fn an_empty_file_says_what_it_needs() {
     let keys: Vec<_> = bad("").into_iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["domain", "accounts", "buttons"]);
+}
+
+#[test]
+fn a_button_may_name_several_accounts_in_the_order_of_trying() {
+    let spare = "[accounts.spare]\nregistrar = \"a.example\"\nusername = \"b\"\npassword = \"c\"\n";
+    let with = |value: &str| {
+        SMALLEST.replace("[buttons.sales]\n", &format!("[buttons.sales]\naccount = {value}\n"))
+            + spare
+    };
+    let accounts = |value: &str| {
+        let (config, _) = good(&with(value));
+        config.buttons["sales"].accounts.clone()
+    };
+    assert_eq!(accounts("[\"spare\", \"main\"]"), ["spare", "main"]);
+    assert_eq!(accounts("[\"main\"]"), ["main"]);
+    assert_eq!(accounts("\"spare\""), ["spare"]);
+    for (value, words) in [
+        ("[]", "the list is empty"),
+        ("[\"main\", \"main\"]", "stands twice"),
+        ("[\"main\", \"spar\"]", "the nearest one is \"spare\""),
+        ("[\"main\", 7]", ""),
+        ("7", ""),
+    ] {
+        let problems = bad(&with(value));
+        let problem = &problems[0];
+        assert_eq!(problem.key, "buttons.sales.account", "{value}");
+        assert!(problem.what.contains(words), "{value}: {}", problem.what);
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) struct Account {
 pub(super) struct Button {
     pub name: String,
     pub place: Place,
-    pub account: Text,
+    pub account: Texts,
     pub destination: Text,
     pub origins: Texts,
     pub video: Option<Written<bool>>,
@@ -110,7 +110,8 @@ pub(super) const MAX_CALLS: &str = "a number from 1 to 1000, without quotes";
 pub(super) const REGISTRARS: &str = "a list of hosts, [\"sip.provider.example\"]";
 pub(super) const DATA_PATH: &str = "the path of the call log, \"click2call.db\"";
 pub(super) const PASSWORD_HASH: &str = "an Argon2id hash, \"$argon2id$...\"";
-pub(super) const ACCOUNT_NAME: &str = "the name of a section [accounts.NAME]";
+pub(super) const ACCOUNT_NAME: &str =
+    "the name of a section [accounts.NAME], or a list of several in the order of trying";
 
 /// Damaged lines after which a file is not looked at any further.
 const DAMAGED_LINES: usize = 20;
@@ -232,7 +233,7 @@ fn button(name: String, mut section: Section<'_>, log: &mut Log) -> Button {
     let button = Button {
         name,
         place: section.place.clone(),
-        account: section.text("account", ACCOUNT_NAME, log),
+        account: section.text_or_texts("account", ACCOUNT_NAME, log),
         destination: section.text("destination", DESTINATION, log),
         origins: section.texts("origins", ORIGINS, log),
         video: section.flag("video", log),

@@ -1,21 +1,19 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
-use crate::config::values::{self, usual_port};
-use crate::config::{self, HostPort};
+use crate::config::{self, HostPort, values};
 use crate::net::Server;
+use crate::net::resolve::{Outcome, Question, numbers};
 use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
 use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Names are looked up again this often, so that a provider that moves is found.
-const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
-/// After a name that was not found.
-const LOOK_UP_AGAIN: Duration = Duration::from_secs(15);
-/// An unanswered look-up is asked again.
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
+/// An unanswered look-up is asked again: later than the resolver gives up by itself.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(40);
+/// Where a name has servers no more, those that it had stay in use this long.
+const KEEP: Duration = numbers::LONGEST;
 /// Names known at once; page-supplied accounts come from a configured list, so this is ample.
 const NAMES: usize = 512;
 
@@ -30,14 +28,29 @@ pub struct Entry {
     pub learnt: Learnt,
     /// Whether it is registered, and how the provider sees us.
     pub state: RegistrationState,
+    /// When it could not bring a call out that another account then did.
+    pub failed_at: Option<Instant>,
     /// What the SIP machine was told last.
     told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lookup {
-    addresses: Vec<SocketAddr>,
-    again_at: Instant,
+    targets: Vec<Target>,
+    peers: Vec<IpAddr>,
+    /// When to ask again; none before the first question.
+    again_at: Option<Instant>,
+    /// When servers were found last.
+    found_at: Option<Instant>,
+    /// Whether a name server failed on the way to them.
+    failed: bool,
+}
+
+impl Entry {
+    /// Whether its calls may get through: a trunk's always, else while it is registered.
+    pub fn is_ready(&self) -> bool {
+        !self.settings.register || matches!(self.state, RegistrationState::Registered { .. })
+    }
 }
 
 /// All accounts, and the addresses behind their names.
@@ -46,8 +59,8 @@ pub struct Accounts {
     entries: BTreeMap<AccountId, Entry>,
     names: HashMap<String, AccountId>,
     next: u64,
-    lookups: HashMap<HostPort, Lookup>,
-    wanted: HashSet<HostPort>,
+    lookups: HashMap<Question, Lookup>,
+    wanted: HashSet<Question>,
     /// Something changed that the SIP machine or the resolver may have to be told.
     unsettled: bool,
     /// Whom the buttons call, by their accounts.
@@ -87,23 +100,30 @@ impl Accounts {
             }
         }
         self.wanted.clear();
-        for account in config.accounts.values() {
-            self.wanted.insert(account.registrar.clone());
-            if let Some(proxy) = &account.outbound_proxy {
-                self.wanted.insert(proxy.target.clone());
+        for entry in self.entries.values() {
+            self.wanted.insert(question(&entry.settings.registrar, entry.settings.transport));
+            if let Some(proxy) = &entry.settings.outbound_proxy {
+                self.wanted.insert(question(&proxy.target, proxy.transport));
             }
         }
         for button in config.buttons.values() {
-            let transport = config.accounts.get(&button.account).map(|account| account.transport);
-            let transport = transport.unwrap_or(Protocol::Udp);
-            if let Some((target, _)) = destination_host(&button.destination, transport) {
-                self.wanted.insert(target);
+            // Which account calls decides by which transport.
+            for account in config.accounts.values() {
+                if let Some((host, transport)) =
+                    destination_host(&button.destination, account.transport)
+                {
+                    self.wanted.insert(question(&host, transport));
+                }
             }
         }
+        self.lookups.retain(|question, _| self.wanted.contains(question));
         self.destinations.clear();
         for button in config.buttons.values() {
-            if let Some(account) = self.names.get(&button.account) {
-                self.destinations.push((*account, button.destination.clone()));
+            let named = button.accounts.iter().filter_map(|name| self.names.get(name));
+            let ids: Vec<AccountId> = named.copied().collect();
+            for account in &ids {
+                let destination = self.destination(*account, &button.destination, &ids);
+                self.destinations.push((*account, destination));
             }
         }
         gone
@@ -111,7 +131,7 @@ impl Accounts {
 
     /// Adds a page's account.
     pub fn add(&mut self, settings: config::Account, link: LinkId) -> AccountId {
-        self.wanted.insert(settings.registrar.clone());
+        self.wanted.insert(question(&settings.registrar, settings.transport));
         self.insert(settings, Some(link))
     }
 
@@ -126,7 +146,8 @@ impl Accounts {
         let id = AccountId(self.next);
         let state = RegistrationState::Unregistered;
         let learnt = Learnt::default();
-        self.entries.insert(id, Entry { settings, link, learnt, state, told: None });
+        self.entries
+            .insert(id, Entry { settings, link, learnt, state, failed_at: None, told: None });
         id
     }
 
@@ -146,15 +167,21 @@ impl Accounts {
     }
 
     /// The servers behind a host, in the order of trying; none while its addresses are not known.
-    fn targets(&self, host: &HostPort, protocol: Protocol) -> Vec<Target> {
-        let found = match literal(host) {
-            Some(address) => vec![address],
-            None => {
-                self.lookups.get(host).map(|lookup| lookup.addresses.clone()).unwrap_or_default()
-            }
-        };
-        let target = |address| Target { protocol, address, name: host.host.clone() };
-        found.into_iter().map(target).collect()
+    fn targets(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<Target> {
+        let question = question(host, transport);
+        match question.targets() {
+            Some(targets) => targets,
+            None => self.lookups.get(&question).map(|l| l.targets.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Every address behind a host, known so far.
+    fn peers(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<IpAddr> {
+        let question = question(host, transport);
+        match question.literal() {
+            Some(ip) => vec![ip],
+            None => self.lookups.get(&question).map(|l| l.peers.clone()).unwrap_or_default(),
+        }
     }
 
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
@@ -169,15 +196,37 @@ impl Accounts {
         let registrar = &entry.settings.registrar;
         match destination_host(destination, transport) {
             // The same host without a port means the registrar, wherever that listens.
-            Some((host, transport)) if entry.link.is_none() && host.host != registrar.host => {
+            Some((host, transport))
+                if entry.link.is_none()
+                    && (host.host != registrar.host
+                        || (host.port.is_some() && host.port != registrar.port)) =>
+            {
                 self.targets(&host, transport)
-            }
-            Some((host, transport)) if entry.link.is_none() && host.port != registrar.port => {
-                let written = destination.contains(&format!(":{}", host.port));
-                self.targets(if written { &host } else { registrar }, transport)
             }
             _ => self.targets(registrar, transport),
         }
+    }
+
+    /// Whom an account calls for a button. A destination at one of the button's own providers means
+    /// the same user at the provider that the call goes out by.
+    pub fn destination(&self, account: AccountId, written: &str, of: &[AccountId]) -> String {
+        let registrar = |id: &AccountId| self.entries.get(id).map(|e| &e.settings.registrar);
+        let at = |host: &HostPort, registrar: &HostPort| {
+            host.host == registrar.host && (host.port.is_none() || host.port == registrar.port)
+        };
+        let moved = || {
+            let (host, _) = destination_host(written, None)?;
+            let own = registrar(&account)?;
+            let others = of.iter().filter_map(registrar);
+            if at(&host, own) || !others.into_iter().any(|other| at(&host, other)) {
+                return None;
+            }
+            let mut uri: sip::message::Uri = written.parse().ok()?;
+            let there: sip::message::Uri = format!("sip:{own}").parse().ok()?;
+            (uri.host, uri.port) = (there.host, there.port);
+            Some(uri.to_string())
+        };
+        moved().unwrap_or_else(|| written.to_owned())
     }
 
     /// Whether there may be something to look up or to tell; asked in every round, so it costs
@@ -189,41 +238,43 @@ impl Accounts {
     /// Everything that could be told is told.
     pub fn settled(&mut self) {
         self.unsettled = false;
-        let wanted = self.wanted.iter().filter(|host| literal(host).is_none());
-        let again = wanted.filter_map(|host| self.lookups.get(host)).map(|l| l.again_at);
+        let wanted = self.wanted.iter().filter(|question| question.literal().is_none());
+        let again = wanted.filter_map(|question| self.lookups.get(question)?.again_at);
         self.look_up_at = again.min();
     }
 
     /// Names to look up now.
-    pub fn poll_lookup(&mut self, now: Instant) -> Option<HostPort> {
-        let due = self.wanted.iter().find(|host| {
-            literal(host).is_none()
-                && self.lookups.get(*host).is_none_or(|lookup| lookup.again_at <= now)
+    pub fn poll_lookup(&mut self, now: Instant) -> Option<Question> {
+        let due = self.wanted.iter().find(|question| {
+            let again_at = self.lookups.get(*question).and_then(|lookup| lookup.again_at);
+            question.literal().is_none() && again_at.is_none_or(|at| at <= now)
         })?;
         let due = due.clone();
-        let again_at = now + LOOK_UP_WITHIN;
         if self.lookups.len() >= NAMES && !self.lookups.contains_key(&due) {
             self.lookups.clear();
         }
-        self.lookups
-            .entry(due.clone())
-            .and_modify(|lookup| lookup.again_at = again_at)
-            .or_insert(Lookup { addresses: Vec::new(), again_at });
+        self.lookups.entry(due.clone()).or_default().again_at = Some(now + LOOK_UP_WITHIN);
         Some(due)
     }
 
-    /// A name's addresses have come. Old ones stay in use where the new look-up found none.
-    pub fn resolved(&mut self, now: Instant, name: &str, addresses: Vec<SocketAddr>) {
+    /// A name's servers have come. The old ones stay in use where name servers fail, and for a
+    /// while where the name has none any more.
+    pub fn resolved(&mut self, now: Instant, question: &Question, outcome: Outcome) {
         self.unsettled = true;
-        let found = self.lookups.iter_mut().find(|(host, _)| host.to_string() == name);
-        if let Some((_, lookup)) = found {
-            if addresses.is_empty() {
-                lookup.again_at = now + LOOK_UP_AGAIN;
-            } else {
-                lookup.again_at = now + LOOK_UP_EVERY;
-                lookup.addresses = addresses;
-            }
+        let Some(lookup) = self.lookups.get_mut(question) else { return };
+        lookup.again_at = Some(now + outcome.again_after);
+        let kept = lookup.found_at.is_some_and(|at| outcome.failed || at + KEEP > now);
+        let worse = outcome.targets.is_empty() || (outcome.failed && !lookup.failed);
+        if kept && worse {
+            return;
         }
+        if lookup.targets != outcome.targets {
+            let servers: Vec<String> = outcome.targets.iter().map(server_text).collect();
+            tracing::info!(name = %question, servers = %servers.join(", "), "servers found");
+        }
+        lookup.found_at = (!outcome.targets.is_empty()).then_some(now);
+        lookup.failed = outcome.failed;
+        (lookup.targets, lookup.peers) = (outcome.targets, outcome.peers);
     }
 
     /// Accounts of which the SIP machine does not know the current settings or addresses.
@@ -234,7 +285,7 @@ impl Accounts {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
             let registrar = self.targets(&settings.registrar, settings.transport);
-            let peers = registrar.iter().map(|target| target.address.ip()).collect();
+            let peers = self.peers(&settings.registrar, settings.transport);
             let targets = match &settings.outbound_proxy {
                 Some(proxy) => self.targets(&proxy.target, proxy.transport),
                 None => registrar,
@@ -342,26 +393,35 @@ fn identity(settings: &config::Account, domain: &str) -> Box<sip::Identity> {
 }
 
 /// The domain of an account: the host, with the port where it is not the usual one.
-fn domain(registrar: &HostPort, transport: Protocol) -> String {
-    let text = registrar.to_string();
-    match text.strip_suffix(&format!(":{}", usual_port(transport))) {
-        Some(host) => host.to_owned(),
-        None => text,
-    }
+fn domain(registrar: &HostPort, transport: Option<Protocol>) -> String {
+    let usual = numbers::default_port(transport.unwrap_or(Protocol::Udp));
+    let port = registrar.port.filter(|port| *port != usual);
+    HostPort { port, ..registrar.clone() }.to_string()
 }
 
-fn literal(host: &HostPort) -> Option<SocketAddr> {
-    host.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, host.port))
+/// What is looked up for a host.
+fn question(host: &HostPort, transport: Option<Protocol>) -> Question {
+    Question { host: host.host.clone(), port: host.port, transport }
+}
+
+/// A server as the log shows it.
+fn server_text(target: &Target) -> String {
+    let protocol = match target.protocol {
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
+        Protocol::Tls => "tls",
+    };
+    format!("{protocol}:{}", target.address)
 }
 
 /// The host and port of a SIP URI's host part, and the transport that it names, if not the usual.
-fn destination_host(uri: &str, usual: Protocol) -> Option<(HostPort, Protocol)> {
+fn destination_host(uri: &str, usual: Option<Protocol>) -> Option<(HostPort, Option<Protocol>)> {
     let uri: sip::message::Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),
     };
     let named = uri.transport().map(|named| named.as_str().to_ascii_lowercase());
-    let transport = named.and_then(|named| values::transport(&named).ok()).unwrap_or(usual);
-    Some((HostPort { host, port: uri.port.unwrap_or(usual_port(transport)) }, transport))
+    let transport = named.and_then(|named| values::transport(&named).ok()).or(usual);
+    Some((HostPort { host, port: uri.port }, transport))
 }

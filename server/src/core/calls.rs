@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use webrtc::PeerId;
 
+use super::failover::Others;
 use super::rows::Facts;
 
 /// The visitor's media of one call.
@@ -94,6 +95,8 @@ pub struct ActiveCall {
     pub successor: Option<Box<Successor>>,
     /// How often a transfer was followed.
     pub transfers: u8,
+    /// Other ways out, as long as nothing rings.
+    pub others: Option<Box<Others>>,
     /// What we say of our media.
     pub description: Description,
     /// Our offer, which the provider's answers refer to.
@@ -227,6 +230,7 @@ impl Calls {
             invite: InviteId(id.0),
             successor: None,
             transfers: 0,
+            others: None,
             description: new.description,
             offer: new.offer,
             stream: new.stream,
@@ -264,7 +268,7 @@ impl Calls {
 
     /// The call of a SIP leg, which need not be its leg any more.
     pub fn of_invite(&self, invite: InviteId) -> CallId {
-        self.by_invite.get(&invite).copied().unwrap_or(CallId(invite.0))
+        self.by_invite.get(&invite).copied().unwrap_or_else(|| super::failover::call_of(invite))
     }
 
     /// A SIP leg is a call's, which has another number.

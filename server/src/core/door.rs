@@ -4,6 +4,7 @@
 //! Out: [`LinkOutput`] through a bounded queue that the WebSocket hub reads. Neither side ever
 //! waits for the other: a full queue is an answer ([`CoreBusy`]), not a pause.
 
+use crate::net::resolve;
 use base::LinkId;
 use signalling::{ClientMessage, ServerMessage};
 use std::net::{IpAddr, SocketAddr};
@@ -21,12 +22,12 @@ pub const OUTPUTS: usize = 4096;
 pub enum CoreEvent {
     /// A page's link has opened, said something, or is gone for good.
     Visitor(Visitor),
-    /// A name has been looked up: the addresses of `host`, empty where there are none.
+    /// A name has been looked up.
     Resolved {
-        /// What was asked for, `host:port`.
-        name: String,
-        /// The addresses.
-        addresses: Vec<SocketAddr>,
+        /// What was asked for.
+        question: resolve::Question,
+        /// The servers.
+        outcome: resolve::Outcome,
     },
     /// A Diffie-Hellman of a Flash client is done.
     KeysAgreed(rtmfp::JobDone),

@@ -13,8 +13,11 @@
 //! `media` does that for what is urgent (sound), `settle` for the rest.
 
 mod accounts;
+#[cfg(test)]
+mod accounts_tests;
 pub mod calls;
 pub mod door;
+mod failover;
 mod flash;
 mod media;
 pub mod metrics;
@@ -29,7 +32,7 @@ mod trunk;
 mod visitors;
 
 use crate::config::Config;
-use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire};
+use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire, resolve};
 use accounts::Accounts;
 use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
@@ -67,8 +70,8 @@ pub struct Setup<W> {
     pub inbox: CoreInbox,
     /// Messages for pages.
     pub outputs: mpsc::Sender<LinkOutput>,
-    /// Names to look up, `host:port`; answers come as [`CoreEvent::Resolved`].
-    pub lookups: mpsc::Sender<String>,
+    /// Names to look up; answers come as [`CoreEvent::Resolved`].
+    pub lookups: mpsc::Sender<resolve::Question>,
     /// Orders to whoever owns SIP's connections; answers come as [`CoreEvent::SipMessage`] and
     /// [`CoreEvent::SipConnection`].
     pub streams: mpsc::Sender<StreamOrder>,
@@ -99,7 +102,7 @@ pub struct Core<W = Sockets> {
     wire: W,
     inbox: CoreInbox,
     outputs: mpsc::Sender<LinkOutput>,
-    lookups: mpsc::Sender<String>,
+    lookups: mpsc::Sender<resolve::Question>,
     streams: mpsc::Sender<StreamOrder>,
     metrics: Arc<Metrics>,
     store: store::Store,
@@ -268,8 +271,8 @@ impl<W: Wire> Core<W> {
     fn handle_event(&mut self, now: Instant, event: CoreEvent) {
         match event {
             CoreEvent::Visitor(visitor) => self.handle_visitor(now, visitor),
-            CoreEvent::Resolved { name, addresses } => {
-                self.accounts.resolved(now, &name, addresses);
+            CoreEvent::Resolved { question, outcome } => {
+                self.accounts.resolved(now, &question, outcome);
             }
             CoreEvent::TcpOpened(peer) => {
                 self.tcp_peers.insert(peer.remote, peer);
@@ -440,6 +443,15 @@ fn candidates(config: &Config, bound: SocketAddr) -> Vec<webrtc::LocalCandidate>
             webrtc::LocalCandidate::new(SocketAddr::new(ip, bound.port()), protocol)
         })
         .collect()
+}
+
+/// What look-ups may find for a SIP socket bound to this address.
+pub fn abilities(sip: SocketAddr) -> resolve::Abilities {
+    resolve::Abilities {
+        transports: &[base::Protocol::Udp, base::Protocol::Tcp, base::Protocol::Tls],
+        v4: sip.is_ipv4(),
+        v6: sip.is_ipv6(),
+    }
 }
 
 /// The address that Via and Contact begin with: the configured public one, else the one from which

@@ -38,7 +38,7 @@ impl<W: Wire> Core<W> {
         let registrar = &self.accounts.entry(account).ok_or(603u16)?.settings.registrar;
         let host = target.host.to_string();
         let home = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&registrar.host);
-        let port = target.port.is_none_or(|port| port == registrar.port);
+        let port = target.port.is_none_or(|port| port == registrar.port.unwrap_or(5060));
         if target.scheme != Scheme::Sip || !home || !port || target.params.has("maddr") {
             return Err(403);
         }

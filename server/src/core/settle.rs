@@ -82,9 +82,9 @@ impl<W: Wire> Core<W> {
         for (account, settings) in self.accounts.untold() {
             self.sip.command(now, sip::Command::SetAccount { account, settings });
         }
-        while let Some(host) = self.accounts.poll_lookup(now) {
+        while let Some(question) = self.accounts.poll_lookup(now) {
             // A full queue of look-ups is asked again when this one is due again.
-            if self.lookups.try_send(host.to_string()).is_err() {
+            if self.lookups.try_send(question).is_err() {
                 break;
             }
         }
@@ -222,13 +222,12 @@ impl<W: Wire> Core<W> {
             }
             sip::Event::Ended { invite, .. } if self.outlives(invite) => {}
             sip::Event::Ended { invite, cause } => {
-                let code = cause.status.unwrap_or(0);
-                let cause = legs::trunk::end_cause(&cause);
-                self.call_event(
-                    now,
-                    self.calls.of_invite(invite),
-                    LegEvent::TrunkEnded { cause, code },
-                );
+                let id = self.calls.of_invite(invite);
+                if !self.go_elsewhere(now, id, &cause) {
+                    let code = cause.status.unwrap_or(0);
+                    let cause = legs::trunk::end_cause(&cause);
+                    self.call_event(now, id, LegEvent::TrunkEnded { cause, code });
+                }
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
                 if let Some(active) = self.calls.entry(self.calls.of_invite(invite)) {

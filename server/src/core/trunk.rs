@@ -44,9 +44,7 @@ impl<W: Wire> Core<W> {
         seen: Option<SocketAddr>,
     ) -> io::Result<TrunkMedia> {
         let pair = self.pool.open(&mut self.wire)?;
-        let public = self.config.listen.public_ip;
-        let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
-        let description = Description::new(media, codecs, &mut self.seed);
+        let description = self.describe(pair.address, codecs, seen);
         let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let stream = StreamEnd::new(
             rtp::StreamSettings {
@@ -59,6 +57,18 @@ impl<W: Wire> Core<W> {
             &mut self.seed,
         );
         Ok(TrunkMedia { pair, description, stream, bridge: Bridge::new(&mut self.seed) })
+    }
+
+    /// What we say of media at this address.
+    pub(super) fn describe(
+        &mut self,
+        local: SocketAddr,
+        codecs: &[Codec],
+        seen: Option<SocketAddr>,
+    ) -> Description {
+        let public = self.config.listen.public_ip;
+        let media = legs::trunk::media_address(local, self.sip_address, seen, public);
+        Description::new(media, codecs, &mut self.seed)
     }
 
     /// Where the registrar of an account sees us, and the account's codecs.

@@ -2,16 +2,17 @@
 
 use super::calls::{NewCall, Party, VisitorLeg};
 use super::door::Visitor;
+use super::failover::{Others, Way};
 use super::rows::Facts;
 use super::{Core, Link, quality};
 use crate::config;
 use crate::legs;
 use crate::net::Wire;
-use base::{AccountId, CallId, Codec, LinkId, Secret};
+use base::{CallId, Codec, LinkId, Secret};
 use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, trunk_codecs};
 use rtmfp::SessionId;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use webrtc::PeerId;
 
@@ -45,9 +46,9 @@ pub(super) enum WishedMedia {
 /// What a call needs, once it is known that it may be made.
 struct Plan {
     button: String,
-    account: AccountId,
-    destination: sip::message::Uri,
-    targets: Vec<sip::Target>,
+    way: Way,
+    /// Further ways, where the first one fails.
+    others: VecDeque<Way>,
     limits: Limits,
     max_duration: Duration,
 }
@@ -136,11 +137,12 @@ impl<W: Wire> Core<W> {
         let Some(known) = self.links.get(&link) else { return };
         let old = known.account;
         let named = config::values::registrar(registrar).ok();
-        let allowed = known.button.is_none()
-            && self.config.webphone.as_ref().is_some_and(|webphone| {
-                named.as_ref().is_some_and(|named| webphone.registrars.contains(named))
-            });
-        let Some(registrar) = named.filter(|_| allowed) else {
+        let allowed = self.config.webphone.as_ref().filter(|_| known.button.is_none());
+        // The file's own spelling counts: whether a port is written decides how it is looked up.
+        let allowed = allowed.zip(named).and_then(|(webphone, named)| {
+            webphone.registrars.iter().find(|registrar| registrar.matches(&named)).cloned()
+        });
+        let Some(registrar) = allowed else {
             let refused = ServerMessage::Registration {
                 registered: false,
                 code: 403,
@@ -174,7 +176,7 @@ impl<W: Wire> Core<W> {
             register: true,
             expires: Duration::from_secs(300),
             codecs: Codec::ALL.to_vec(),
-            transport: base::Protocol::Udp,
+            transport: None,
             ca_file: None,
             domain: None,
             identity: config::Identity::Off,
@@ -187,7 +189,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// Decides whether a call may be made, and how.
-    fn plan(&self, link: LinkId, wish: &Wish) -> Result<Plan, ServerMessage> {
+    fn plan(&self, now: Instant, link: LinkId, wish: &Wish) -> Result<Plan, ServerMessage> {
         let call = wish.call;
         let known = self.links.get(&link).ok_or_else(|| unknown(call))?;
         let unready = || {
@@ -203,17 +205,11 @@ impl<W: Wire> Core<W> {
                 let hint = "Load the page again.";
                 legs::browser::error(ErrorCode::UnknownButton, Some(call), "No such button", hint)
             })?;
-            let account = self.accounts.by_name(&button.account).ok_or_else(unready)?;
-            let destination = button.destination.parse().map_err(|_| unready())?;
-            let targets = self.accounts.next_hops(account, &button.destination);
-            if targets.is_empty() {
-                return Err(unready());
-            }
+            let mut others = self.ways(now, button);
             return Ok(Plan {
                 button: name.clone(),
-                account,
-                destination,
-                targets,
+                way: others.pop_front().ok_or_else(unready)?,
+                others,
                 limits: Limits {
                     per_button: button.max_calls,
                     per_link: limits::CALLS_PER_LINK as u32,
@@ -247,9 +243,8 @@ impl<W: Wire> Core<W> {
         }
         Ok(Plan {
             button: String::new(),
-            account,
-            destination,
-            targets,
+            way: Way { account, destination, targets },
+            others: VecDeque::new(),
             limits: Limits {
                 per_button: CALLS_IN_ALL,
                 per_link: limits::CALLS_PER_LINK as u32,
@@ -269,12 +264,13 @@ impl<W: Wire> Core<W> {
         if self.calls.by_page(link, wish.call).is_some() {
             return Err(bad(wish.call, "This call number is in use"));
         }
-        let plan = self.plan(link, &wish)?;
+        let plan = self.plan(now, link, &wish)?;
         let entered = self.policy.enter(&plan.button, link, plan.limits);
         entered.map_err(|refusal| legs::browser::refusal(refusal, wish.call))?;
-        let started = self.start_planned(now, link, &wish, &plan);
+        let button = plan.button.clone();
+        let started = self.start_planned(now, link, &wish, plan);
         if started.is_err() {
-            self.policy.leave(&plan.button, link);
+            self.policy.leave(&button, link);
         }
         started
     }
@@ -284,15 +280,15 @@ impl<W: Wire> Core<W> {
         now: Instant,
         link: LinkId,
         wish: &Wish,
-        plan: &Plan,
+        plan: Plan,
     ) -> Result<(), ServerMessage> {
         let internal = |message: &str| {
             let hint = "The operator finds more in the log.";
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, seen) = self.account_media(plan.account).ok_or_else(gone)?;
-        let learnt = self.accounts.entry(plan.account).ok_or_else(gone)?.learnt;
+        let (codecs, seen) = self.account_media(plan.way.account).ok_or_else(gone)?;
+        let learnt = self.accounts.entry(plan.way.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
         let id = self.calls.next_id();
@@ -322,7 +318,7 @@ impl<W: Wire> Core<W> {
             link,
             page_call: wish.call,
             button: plan.button.clone(),
-            account: plan.account,
+            account: plan.way.account,
             party: Party::called(),
             call: Call::new(now, call::Settings { max_duration: plan.max_duration }),
             description,
@@ -337,22 +333,15 @@ impl<W: Wire> Core<W> {
         self.calls.insert(id, new);
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
-        self.sip.command(
-            now,
-            sip::Command::Invite {
-                invite: sip::InviteId(id.0),
-                account: plan.account,
-                destination: plan.destination.clone(),
-                targets: plan.targets.clone(),
-                headers: page_headers(&wish.headers),
-                display_name: None,
-                offer: body,
-            },
-        );
+        let headers = page_headers(&wish.headers);
+        let others = Others::new(plan.others, headers.clone());
+        let hurried = others.is_some();
+        self.invite(now, sip::InviteId(id.0), plan.way, headers, body, hurried);
         self.send_sip_transmits();
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
             active.visitor = visitor;
+            active.others = others;
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 

@@ -327,7 +327,7 @@ async fn the_sites_facts_and_numbers_are_for_this_machine_only() {
     let json: serde_json::Value = serde_json::from_str(&facts.body).unwrap();
     assert_eq!(json["publicUrl"], "https://call.shop.example");
     assert_eq!(json["buttons"][0]["destination"], "sip:sales@sip.provider.example");
-    assert_eq!(json["registrars"][0], "sip.provider.example:5060");
+    assert_eq!(json["registrars"][0], "sip.provider.example");
     assert_eq!((&json["demo"], &json["webphone"]), (&false.into(), &true.into()));
     let metrics = site.get("/metrics").await;
     assert!(metrics.body.contains("click2call_http_requests_total 2\n"), "{}", metrics.body);

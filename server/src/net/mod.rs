@@ -3,6 +3,7 @@
 mod ice_tcp;
 mod interfaces;
 mod ports;
+pub mod resolve;
 mod sip_connection;
 mod sip_stream;
 mod sip_tls;

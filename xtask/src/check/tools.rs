@@ -20,7 +20,7 @@ struct Tool {
 const HAXE: Tool =
     Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -28,6 +28,7 @@ const TOOLS: [Tool; 12] = [
     Tool { program: "baresip", package: "baresip-core", purpose: "a shop's SIP phone" },
     Tool { program: "sipp", package: "sip-tester", purpose: "SIP peers that misbehave" },
     Tool { program: "kamailio", package: "kamailio", purpose: "a SIP registrar and proxy" },
+    Tool { program: "dnsmasq", package: "dnsmasq-base", purpose: "a name server" },
     Tool {
         program: "kamailio/modules/tls.so",
         package: "kamailio-tls-modules",

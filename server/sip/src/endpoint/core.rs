@@ -1,5 +1,6 @@
 //! What every part of the endpoint works with: the transactions, the way out, the clock's list.
 
+use super::shunned::Shunned;
 use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
@@ -103,6 +104,8 @@ pub(crate) struct Core {
     learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
     /// Servers whose Via must not ask for the port.
     pub(crate) rportless: HashSet<SocketAddr>,
+    /// Servers that calls try last.
+    pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
 }
@@ -124,6 +127,7 @@ impl Core {
             named: HashMap::new(),
             learnt: HashMap::new(),
             rportless: HashSet::new(),
+            shunned: Shunned::default(),
             open: HashSet::new(),
             settings,
         }

@@ -5,6 +5,7 @@ mod connections;
 pub(crate) mod core;
 mod receive;
 mod referring;
+mod shunned;
 mod words;
 
 pub(crate) use core::{Core, Own};
@@ -144,6 +145,9 @@ impl Endpoint {
                 };
                 self.place(now, account, order);
             }
+            Command::Hurry { invite } => {
+                self.order(invite, |invite, _| invite.hurry(now));
+            }
             Command::Hangup { invite, cause } => {
                 self.order(invite, |invite, core| invite.hangup(core, now, cause));
             }
@@ -272,7 +276,9 @@ impl Endpoint {
             for peer in &peers {
                 self.core.name(*peer);
             }
-            let invite = Invite::place(&mut self.core, now, registration.order(order));
+            let mut order = registration.order(order);
+            self.core.shunned.sort(now, &mut order.targets);
+            let invite = Invite::place(&mut self.core, now, order);
             self.targets.insert(id, peers);
             self.insert(id, invite);
             return;

@@ -51,6 +51,9 @@ impl Endpoint {
         match self.core.table.on_response(now, &mut self.core.out, response) {
             Ok((id, user)) => {
                 self.core.learn(hop, response);
+                if response.status != 503 {
+                    self.core.shunned.forgive(hop);
+                }
                 match user {
                     User::Invite(invite) => {
                         self.with_invite(invite, |invite, core| {

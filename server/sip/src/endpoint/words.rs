@@ -143,6 +143,12 @@ pub enum Command {
         /// The SDP offer.
         offer: Vec<u8>,
     },
+    /// The call could go another way: where no server says anything to its INVITE it is to end
+    /// after seconds instead of half a minute. To be given right behind `Invite`.
+    Hurry {
+        /// Which.
+        invite: InviteId,
+    },
     /// Ends a call in whatever way its state needs: CANCEL, BYE, or a refusal. [`Event::Ended`]
     /// follows at once; what is left to say on the wire is said behind it.
     Hangup {

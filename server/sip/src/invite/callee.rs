@@ -91,6 +91,7 @@ impl Invite {
             live: Vec::new(),
             acks: Vec::new(),
             late: Vec::new(),
+            hurried: false,
             ended: false,
             top_number: 0,
             offers: Offers::default(),

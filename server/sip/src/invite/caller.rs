@@ -18,7 +18,7 @@ use crate::limits;
 use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
 use crate::quirks::Quirks;
 use crate::target::Target;
-use crate::transaction::{TransactionId, User, follower};
+use crate::transaction::{Hop, TransactionId, User, follower};
 use base::Timers;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -40,6 +40,8 @@ use std::time::Instant;
 /// cancelled, its 2xx gets ACK and BYE.
 pub(super) struct Caller {
     transaction: TransactionId,
+    /// The server that is asked.
+    hop: Option<Hop>,
     heard: bool,
     pub(super) cancelled: bool,
     cancel_sent: bool,
@@ -120,6 +122,7 @@ impl Invite {
             live: Vec::new(),
             acks: Vec::new(),
             late: Vec::new(),
+            hurried: false,
             ended: false,
             top_number: number,
             offers: Offers::default(),
@@ -275,15 +278,46 @@ impl Invite {
 
     /// The call failed where it was tried: it goes to the next server, or is over.
     pub(super) fn on_opening_failed(&mut self, core: &mut Core, now: Instant, cause: Cause) {
+        if let Phase::Calling(Caller { hop: Some(hop), .. }) = &self.phase
+            && cause.tries_next()
+        {
+            core.shunned.note(now, *hop);
+        }
         if !(cause.tries_next() && self.try_next(core, now)) {
             self.end(core, cause);
             self.close(core, now);
         }
     }
 
-    /// Wakes up in time for the next server, where there is one.
+    /// There is another way than its servers: the last of them has no more patience than the
+    /// others had.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.hurried = true;
+        if matches!(&self.phase, Phase::Calling(caller) if !caller.heard && !caller.cancelled) {
+            self.be_patient(now);
+        }
+    }
+
+    /// The server that was asked says nothing.
+    pub(super) fn on_silence(&mut self, core: &mut Core, now: Instant) {
+        let Phase::Calling(caller) = &self.phase else { return };
+        if caller.cancelled {
+            return;
+        }
+        if let Some(hop) = caller.hop {
+            core.shunned.note(now, hop);
+        }
+        if !self.try_next(core, now) && self.hurried {
+            // Should one speak after all, it hears CANCEL or BYE.
+            self.end(core, Cause::timeout());
+            self.close(core, now);
+        }
+    }
+
+    /// Wakes up in time for the next server, or the next way, where there is one.
     fn be_patient(&mut self, now: Instant) {
-        if matches!(&self.phase, Phase::Calling(caller) if caller.others.is_some()) {
+        let Phase::Calling(caller) = &self.phase else { return };
+        if caller.others.is_some() || self.hurried {
             self.timers.set(Wake::NextTarget, now + limits::TARGET_PATIENCE);
         }
     }
@@ -395,11 +429,13 @@ const NO_ANSWER_SDP: CauseKind = CauseKind::NotAcceptable;
 
 impl Caller {
     fn new(core: &Core, transaction: TransactionId, targets: VecDeque<Target>) -> Self {
-        let client = core.table.client(transaction).filter(|_| !targets.is_empty());
-        let request = client.map(|client| client.request.clone());
+        let client = core.table.client(transaction);
+        let hop = client.map(|client| client.hop);
+        let request = client.filter(|_| !targets.is_empty()).map(|client| client.request.clone());
         Caller {
             others: request.map(|request| Box::new(Others { targets, request })),
             transaction,
+            hop,
             heard: false,
             cancelled: false,
             cancel_sent: false,

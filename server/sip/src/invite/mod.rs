@@ -135,6 +135,8 @@ pub(crate) struct Invite {
     acks: Vec<Ack>,
     /// INVITEs to servers that were given up and rang after all; each is cancelled once.
     late: Vec<TransactionId>,
+    /// Whether the call could go another way than its servers.
+    hurried: bool,
     ended: bool,
     /// The highest CSeq number of all requests so far.
     top_number: u32,
@@ -367,9 +369,7 @@ impl Invite {
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
                 Wake::Glare => self.send_reoffer(core, now),
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
-                Wake::NextTarget => {
-                    self.try_next(core, now);
-                }
+                Wake::NextTarget => self.on_silence(core, now),
                 Wake::Refresh => self.refresh(core, now),
                 Wake::SessionExpired => self.on_session_expired(core, now),
                 Wake::TransferLate => self.transferred(core, Err(Cause::timeout())),

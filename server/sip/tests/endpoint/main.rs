@@ -3,6 +3,7 @@
 
 mod answering;
 mod calling;
+mod elsewhere;
 mod flows;
 mod quirky;
 mod redirecting;

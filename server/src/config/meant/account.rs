@@ -19,15 +19,12 @@ pub(super) fn account(
     if let Err(what) = values::name(&written.name) {
         log.wrong(&written.place, what, "[accounts.main]");
     }
-    let transport =
-        checked_or(&written.transport, Protocol::Udp, written::TRANSPORT, log, values::transport);
-    // What is wrong with the transport is said already; the rest is read as by UDP.
-    let usual = transport.unwrap_or(Protocol::Udp);
+    let transport = checked_or(&written.transport, None, written::TRANSPORT, log, |text| {
+        values::transport(text).map(Some)
+    });
     let registrar =
         required(&written.registrar, &written.place, "registrar", written::REGISTRAR, log)
-            .and_then(|text| {
-                checked(text, written::REGISTRAR, log, |text| values::registrar_by(text, usual))
-            });
+            .and_then(|text| checked(text, written::REGISTRAR, log, values::registrar));
     let ca_file = ca_file(&written.ca_file, surroundings, log);
     let username = required(&written.username, &written.place, "username", written::USERNAME, log)
         .and_then(|text| checked(text, written::USERNAME, log, username));
@@ -45,7 +42,9 @@ pub(super) fn account(
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
-        Some(text) => checked(text, written::PROXY, log, |text| proxy(text, usual)).map(Some),
+        Some(text) => {
+            checked(text, written::PROXY, log, |text| proxy(text, transport.flatten())).map(Some)
+        }
         None => Some(None),
     };
     let expires = match &written.expires {
@@ -185,14 +184,18 @@ fn ca_file(
     None
 }
 
-fn proxy(text: &str, usual: Protocol) -> Result<OutboundProxy, String> {
-    let uri = values::sip_uri_by(text, usual)?;
+fn proxy(text: &str, usual: Option<Protocol>) -> Result<OutboundProxy, String> {
+    let uri = values::sip_uri(text)?;
     let loose = uri.parameters.split(';').any(|parameter| parameter.eq_ignore_ascii_case("lr"));
     if !loose {
         // Without it a proxy would be a strict router of RFC 2543, which nobody runs any more.
         return Err(format!("\"{text}\" lacks ;lr"));
     }
-    Ok(OutboundProxy { uri: text.to_owned(), target: uri.target, transport: uri.transport })
+    Ok(OutboundProxy {
+        uri: text.to_owned(),
+        target: uri.target,
+        transport: uri.transport.or(usual),
+    })
 }
 
 /// The host part of an address of record; a port may stand behind it.

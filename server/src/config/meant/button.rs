@@ -3,6 +3,7 @@
 use super::{LONGEST_DURATION, MAX_CALLS, MAX_DURATION, checked, checked_or, required};
 use crate::config::origin::Origin;
 use crate::config::problem::{Log, nearest};
+use crate::config::section::Written;
 use crate::config::values;
 use crate::config::written::{self, Texts};
 use crate::config::{Button, HostPort, WebPhone};
@@ -17,23 +18,9 @@ pub(super) fn button(
     if let Err(what) = values::name(&written.name) {
         log.wrong(&written.place, what, "[buttons.sales]");
     }
-    let account = match (&written.account, accounts) {
-        (Some(name), accounts) => match accounts.iter().find(|known| **known == name.value) {
-            Some(known) => Some((*known).to_owned()),
-            None => {
-                let meant = match nearest(&name.value, accounts) {
-                    Some(meant) => format!(", the nearest one is \"{meant}\""),
-                    None => String::new(),
-                };
-                log.wrong(
-                    &name.place,
-                    format!("there is no account \"{}\"{meant}", name.value),
-                    written::ACCOUNT_NAME,
-                );
-                None
-            }
-        },
-        (None, [only]) => Some((*only).to_owned()),
+    let accounts = match (&written.account, accounts) {
+        (Some(list), known) => named_accounts(list, known, log),
+        (None, [only]) => Some(vec![(*only).to_owned()]),
         (None, []) => {
             log.missing(&written.place, "account", "a section [accounts.NAME] to call from");
             None
@@ -81,13 +68,45 @@ pub(super) fn button(
         },
     };
     Some(Button {
-        account: account?,
+        accounts: accounts?,
         destination: destination?,
         origins: origins?,
         video,
         max_duration: max_duration?,
         max_calls: max_calls?,
     })
+}
+
+/// The accounts of a list, each once; none where one of them is wrong.
+fn named_accounts(
+    list: &Written<Vec<Written<String>>>,
+    known: &[&str],
+    log: &mut Log,
+) -> Option<Vec<String>> {
+    let mut named: Vec<String> = Vec::new();
+    let mut fine = true;
+    for name in &list.value {
+        if !known.contains(&name.value.as_str()) {
+            let meant = match nearest(&name.value, known) {
+                Some(meant) => format!(", the nearest one is \"{meant}\""),
+                None => String::new(),
+            };
+            let what = format!("there is no account \"{}\"{meant}", name.value);
+            log.wrong(&name.place, what, written::ACCOUNT_NAME);
+            fine = false;
+        } else if named.contains(&name.value) {
+            let what = format!("\"{}\" stands twice", name.value);
+            log.wrong(&name.place, what, written::ACCOUNT_NAME);
+            fine = false;
+        } else {
+            named.push(name.value.clone());
+        }
+    }
+    if list.value.is_empty() {
+        log.wrong(&list.place, "the list is empty", written::ACCOUNT_NAME);
+        fine = false;
+    }
+    fine.then_some(named)
 }
 
 /// Origins in their canonical spelling, each once; none where one of them is wrong.

@@ -28,6 +28,8 @@ mod transfer_scenes;
 mod wire;
 mod world;
 
+pub(super) use world::named_config;
+
 use plan::Plan;
 use signalling::CallState;
 use std::collections::BTreeMap;

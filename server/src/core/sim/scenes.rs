@@ -1,7 +1,8 @@
 //! Single calls with a known course.
 
 use super::phone::{Manner, Talk};
-use super::world::World;
+use super::world::{self, World};
+use crate::config::HostPort;
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
 use std::time::Duration;
 
@@ -100,4 +101,42 @@ fn a_browser_without_udp_talks_over_tcp() {
     world.run_for(SECOND);
     assert!(world.phone.talks.is_empty(), "the phone was told");
     world.check_log();
+}
+
+#[test]
+fn a_call_that_goes_by_the_second_account_is_one_call_and_leaves_nothing_behind() {
+    for number in 0..6 {
+        // Nobody is at the first provider.
+        let mut config = world::config("198.51.100.20");
+        let mut dead = config.accounts["account"].clone();
+        dead.registrar = HostPort { host: "198.51.100.99".to_owned(), port: Some(5060) };
+        config.accounts.insert("dead".to_owned(), dead);
+        let button = config.buttons.get_mut("long").expect("a button");
+        button.accounts = vec!["dead".to_owned(), "account".to_owned()];
+        button.destination = "sip:shop@198.51.100.99".to_owned();
+        let mut world = World::with(number, config);
+        let (link, call) = called(&mut world, Manner::RingsThenAnswers(SECOND), true);
+        if number == 5 {
+            // Given up while the first one is silent: nobody is called at all.
+            world.run_for(SECOND * 2);
+            world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+            world.run_for(SECOND * 60);
+            assert_eq!(states(&world), [(Ended, Some(EndCause::Cancelled))]);
+            assert!(world.phone.past.is_empty() && world.phone.talks.is_empty());
+            world.check_log();
+            continue;
+        }
+        world.run_for(SECOND * 10);
+        let talk = world.phone.talks.values().next().expect("a talk");
+        let page = &world.pages[&link].calls[&call];
+        assert!(talk.heard > 150 && page.heard > 150, "{} and {} frames", talk.heard, page.heard);
+        world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+        world.run_for(SECOND * 60);
+        assert_eq!(
+            states(&world),
+            [(Ringing, None), (Active, None), (Ended, Some(EndCause::VisitorHungUp))],
+        );
+        assert!(world.phone.talks.is_empty(), "the phone was told");
+        world.check_log();
+    }
 }

@@ -8,7 +8,7 @@ use crate::config::{Account, Button, Config, HostPort, Listen, RtpRange, WebPhon
 use crate::core::door::{CoreEvent, CoreHandle, LinkOutput, OUTPUTS, Visitor};
 use crate::core::metrics::Metrics;
 use crate::core::{Core, Setup};
-use crate::net::StreamOrder;
+use crate::net::{StreamOrder, resolve};
 use base::{Codec, LinkId, Private, Secret, Seed};
 use signalling::ClientMessage;
 use stand_in::Network;
@@ -61,7 +61,7 @@ pub struct World {
     /// Of so many rounds one is looked at.
     pub check_every: u64,
     outputs: mpsc::Receiver<LinkOutput>,
-    lookups: mpsc::Receiver<String>,
+    lookups: mpsc::Receiver<resolve::Question>,
     /// Orders for SIP connections, which nobody takes in this world.
     streams: mpsc::Receiver<StreamOrder>,
     /// Diffie-Hellman that the shard wants done.
@@ -356,17 +356,21 @@ impl World {
             }
             self.over = self.core.is_done(self.now);
         }
-        while let Ok(name) = self.lookups.try_recv() {
+        while let Ok(question) = self.lookups.try_recv() {
             let found = self.name_server.then(|| PHONE.parse().expect("an address"));
-            let addresses = found.into_iter().collect();
-            self.core.handle_event(self.now, CoreEvent::Resolved { name, addresses });
+            let targets: Vec<_> = found.into_iter().map(sip::Target::udp).collect();
+            let peers = targets.iter().map(|target| target.address.ip()).collect();
+            let failed = !self.name_server;
+            let again_after = Duration::from_secs(if failed { 15 } else { 300 });
+            let outcome = resolve::Outcome { targets, peers, again_after, failed };
+            self.core.handle_event(self.now, CoreEvent::Resolved { question, outcome });
         }
     }
 }
 
 /// Two buttons on one account at a provider, given by address or name, and pages' own accounts.
 pub fn config(provider: &str) -> Config {
-    let registrar = HostPort { host: provider.to_owned(), port: 5060 };
+    let registrar = HostPort { host: provider.to_owned(), port: Some(5060) };
     let account = Account {
         registrar: registrar.clone(),
         username: "shop".to_owned(),
@@ -376,14 +380,14 @@ pub fn config(provider: &str) -> Config {
         register: false,
         expires: Duration::from_secs(300),
         codecs: Codec::ALL.to_vec(),
-        transport: base::Protocol::Udp,
+        transport: None,
         ca_file: None,
         domain: None,
         identity: crate::config::Identity::Off,
         quirks: sip::Quirks::default(),
     };
     let button = |max_calls, max_duration| Button {
-        account: "account".to_owned(),
+        accounts: vec!["account".to_owned()],
         destination: format!("sip:shop@{provider}"),
         origins: vec!["https://shop.example".to_owned()],
         video: false,
@@ -406,7 +410,7 @@ pub fn config(provider: &str) -> Config {
         accounts: [("account".to_owned(), account)].into(),
         buttons: buttons.map(|(name, button)| (name.to_owned(), button)).into(),
         webphone: Some(WebPhone {
-            registrars: vec![HostPort { host: "198.51.100.20".to_owned(), port: 5060 }],
+            registrars: vec![HostPort { host: "198.51.100.20".to_owned(), port: Some(5060) }],
             origins: vec!["https://shop.example".to_owned()],
         }),
         data: None,
