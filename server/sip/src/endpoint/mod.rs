@@ -229,6 +229,16 @@ impl Endpoint {
         clients + servers
     }
 
+    /// The Call-ID of a call that has state here.
+    pub fn call_id(&self, invite: InviteId) -> Option<&str> {
+        self.invites.get(&invite).map(Invite::call_id)
+    }
+
+    /// Whether an address is one that is talked to.
+    pub fn is_peer(&self, ip: IpAddr) -> bool {
+        self.core.knows(ip)
+    }
+
     /// Our address as a peer sees it, where it has shown us.
     pub fn address_towards(&self, peer: IpAddr) -> SocketAddr {
         self.core.address_towards(peer)
