@@ -11,4 +11,5 @@ mod life;
 mod odd_phones;
 mod provider;
 mod speex;
+mod trace;
 mod visitor_network;

@@ -10,7 +10,7 @@
 //! a call that comes in waits until there is one.
 
 use super::Core;
-use super::calls::VisitorLeg;
+use super::calls::{ActiveCall, VisitorLeg};
 use crate::net::Wire;
 use base::{CallId, Codec};
 use call::{LegEvent, VisitorEnd};
@@ -38,6 +38,8 @@ struct Record {
     heard: bool,
     /// Frames that were decoded at the last look: from the visitor, from the provider.
     decoded: [u64; 2],
+    /// The browser's figures at the last look that found it.
+    browser: webrtc::Statistics,
 }
 
 /// A message whose call is not there yet.
@@ -201,7 +203,14 @@ impl<W: Wire> Core<W> {
             let round_trip_ms = trip.map(|trip| trip.as_millis() as u32);
             recorder.note(now, What::Session { address: address.to_string(), round_trip_ms });
         }
-        let record = Record { recorder, call_id: None, peer: None, heard: false, decoded: [0; 2] };
+        let record = Record {
+            recorder,
+            call_id: None,
+            peer: None,
+            heard: false,
+            decoded: [0; 2],
+            browser: webrtc::Statistics::default(),
+        };
         self.traces.table.insert(id, Box::new(record));
         self.traces.looks.push_back((now + trace::limits::LOOK_EVERY, id));
         if incoming {
@@ -280,7 +289,11 @@ impl<W: Wire> Core<W> {
             VisitorLeg::Browser(_) | VisitorLeg::Gone => None,
         };
         let browser = active.visitor.browser().and_then(|peer| self.browsers.statistics(peer));
-        let browser = browser.unwrap_or(active.facts.browser);
+        // The leg may be gone before the call: whichever figures are the newest count.
+        let newest = [active.facts.browser, record.browser];
+        let newest = newest.into_iter().max_by_key(|figures| (figures.received, figures.sent));
+        let browser = browser.or(newest).unwrap_or_default();
+        record.browser = browser;
         let ms = |time: Duration| time.as_secs_f32() * 1000.0;
         let visitor = match flash {
             Some((heard, trip)) => TotalsOf {
@@ -326,7 +339,15 @@ impl<W: Wire> Core<W> {
 
     /// A call is over and still among the calls: it rests.
     pub(super) fn end_trace(&mut self, now: Instant, id: CallId) {
-        self.look_at_trace(now, id);
+        let told = |active: &ActiveCall, record: &Record| {
+            active.visitor != VisitorLeg::Gone
+                || active.facts.browser.received > record.browser.received
+        };
+        let entry = self.calls.entry(id).map(|active| &*active);
+        // Where a browser takes its figures with it, the last second would look like silence.
+        if entry.zip(self.traces.table.get(&id)).is_some_and(|(call, of)| told(call, of)) {
+            self.look_at_trace(now, id);
+        }
         let Some(active) = self.calls.entry(id) else { return };
         let cause = active.call.cause().map(|cause| cause.key()).unwrap_or_default();
         let status = active.facts.status;

@@ -14,8 +14,9 @@ pub(crate) struct Path {
     pub network: &'static str,
     /// What gets lost on it.
     pub what: &'static str,
-    /// Whether the far end's reports tell it: one tells of the seconds before it too.
-    reported: bool,
+    /// Whether the far end's reports tell it: one tells of the seconds before it too, and counts
+    /// what was lost before it came to us.
+    reported: Option<fn(&Second) -> u32>,
     /// Lost packets of all in a row.
     of: fn(&Second) -> (u32, u32),
 }
@@ -25,7 +26,7 @@ pub(crate) const PATHS: [Path; 4] = [
     Path {
         network: "the visitor's network",
         what: "what the visitor said",
-        reported: false,
+        reported: None,
         of: |row| {
             let lost = u32::from(row.visitor.lost);
             (lost, lost + u32::from(row.visitor.received))
@@ -34,7 +35,7 @@ pub(crate) const PATHS: [Path; 4] = [
     Path {
         network: "the visitor's network",
         what: "what was sent to the visitor",
-        reported: true,
+        reported: Some(|row| u32::from(row.provider.lost)),
         of: |row| {
             let lost = u32::from(row.visitor.missed.unwrap_or(0));
             (lost, lost.max(u32::from(row.visitor.sent)))
@@ -43,7 +44,7 @@ pub(crate) const PATHS: [Path; 4] = [
     Path {
         network: "the provider's network",
         what: "what the phone said",
-        reported: false,
+        reported: None,
         of: |row| {
             let lost = u32::from(row.provider.lost);
             (lost, lost + u32::from(row.provider.received))
@@ -52,7 +53,7 @@ pub(crate) const PATHS: [Path; 4] = [
     Path {
         network: "the provider's network",
         what: "what was sent to the phone",
-        reported: true,
+        reported: Some(|row| u32::from(row.visitor.lost)),
         of: |row| {
             let lost = u32::from(row.provider.missed.unwrap_or(0));
             (lost, lost.max(u32::from(row.provider.sent)))
@@ -79,7 +80,15 @@ pub(crate) fn span(rows: &[&Second]) -> u32 {
 
 /// Lost packets of all in rows.
 pub(crate) fn sums<'a>(rows: impl Iterator<Item = &'a Second>, path: &Path) -> (u64, u64) {
-    rows.map(path.of).fold((0, 0), |(lost, all), (l, a)| (lost + u64::from(l), all + u64::from(a)))
+    let (mut lost, mut all) = (0u64, 0u64);
+    let mut before = 0u64;
+    for row in rows {
+        let (of_row, all_of_row) = (path.of)(row);
+        lost += u64::from(of_row);
+        all += u64::from(all_of_row);
+        before += path.reported.map_or(0, |before| u64::from(before(row)));
+    }
+    (lost.saturating_sub(before), all)
 }
 
 fn percent((lost, all): (u64, u64)) -> f32 {
@@ -98,7 +107,7 @@ pub(crate) fn losses(facts: &Facts<'_>, path: &Path) -> Option<Loss> {
         }
         if percent(sums(stretch.iter().copied(), path)) >= LOSS {
             let lossy = stretch.iter().position(|row| (path.of)(row).0 > 0).unwrap_or(0);
-            first.get_or_insert(if path.reported { begin } else { begin + lossy });
+            first.get_or_insert(if path.reported.is_some() { begin } else { begin + lossy });
             last = row.at_ms;
         }
         begin = index + 1;

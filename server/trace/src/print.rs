@@ -90,7 +90,9 @@ fn rung(out: &mut String, entry: &Entry, options: PrintOptions) {
             let body = summary::body(text);
             let label = match summary::start(text) {
                 Start::Request(method) => method.to_owned(),
-                Start::Response(status, words, _) => format!("{status} {words}"),
+                Start::Response(status, words, _) => {
+                    format!("{status} {words}").trim_end().to_owned()
+                }
                 Start::Other => "?".to_owned(),
             };
             let mut remark: Vec<String> = body.map(summary::description).into_iter().collect();

@@ -21,7 +21,8 @@ pub(crate) fn write(out: &mut String, trace: &Trace) {
     let _ = writeln!(out, "\n{:>8}   {visitor:<width$} || {provider}", "", width = half.len());
     let _ = writeln!(out, "{:>8}   {half} || {half}", "until");
     for row in &rows {
-        let until = clock(row.at_ms);
+        // Looks are a little late, and a call ends within a second.
+        let until = clock(row.at_ms.saturating_add(500));
         let _ = writeln!(out, "{until:>8}   {} || {}", flow(&row.visitor), flow(&row.provider));
     }
     let span = rows.first().map_or(0, |row| row.span_ms.saturating_add(500) / 1000);

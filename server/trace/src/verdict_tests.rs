@@ -251,6 +251,10 @@ fn losses_say_whose_network_how_much_and_from_when() {
     }
     let sentence = "lost 20 % of what was sent to the visitor, from 0:01";
     is(trace.ends(31_000, "shop-hung-up"), "loss", sentence);
+    // What is relayed has the holes that it came with, and the phone reports them too.
+    let holes = Flow { missed: Some(7), ..good() };
+    let trace = Built::answered().seconds(30, bad, holes).ends(31_000, "shop-hung-up");
+    is(trace, "loss", "the visitor's network lost 12 % of what the visitor said");
     let trace = Built::answered().seconds(10, good(), bad).seconds(40, good(), good());
     let sentence = "the provider's network lost 12 % of what the phone said, from 0:01 to 0:11";
     is(trace.ends(51_000, "shop-hung-up"), "loss", sentence);

@@ -42,6 +42,8 @@ pub struct VisitorSettings {
     pub listens: bool,
     /// Whether a foreign ClientHello goes before the browser's own, over the same path.
     pub foreign_hello: bool,
+    /// Its network loses every such packet of its sound; none at 0.
+    pub loses_every: u64,
     /// When it looks at its sockets.
     pub look: Look,
 }
@@ -59,6 +61,7 @@ impl Default for VisitorSettings {
             tcp: false,
             listens: true,
             foreign_hello: false,
+            loses_every: 0,
             look: Look::AtOnce,
         }
     }
