@@ -30,6 +30,8 @@ pub(crate) struct Facts<'a> {
     pub early: Option<(u32, u16)>,
     pub answered_at: Option<u32>,
     pub held: bool,
+    /// When sound began to go without us.
+    pub direct_at: Option<u32>,
     pub connected_at: Option<u32>,
     pub media_lost: Option<&'a str>,
     pub unreachable: Option<&'a str>,
@@ -55,6 +57,7 @@ impl<'a> Facts<'a> {
             early: None,
             answered_at: None,
             held: false,
+            direct_at: None,
             connected_at: None,
             media_lost: None,
             unreachable: None,
@@ -78,6 +81,7 @@ impl<'a> Facts<'a> {
                 What::Connected { .. } | What::Session { .. } => {
                     facts.connected_at.get_or_insert(at);
                 }
+                What::Direct { on: true } => drop(facts.direct_at.get_or_insert(at)),
                 What::MediaLost { why } => facts.media_lost = Some(why),
                 What::Unreachable { peer } => facts.unreachable = Some(peer),
                 What::DescriptionRefused { why } => facts.description_refused = Some(why),

@@ -110,6 +110,11 @@ pub enum What {
         /// The candidate pair, ours first.
         path: String,
     },
+    /// The sound of two Flash clients goes from one to the other without us, or not any more.
+    Direct {
+        /// Whether it does.
+        on: bool,
+    },
     /// The browser's media did not come up, or broke.
     MediaLost {
         /// `no-check`, `no-handshake` or `silent`.
@@ -165,6 +170,7 @@ impl fmt::Debug for What {
             What::Session { .. } => "Session",
             What::Connected { .. } => "Connected",
             What::Moved { .. } => "Moved",
+            What::Direct { .. } => "Direct",
             What::MediaLost { .. } => "MediaLost",
             What::MediaClosed => "MediaClosed",
             What::VisitorEnded { .. } => "VisitorEnded",
@@ -191,7 +197,7 @@ impl What {
             What::State { state, .. } => vec![state],
             What::Codec { codec, .. } => vec![codec],
             What::Unreachable { peer } => vec![peer],
-            What::MediaClosed | What::Digits { .. } => Vec::new(),
+            What::MediaClosed | What::Direct { .. } | What::Digits { .. } => Vec::new(),
         }
     }
 }

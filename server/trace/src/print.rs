@@ -129,6 +129,14 @@ fn rung(out: &mut String, entry: &Entry, options: PrintOptions) {
         What::Moved { protocol, path } => {
             (double("moved"), line(), format!("by {} now: {path}", name(*protocol)))
         }
+        What::Direct { on } => {
+            let words = if *on { "goes" } else { "does not go" };
+            (
+                double("direct"),
+                line(),
+                format!("sound {words} to the other Flash client without us"),
+            )
+        }
         What::MediaLost { why } => (double("media lost"), line(), lost(why).to_owned()),
         What::MediaClosed => (double("media closed"), line(), "by the browser".to_owned()),
         What::VisitorEnded { why } => (arrow("end", true), line(), why.clone()),

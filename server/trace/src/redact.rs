@@ -96,6 +96,7 @@ pub fn redacted(trace: &Trace) -> Trace {
             What::DescriptionRefused { why } => *why = numbers(&words(&mut names, why)),
             What::MediaLost { .. }
             | What::MediaClosed
+            | What::Direct { .. }
             | What::VisitorEnded { .. }
             | What::State { .. }
             | What::Codec { .. }

@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
     ("nobody-answered", nobody_answered),
     ("given-up", given_up),
     ("refused", refused),
+    ("direct", direct),
     ("audio-from-elsewhere", audio_from_elsewhere),
     ("both-silent", both_silent),
     ("provider-audio-missing", provider_audio_missing),
@@ -229,6 +230,19 @@ fn meaning(status: u16) -> &'static str {
         603 | 607 => "somebody declined it",
         _ => "see its words",
     }
+}
+
+/// What does not pass through us cannot be judged.
+fn direct(facts: &Facts<'_>) -> Option<String> {
+    let (from, talked) = (clock(facts.direct_at?), clock(facts.talked_ms()?));
+    let words = if facts.caused("visitor-lost") {
+        "one of the two Flash clients vanished"
+    } else {
+        "nothing wrong that click2call could see"
+    };
+    Some(format!(
+        "{words}: {talked} talked; from {from} on the two Flash clients heard each other directly"
+    ))
 }
 
 fn audio_from_elsewhere(facts: &Facts<'_>) -> Option<String> {

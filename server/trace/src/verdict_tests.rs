@@ -235,6 +235,14 @@ fn sound_that_stops_and_visitors_who_vanish_have_their_time() {
 }
 
 #[test]
+fn sound_that_goes_without_us_is_not_judged() {
+    let direct =
+        Built::answered().seconds(2, good(), good()).what(3_000, What::Direct { on: true });
+    let direct = direct.seconds(90, nothing(), nothing());
+    is(direct.ends(93_000, "visitor-hung-up"), "direct", "1:32 talked; from 0:03 on");
+}
+
+#[test]
 fn losses_say_whose_network_how_much_and_from_when() {
     let bad = Flow { received: 44, lost: 6, ..good() };
     let trace = Built::answered().seconds(40, good(), good()).seconds(60, bad, good());
