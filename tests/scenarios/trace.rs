@@ -204,3 +204,49 @@ fn a_visitor_whose_network_loses_packets_is_told_from_a_bad_provider() {
     let said = ["lost 12 %", "lost 13 %"].iter().any(|words| verdict.contains(words));
     assert!(said && verdict.contains("of what the visitor said, from 0:0"), "{verdict}");
 }
+
+#[test]
+fn calls_are_numbered_on_over_a_restart_and_what_was_cut_short_is_said() {
+    let place = Place::new("trace-restart");
+    // A port that was free a moment ago: nobody listens there.
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let log = place.path("calls.db");
+    let shop = Shop::trunk(nobody, &["pcma"]).call_log(&log);
+    let appliance = Appliance::start_as(&place, "first", &shop);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    visitor.ends();
+    let text = appliance.traces(&["1"]);
+    let verdict = format!("Verdict: nobody listens at the provider's address {nobody}");
+    assert!(text.starts_with(&verdict), "{text}");
+    drop((visitor, appliance));
+
+    let shop = Shop::trunk(silent.local_addr().unwrap(), &["pcma"]).call_log(&log);
+    let mut appliance = Appliance::start_as(&place, "second", &shop);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    harness::until("the log says that the call is up", || {
+        appliance.trace(&["2"]).2.contains("call 2 is still running").then_some(())
+    });
+    assert!(appliance.log().contains("call=2"), "{}", appliance.log());
+    appliance.program().signal("KILL");
+    appliance.program().wait(Duration::from_secs(20));
+
+    let mut appliance = Appliance::start_as(&place, "third", &shop);
+    let (status, _, words) = appliance.trace(&["2"]);
+    assert_eq!(status, Some(1));
+    assert!(words.contains("the program ended before the call did"), "{words}");
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    harness::until("the third call is up", || {
+        appliance.trace(&[]).1.contains("3  2").then_some(())
+    });
+    // A program that is told to end, the second time at once, leaves nothing untold.
+    appliance.readiness_becomes(200);
+    appliance.terminate();
+    harness::until("it lets nobody in any more", || (appliance.readiness().0 != 200).then_some(()));
+    appliance.stop(Duration::from_secs(20));
+    let text = appliance.traces(&["3"]);
+    assert!(text.contains("ended: stopped"), "{text}");
+}

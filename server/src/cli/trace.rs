@@ -103,7 +103,8 @@ fn find(reader: &Reader, number: u64) -> Result<Trace, Nothing> {
             FAILED,
             if known {
                 format!(
-                    "call {number} has no trace any more: the newest {} of a week are kept",
+                    "call {number} has no trace: the newest {} of a week are kept, and none with \
+                     traces = false in [data]",
                     store::KEPT
                 )
             } else {

@@ -37,6 +37,8 @@ pub struct Config {
     pub webphone: Option<WebPhone>,
     /// The call log's file; none keeps it in memory (the demo).
     pub data: Option<PathBuf>,
+    /// Whether calls are traced, for `click2call trace`.
+    pub traces: bool,
     /// Whether the built-in shop phone runs (`--demo`).
     pub demo: bool,
 }
@@ -238,6 +240,8 @@ pub fn demo() -> Config {
         buttons: BTreeMap::from([("demo".into(), button)]),
         webphone: None,
         data: None,
+        // Nobody else could read them.
+        traces: false,
         demo: true,
     }
 }

@@ -184,8 +184,12 @@ impl<W: Wire> Core<W> {
         // Calls that come in are numbered by SIP, far above; in the log all count alike.
         let incoming = id.0 >= sip::InviteId::INCOMING;
         let number = if incoming { self.calls.next_id().0 } else { id.0 };
+        let traced = self.config.traces;
         let Some(active) = self.calls.entry(id) else { return };
         active.facts.number = number;
+        if !traced {
+            return;
+        }
         let started_at = active.facts.started_unix_ms();
         let (kind, session) = match visitor {
             VisitorLeg::Flash { session, .. } => (VisitorKind::Flash, Some(session)),

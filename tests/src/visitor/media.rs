@@ -364,7 +364,7 @@ impl Media {
         }
         if self.loses_every > 0 && is_sound(&octets) {
             self.passed += 1;
-            if self.passed % self.loses_every == 0 {
+            if self.passed.is_multiple_of(self.loses_every) {
                 return;
             }
         }
