@@ -1,6 +1,7 @@
 //! `click2call trace`: how one call went, out of the call log. The appliance may run meanwhile.
 
 use super::{Args, BAD_INPUT, FAILED, FINE};
+use crate::config;
 use std::io::Write;
 use store::{Reader, StoreError};
 use trace::{PrintOptions, Trace};
@@ -64,7 +65,11 @@ pub fn trace(
 }
 
 fn text(args: &Args, wish: &TraceArgs) -> Result<String, Nothing> {
-    let (config, _) = args.configuration().map_err(|problems| (BAD_INPUT, problems.to_string()))?;
+    let config = match &args.config {
+        Some(path) => config::load_without_passwords(path)
+            .map_err(|problems| (BAD_INPUT, problems.to_string()))?,
+        None => config::demo(),
+    };
     let Some(path) = config.data else {
         let words = "the demo keeps its call log in memory: nobody else can read it";
         return Err((FAILED, words.to_owned()));
@@ -113,6 +118,11 @@ fn find(reader: &Reader, number: u64) -> Result<Trace, Nothing> {
         ));
     };
     let began = trace::calendar(kept.started_at);
+    let over = reader.call(number).map_err(refused)?.is_some();
+    if kept.ended_at.is_none() && over {
+        let words = "its trace is there in two seconds, or lost where the disk took none";
+        return Err((FAILED, format!("call {number} has ended: {words}")));
+    }
     if kept.ended_at.is_none() {
         let words = "its trace is there two seconds after its end";
         return Err((
@@ -131,7 +141,8 @@ fn find(reader: &Reader, number: u64) -> Result<Trace, Nothing> {
 fn list(reader: &Reader, json: bool) -> Result<String, StoreError> {
     let rows = reader.calls(LISTED)?;
     let traces = reader.traces()?;
-    let up: Vec<_> = traces.iter().filter(|(.., up)| *up).collect();
+    let is_over = |number: u64| rows.iter().any(|row| row.number == number);
+    let up: Vec<_> = traces.iter().filter(|(of, _, up)| *up && !is_over(*of)).collect();
     let kept = |number: u64| traces.iter().any(|(of, _, up)| *of == number && !up);
     if json {
         let up = up.iter().map(|(number, started_at, _)| {
@@ -184,6 +195,25 @@ fn list(reader: &Reader, json: bool) -> Result<String, StoreError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_file_whose_passwords_are_elsewhere_is_enough() {
+        let folder = std::env::temp_dir().join(format!("click2call-trace-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("shop.toml");
+        let text = "public_url = \"http://127.0.0.1:8080\"\n[accounts.main]\n\
+                    registrar = \"sip.provider.example\"\nusername = \"shop\"\n\
+                    password = \"env:CLICK2CALL_NOT_SET\"\n";
+        std::fs::write(&file, text).unwrap();
+        let config = file.to_str().unwrap();
+        let args = Args::try_from_arguments(["click2call", "trace", "--config", config]).unwrap();
+        assert!(args.configuration().is_err(), "running needs the password");
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let status = trace(&args, &TraceArgs::default(), &mut out, &mut errors).unwrap();
+        let words = String::from_utf8(errors).unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+        assert_eq!((status, words.contains("the appliance makes it")), (FAILED, true), "{words}");
+    }
 
     #[test]
     fn the_demo_has_no_log_to_read() {

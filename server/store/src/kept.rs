@@ -42,7 +42,8 @@ pub fn insert(connection: &Connection, trace: &KeptTrace) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Takes out what is too many or too old. Calls that are up stay.
+/// Takes out what is too many or too old. Calls that are up count for nothing, and none is up for
+/// a week.
 pub fn prune(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute(
         "DELETE FROM traces WHERE ended_at IS NOT NULL AND number <= (
@@ -51,8 +52,8 @@ pub fn prune(connection: &Connection) -> rusqlite::Result<()> {
         [KEPT],
     )?;
     connection.execute(
-        "DELETE FROM traces WHERE ended_at IS NOT NULL
-            AND started_at < (SELECT MAX(started_at) FROM traces) - ?1",
+        "DELETE FROM traces
+            WHERE started_at < (SELECT MAX(started_at) FROM traces) - ?1",
         [KEPT_FOR_MS],
     )?;
     Ok(())

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 pub const BACKLOG: usize = 4096;
 /// Rows of one commit: they share one wait for the disk.
 const BATCH: usize = 256;
+/// The same for traces, of which few may wait.
+const TRACES_OF_BATCH: usize = 16;
 /// How long a row waits for others.
 const GATHER: Duration = Duration::from_millis(250);
 /// The pause after the first refusal.
@@ -139,11 +141,11 @@ impl Writer<'_> {
                 Some(Request::Trace(trace)) => self.traces.push(*trace),
                 _ => {}
             }
-            let full = self.pause.is_none() && self.backlog.len() >= BATCH;
+            let full = self.pause.is_none() && self.has_batch();
             next = if full { None } else { requests.try_recv().ok() };
         }
         if self.pause.is_none() {
-            if next.is_none() && self.backlog.len() < BATCH {
+            if next.is_none() && !self.has_batch() {
                 self.gather.get_or_insert_with(|| Instant::now() + GATHER);
             } else {
                 self.write();
@@ -165,6 +167,11 @@ impl Writer<'_> {
             #[cfg(test)]
             Some(Request::Do(work)) => work(&self.connection),
         }
+    }
+
+    /// Whether there is enough for a commit.
+    fn has_batch(&self) -> bool {
+        self.backlog.len() >= BATCH || self.traces.len() >= TRACES_OF_BATCH
     }
 
     fn keep(&mut self, row: Row) {
