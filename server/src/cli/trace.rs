@@ -203,7 +203,9 @@ mod tests {
         let file = folder.join("shop.toml");
         let text = "public_url = \"http://127.0.0.1:8080\"\n[accounts.main]\n\
                     registrar = \"sip.provider.example\"\nusername = \"shop\"\n\
-                    password = \"env:CLICK2CALL_NOT_SET\"\n";
+                    password = \"env:CLICK2CALL_NOT_SET\"\n[buttons.sales]\n\
+                    destination = \"sip:sales@sip.provider.example\"\n\
+                    origins = [\"https://www.shop.example\"]\n";
         std::fs::write(&file, text).unwrap();
         let config = file.to_str().unwrap();
         let args = Args::try_from_arguments(["click2call", "trace", "--config", config]).unwrap();

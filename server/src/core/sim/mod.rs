@@ -21,6 +21,7 @@ mod page;
 mod phone;
 mod plan;
 mod scenes;
+mod sound_scenes;
 mod tcp;
 mod wire;
 mod world;
