@@ -30,7 +30,7 @@ mod visitors;
 
 use self::trace::Traces;
 use crate::config::Config;
-use crate::net::{PortId, PortPool, Sockets, Wire};
+use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire};
 use ::trace::Way;
 use accounts::Accounts;
 use base::{CallId, Datagram, LinkId, Private, Seed};
@@ -71,6 +71,9 @@ pub struct Setup<W> {
     pub outputs: mpsc::Sender<LinkOutput>,
     /// Names to look up, `host:port`; answers come as [`CoreEvent::Resolved`].
     pub lookups: mpsc::Sender<String>,
+    /// Orders to whoever owns SIP's connections; answers come as [`CoreEvent::SipMessage`] and
+    /// [`CoreEvent::SipConnection`].
+    pub streams: mpsc::Sender<StreamOrder>,
     /// Numbers for others to read.
     pub metrics: Arc<Metrics>,
     /// The call log.
@@ -99,6 +102,7 @@ pub struct Core<W = Sockets> {
     inbox: CoreInbox,
     outputs: mpsc::Sender<LinkOutput>,
     lookups: mpsc::Sender<String>,
+    streams: mpsc::Sender<StreamOrder>,
     metrics: Arc<Metrics>,
     store: store::Store,
     refusals: Refusals,
@@ -152,6 +156,7 @@ impl<W: Wire> Core<W> {
             inbox,
             outputs,
             lookups,
+            streams,
             metrics,
             store,
             calendar,
@@ -211,6 +216,7 @@ impl<W: Wire> Core<W> {
             inbox,
             outputs,
             lookups,
+            streams,
             metrics,
             store,
             refusals: Refusals::default(),
@@ -285,6 +291,14 @@ impl<W: Wire> Core<W> {
                     self.browsers.connection_closed(now, peer.local, remote);
                     self.drain_browsers(now);
                 }
+            }
+            CoreEvent::SipMessage { protocol, local, remote, payload } => {
+                let datagram = Datagram { protocol, local, remote, payload: &payload };
+                self.trace_sip(now, Way::Came, remote, &payload);
+                self.sip.handle_datagram(now, &datagram);
+            }
+            CoreEvent::SipConnection { protocol, remote, connection } => {
+                self.sip.handle_connection(now, protocol, remote, &connection);
             }
             CoreEvent::KeysAgreed(done) => self.handle_flash_job(now, done),
             CoreEvent::Operator(Operator::Reload(config)) => self.reload(now, config),

@@ -245,7 +245,7 @@ impl<W: Wire> Core<W> {
         let path = format!("{local} {remote}");
         let protocol = match protocol {
             base::Protocol::Udp => trace::Protocol::Udp,
-            base::Protocol::Tcp => trace::Protocol::Tcp,
+            base::Protocol::Tcp | base::Protocol::Tls => trace::Protocol::Tcp,
         };
         let what = match after {
             Some(after) => What::Connected { after_ms: after.as_millis() as u32, protocol, path },

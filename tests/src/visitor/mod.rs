@@ -13,6 +13,7 @@ use crate::sound::{self, Heard};
 use crate::wait::PATIENCE;
 use base::Codec;
 use signalling::{CallState, EndCause, ErrorCode, QualityLevel, QualityReason};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct VisitorSettings {
     pub foreign_hello: bool,
     /// Its network loses every such packet of its sound; none at 0.
     pub loses_every: u64,
+    /// Header fields that the page gives its calls.
+    pub headers: BTreeMap<String, String>,
     /// When it looks at its sockets.
     pub look: Look,
 }
@@ -62,6 +65,7 @@ impl Default for VisitorSettings {
             listens: true,
             foreign_hello: false,
             loses_every: 0,
+            headers: BTreeMap::new(),
             look: Look::AtOnce,
         }
     }
