@@ -42,6 +42,8 @@ pub fn run(args: &Args, mut config: Config, notices: &[Notice]) -> io::Result<()
     let _phone = if config.demo { Some(start_phone(&mut config, &mut seed)?) } else { None };
     let store = store::Store::open(config.data.as_deref())
         .map_err(|error| io::Error::other(format!("[data] path: {error}")))?;
+    // A log that refuses this says so with its first row.
+    let _ = store.interrupt_traces();
     // One thread for pages and signalling: a message passes through three tasks here, and waking
     // another thread for each would cost more than what they do. What computes for long belongs on
     // the blocking pool.

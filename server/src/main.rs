@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Action::Snippet(button) => {
             cli::snippet(&args, button.as_deref(), &mut stdout().lock(), &mut stderr().lock())
         }
+        Action::Trace(wish) => cli::trace(&args, &wish, &mut stdout().lock(), &mut stderr().lock()),
     };
     // An error here means that nobody reads what we write: a closed pipe, a full disk.
     ExitCode::from(status.unwrap_or(cli::FAILED))

@@ -42,6 +42,7 @@ fn every_target_has_a_test() {
         "audio",
         "signalling",
         "config",
+        "trace",
     ];
     assert!(TARGETS.iter().map(|target| target.name).eq(tested));
 }
@@ -145,4 +146,9 @@ fn signalling_survives_mutation() {
 #[test]
 fn configuration_survives_mutation() {
     fuzz("config");
+}
+
+#[test]
+fn traces_survive_mutation() {
+    fuzz("trace");
 }

@@ -14,4 +14,5 @@ mod odd_phones;
 mod provider;
 mod servers;
 mod speex;
+mod trace;
 mod visitor_network;

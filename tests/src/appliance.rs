@@ -306,6 +306,29 @@ impl Appliance {
         })
     }
 
+    /// `click2call trace` with this appliance's file: status, what it prints, what it complains of.
+    pub fn trace(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(Appliance::executable());
+        let config = self.config.as_ref().expect("the demo has no file");
+        command.arg("trace").arg("--config").arg(config).args(arguments);
+        let output = command.output().expect("the executable starts");
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Waits until the trace of a call is there, and gives what is printed.
+    pub fn traces(&self, arguments: &[&str]) -> String {
+        wait::until(&format!("click2call trace {arguments:?} prints"), || {
+            let (status, text, _) = self.trace(arguments);
+            (status == Some(0)).then_some(text)
+        })
+    }
+
+    /// The file of the call log.
+    pub fn call_log(&self) -> &Path {
+        &self.call_log
+    }
+
     /// Waits until nothing is left of any call.
     pub fn is_quiet(&self) {
         self.metric_becomes("calls_live", 0);

@@ -41,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "audio", run: audio::fuzz, mutations: 2_000 },
     Target { name: "signalling", run: click2call::ws::fuzz, mutations: 2_000 },
     Target { name: "config", run: click2call::config::fuzz, mutations: 2_000 },
+    Target { name: "trace", run: trace::fuzz, mutations: 2_000 },
 ];
 
 /// Where the corpus of a target is kept.

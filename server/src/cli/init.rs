@@ -230,6 +230,7 @@ destination = {destination}
 
 [data]
 path = "click2call.db"              # call log (SQLite)
+# traces = true                     # and how the newest calls went: click2call trace
 "##,
         registrar = quoted(&answers.registrar),
         username = quoted(&answers.username),

@@ -5,7 +5,9 @@
 mod check;
 mod init;
 mod snippet;
+mod trace;
 
+pub use self::trace::{TraceArgs, trace};
 pub use check::check;
 pub use init::{hidden_line, init};
 pub use snippet::{snippet, snippet_text};
@@ -30,6 +32,7 @@ Start here:
   click2call init shop.toml                  a few questions, then a commented file
   click2call --config shop.toml              run the appliance
   click2call snippet --config shop.toml      what to paste in the store page
+  click2call trace --config shop.toml last   how the last call went, and what was wrong
 
 While it runs:
   SIGTERM or Ctrl-C   no new calls; those that are up may end (a second one ends at once)
@@ -109,6 +112,9 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         button: Option<String>,
     },
+    /// Shows how a call went, both sides on one clock, and what was wrong
+    #[command(after_help = self::trace::TRACE_HELP)]
+    Trace(TraceArgs),
 }
 
 /// What the program should do.
@@ -122,6 +128,8 @@ pub enum Action {
     Check(bool),
     /// [`snippet`].
     Snippet(Option<String>),
+    /// [`trace()`].
+    Trace(TraceArgs),
 }
 
 impl Args {
@@ -158,6 +166,7 @@ impl Args {
             Some(Command::Init { file }) => Action::Init(file.clone()),
             Some(Command::Check { json }) => Action::Check(*json),
             Some(Command::Snippet { button }) => Action::Snippet(button.clone()),
+            Some(Command::Trace(wish)) => Action::Trace(wish.clone()),
         }
     }
 
@@ -205,6 +214,9 @@ mod tests {
         let snippet = args("snippet --config a.toml --button sales").unwrap();
         assert_eq!(snippet.action(), Action::Snippet(Some("sales".into())));
         assert_eq!(snippet.config, Some("a.toml".into()));
+        let trace = args("trace --config a.toml 12 --redact").unwrap().action();
+        let wish = TraceArgs { call: Some("12".into()), redact: true, ..TraceArgs::default() };
+        assert_eq!(trace, Action::Trace(wish));
         let before = args("--config a.toml snippet").unwrap();
         assert_eq!(before.config, Some("a.toml".into()));
     }

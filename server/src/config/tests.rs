@@ -58,6 +58,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(button.max_duration, Duration::from_secs(900));
     assert_eq!(button.max_calls, 4);
     assert_eq!(config.data.as_deref(), Some(Path::new("/etc/click2call/click2call.db")));
+    assert!(config.traces);
     assert_eq!(notices.len(), 1);
     assert!(notices[0].text.contains("automatic HTTPS is not in this version"));
     assert!(notices[0].text.contains("127.0.0.1:8080"));
@@ -126,6 +127,7 @@ registrars = ["talkpad.ru", "127.0.0.1:5070"]
 origins = ["https://pages.example"]
 [data]
 path = "/var/lib/calls.db"
+traces = false
 [admin]
 password_hash = "$argon2id$v=19$x"
 "#,
@@ -140,6 +142,7 @@ password_hash = "$argon2id$v=19$x"
     assert_eq!(config.accounts["other"].password.reveal(), "from-file");
     assert_eq!(config.buttons["sales"].origins, ["https://www.shop.example"]);
     assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/calls.db")));
+    assert!(!config.traces);
     assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru");
     let said = notices.iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>().join("\n");
     for word in ["listen.https", "sales.video", "admin"] {

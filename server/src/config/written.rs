@@ -20,6 +20,8 @@ pub(super) struct File {
     pub buttons: Vec<Button>,
     pub webphone: Option<WebPhone>,
     pub data: Text,
+    /// Whether calls are traced.
+    pub traces: Option<Written<bool>>,
     pub password_hash: Text,
     pub admin: Option<Place>,
 }
@@ -130,8 +132,10 @@ pub(super) fn read(text: &str, log: &mut Log) -> File {
     let buttons = top.sections("buttons", log);
     let buttons = buttons.into_iter().map(|(name, s)| button(name, s, log)).collect();
     let webphone = top.section("webphone", log).map(|s| webphone(s, log));
+    let mut traces = None;
     let data = top.section("data", log).and_then(|mut section| {
         let path = section.text("path", DATA_PATH, log);
+        traces = section.flag("traces", log);
         section.finish(log);
         path
     });
@@ -153,6 +157,7 @@ pub(super) fn read(text: &str, log: &mut Log) -> File {
         buttons,
         webphone,
         data,
+        traces,
         password_hash,
         admin,
     }

@@ -213,6 +213,12 @@ impl Calls {
         CallId(self.next)
     }
 
+    /// The highest number that was given away before, by a program that is gone.
+    pub fn count_from(&mut self, newest: u64) {
+        // Numbers of SIP's own, for calls that come in, are above.
+        self.next = newest.min(InviteId::INCOMING / 2);
+    }
+
     /// Adds a call under a number of [`Calls::next_id`].
     pub fn insert(&mut self, id: CallId, new: NewCall) {
         self.by_page.insert((new.link, new.page_call), id);

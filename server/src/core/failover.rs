@@ -130,6 +130,7 @@ impl<W: Wire> Core<W> {
             "the call goes out by the next account"
         );
         self.invite(now, invite, way, headers, offer, hurried);
+        self.name_trace_by(id, invite);
         true
     }
 

@@ -13,6 +13,7 @@ use call::{LegEvent, VisitorEnd};
 use rtp::Received;
 use signalling::ServerMessage;
 use std::time::Instant;
+use trace::{Side as Whose, Way, What};
 use webrtc::PeerId;
 
 impl<W: Wire> Core<W> {
@@ -51,6 +52,7 @@ impl<W: Wire> Core<W> {
             }
             Some(Received::Digit(digit)) => {
                 let (link, call) = (active.link, active.page_call);
+                self.traces.digits(now, id, Whose::Provider, 1);
                 self.tell(link, ServerMessage::Digit { call, digit: digit.digit });
             }
             // SIP decides whether the call is over, not the source of the sound.
@@ -89,13 +91,19 @@ impl<W: Wire> Core<W> {
                         ?protocol,
                         "browser media is up"
                     );
+                    self.trace_path(now, CallId(peer.0), Some(after));
                     self.call_event(now, CallId(peer.0), LegEvent::VisitorConnected);
                 }
-                webrtc::Event::Moved { .. } => {}
+                webrtc::Event::Moved { peer, .. } => self.trace_path(now, CallId(peer.0), None),
                 webrtc::Event::Lost { peer, cause } => {
+                    let why = legs::browser::lost_word(cause).to_owned();
+                    self.traces.note(now, CallId(peer.0), What::MediaLost { why });
                     self.peer_gone(now, peer, legs::browser::lost_end(cause));
                 }
-                webrtc::Event::Closed { peer } => self.peer_gone(now, peer, VisitorEnd::HungUp),
+                webrtc::Event::Closed { peer } => {
+                    self.traces.note(now, CallId(peer.0), What::MediaClosed);
+                    self.peer_gone(now, peer, VisitorEnd::HungUp);
+                }
             }
             self.send_browser_transmits();
         }
@@ -143,6 +151,7 @@ impl<W: Wire> Core<W> {
 
     /// Digits towards the phone: as telephone events, or as INFO where the phone takes none.
     pub(super) fn send_digits(&mut self, now: Instant, id: CallId, digits: &str) {
+        self.traces.digits(now, id, Whose::Visitor, digits.len());
         let Some(active) = self.calls.entry(id) else { return };
         let events = active.negotiated.as_ref().is_some_and(|n| !n.telephone_events.is_empty());
         if events {
@@ -178,6 +187,7 @@ impl<W: Wire> Core<W> {
             self.send_digit(now, id, digit);
         }
         while let Some((link, call, digit)) = self.heard_digit(now, id) {
+            self.traces.digits(now, id, Whose::Provider, 1);
             self.tell(link, ServerMessage::Digit { call, digit });
         }
         let Some(active) = self.calls.entry(id) else { return };
@@ -241,8 +251,9 @@ impl<W: Wire> Core<W> {
 
     /// Sends what the SIP machine wants sent. What the socket refuses is lost like a datagram on
     /// the wire: the transactions send it again.
-    pub(super) fn send_sip_transmits(&mut self) {
+    pub(super) fn send_sip_transmits(&mut self, now: Instant) {
         while let Some(transmit) = self.sip.poll_transmit() {
+            self.trace_sip(now, Way::Went, transmit.remote, &transmit.payload);
             if transmit.protocol == Protocol::Udp {
                 self.wire.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
             } else if self.streams.try_send(StreamOrder::Send(transmit)).is_err() {

@@ -28,11 +28,14 @@ mod run;
 mod settle;
 #[cfg(test)]
 mod sim;
+mod trace;
 mod trunk;
 mod visitors;
 
+use self::trace::Traces;
 use crate::config::Config;
 use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire, resolve};
+use ::trace::Way;
 use accounts::Accounts;
 use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
@@ -122,6 +125,7 @@ pub struct Core<W = Sockets> {
     policy: Policy,
     links: HashMap<LinkId, Link>,
     calls: Calls,
+    traces: Traces,
     /// Calls that had an input in this round and are not drained yet.
     touched: BTreeSet<CallId>,
     /// Calls whose INVITE left in this round and whose time is not noted yet.
@@ -234,6 +238,7 @@ impl<W: Wire> Core<W> {
             policy: Policy::default(),
             links: HashMap::new(),
             calls: Calls::default(),
+            traces: Traces::default(),
             touched: BTreeSet::new(),
             invited: Vec::new(),
             tcp_peers: HashMap::new(),
@@ -242,6 +247,7 @@ impl<W: Wire> Core<W> {
             published_at: None,
             scratch: vec![0; 2048],
         };
+        core.calls.count_from(core.store.newest_number());
         // Before anybody can ask: /readyz must not take accounts that nobody counted for ready.
         core.publish();
         Ok((core, bound))
@@ -249,12 +255,14 @@ impl<W: Wire> Core<W> {
 
     /// The network says that nobody can be reached at a SIP peer's address (ICMP).
     fn handle_unreachable(&mut self, now: Instant, peer: IpAddr) {
+        self.traces.unreachable(now, peer);
         self.sip.handle_unreachable(now, peer);
     }
 
     /// A datagram that came to a port of this shard.
     fn handle_datagram(&mut self, now: Instant, port: PortId, datagram: &Datagram<'_>) {
         if port == self.sip_port {
+            self.trace_sip(now, Way::Came, datagram.remote, datagram.payload);
             self.sip.handle_datagram(now, datagram);
         } else if port == self.webrtc_port {
             bump(&self.metrics.media_datagrams_received_total);
@@ -290,6 +298,7 @@ impl<W: Wire> Core<W> {
             }
             CoreEvent::SipMessage { protocol, local, remote, payload } => {
                 let datagram = Datagram { protocol, local, remote, payload: &payload };
+                self.trace_sip(now, Way::Came, remote, &payload);
                 self.sip.handle_datagram(now, &datagram);
             }
             CoreEvent::SipConnection { protocol, remote, connection } => {
@@ -321,6 +330,7 @@ impl<W: Wire> Core<W> {
         while let Some(id) = self.calls.expired(now) {
             self.handle_call_timeout(now, id);
         }
+        self.handle_trace_timeout(now);
         let drained = self.drain_until.is_some_and(|until| now >= until || self.calls.is_empty());
         if drained && self.stop_at.is_none() {
             self.stop(now);
@@ -335,6 +345,7 @@ impl<W: Wire> Core<W> {
             self.sip.poll_timeout(),
             self.pool.poll_timeout(),
             self.calls.poll_timeout(),
+            self.traces.poll_timeout(),
             self.flash.as_ref().and_then(Flash::poll_timeout),
             self.accounts.poll_timeout(),
             self.drain_until,

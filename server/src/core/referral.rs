@@ -72,6 +72,7 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return false };
         let old = std::mem::replace(&mut active.invite, invite);
         active.offer = successor.offer;
+        self.name_trace_by(id, invite);
         if let Some(sdp) = sdp
             && let Err(error) = self.trunk_described(now, id, sdp)
         {

@@ -16,6 +16,8 @@ pub struct Heard {
 /// Facts gathered while a call lives.
 #[derive(Debug)]
 pub struct Facts {
+    /// The call's number in the log.
+    pub number: u64,
     /// Button name, empty for page-supplied accounts.
     pub button: String,
     /// The embedding page's origin.
@@ -42,6 +44,7 @@ impl Facts {
     /// A call begins, at `hour` by the calendar.
     pub fn new(now: Instant, hour: SystemTime, button: String, page: Private<String>) -> Self {
         Facts {
+            number: 0,
             button,
             page,
             started_at: now,
@@ -55,6 +58,11 @@ impl Facts {
             browser: webrtc::Statistics::default(),
             trunk_before: (0, 0),
         }
+    }
+
+    /// When the call began: Unix time in milliseconds.
+    pub fn started_unix_ms(&self) -> i64 {
+        self.started_unix_ms
     }
 
     /// The call has a new state.
@@ -81,6 +89,7 @@ impl Facts {
     ) -> store::Row {
         let since = |at: Option<Instant>| at.map(|at| millis(self.started_at, at));
         store::Row {
+            number: self.number,
             button: self.button.clone(),
             page: self.page.reveal().clone(),
             started_at: self.started_unix_ms,

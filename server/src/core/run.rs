@@ -44,6 +44,7 @@ impl Core<Sockets> {
             self.receive(&ready, &mut found);
             self.handle_timeout(Instant::now());
         }
+        self.flush_traces();
         self.store.close();
     }
 

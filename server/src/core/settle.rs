@@ -22,6 +22,7 @@ impl<W: Wire> Core<W> {
     /// Gives one event to one call.
     pub(super) fn call_event(&mut self, now: Instant, id: CallId, event: LegEvent) {
         if let Some(active) = self.calls.entry(id) {
+            self.traces.leg_event(now, id, &event);
             active.call.handle_event(now, event);
             self.touched.insert(id);
         }
@@ -52,7 +53,7 @@ impl<W: Wire> Core<W> {
         }
         for _ in 0..PASSES {
             let mut idle = true;
-            self.send_sip_transmits();
+            self.send_sip_transmits(now);
             while let Some(event) = self.sip.poll_event() {
                 idle = false;
                 self.handle_sip_event(now, event);
@@ -121,6 +122,7 @@ impl<W: Wire> Core<W> {
             let link = active.link;
             let message = legs::browser::state_message(active.page_call, change, &active.party);
             self.log_change(id, change);
+            self.traces.changed(now, id, change);
             self.tell(link, message);
         }
         if changed {
@@ -160,6 +162,7 @@ impl<W: Wire> Core<W> {
 
     /// Both legs are over: the row is written, the ports rest.
     fn finish(&mut self, now: Instant, id: CallId) {
+        self.end_trace(now, id);
         let Some(mut active) = self.calls.remove(id) else { return };
         self.published_at = None;
         match active.visitor.take() {
@@ -212,6 +215,8 @@ impl<W: Wire> Core<W> {
                     Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
                     Err(error) => {
                         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+                        let why = error.to_string();
+                        self.traces.note(now, id, trace::What::DescriptionRefused { why });
                         self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
                     }
                 }
@@ -230,7 +235,9 @@ impl<W: Wire> Core<W> {
                 }
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
-                if let Some(active) = self.calls.entry(self.calls.of_invite(invite)) {
+                let id = self.calls.of_invite(invite);
+                self.traces.digits(now, id, trace::Side::Provider, 1);
+                if let Some(active) = self.calls.entry(id) {
                     let (link, call) = (active.link, active.page_call);
                     self.tell(link, ServerMessage::Digit { call, digit });
                 }

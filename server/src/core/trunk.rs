@@ -161,6 +161,8 @@ impl<W: Wire> Core<W> {
             facts: Facts::new(now, (self.calendar)(), String::new(), page),
         };
         self.calls.insert(id, new);
+        self.begin_trace(now, id, leg);
+        self.name_trace(id);
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
         if let Some(active) = self.calls.entry(id) {

@@ -331,13 +331,18 @@ impl<W: Wire> Core<W> {
         };
         let body = new.offer.octets().to_vec();
         self.calls.insert(id, new);
+        self.begin_trace(now, id, visitor);
+        if let WishedMedia::Browser { offer } = &wish.media {
+            self.traces.offer(now, id, offer);
+        }
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
         let headers = page_headers(&wish.headers);
         let others = Others::new(plan.others, headers.clone());
         let hurried = others.is_some();
         self.invite(now, sip::InviteId(id.0), plan.way, headers, body, hurried);
-        self.send_sip_transmits();
+        self.name_trace(id);
+        self.send_sip_transmits(now);
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
             active.visitor = visitor;
@@ -346,6 +351,7 @@ impl<W: Wire> Core<W> {
         tracing::info!(call = id.0, button = %plan.button, "call started");
 
         if let Some(sdp) = answer {
+            self.traces.answer(now, id, &sdp);
             self.tell(link, ServerMessage::Answer { call: wish.call, sdp });
         }
         self.drain_browsers(now);
@@ -407,7 +413,11 @@ impl<W: Wire> Core<W> {
         let order = browser_codecs(&codecs, learnt);
         let settings = webrtc::AcceptSettings { codecs: &order, local_page };
         match self.browsers.restart(now, peer, offer, &settings) {
-            Ok(sdp) => self.tell(link, ServerMessage::Answer { call, sdp }),
+            Ok(sdp) => {
+                self.traces.offer(now, id, offer);
+                self.traces.answer(now, id, &sdp);
+                self.tell(link, ServerMessage::Answer { call, sdp });
+            }
             Err(error) => {
                 let hint = "The call goes on as it was, if it can.";
                 let code = ErrorCode::BadOffer;

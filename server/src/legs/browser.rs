@@ -56,6 +56,15 @@ pub fn lost_end(cause: webrtc::LostCause) -> VisitorEnd {
     }
 }
 
+/// The same in a trace.
+pub fn lost_word(cause: webrtc::LostCause) -> &'static str {
+    match cause {
+        webrtc::LostCause::NoCheck => "no-check",
+        webrtc::LostCause::NoHandshake => "no-handshake",
+        webrtc::LostCause::Silent => "silent",
+    }
+}
+
 /// A call's change as the page is told it.
 pub fn state_message(call: u32, change: call::Change, party: &Party) -> ServerMessage {
     ServerMessage::State {

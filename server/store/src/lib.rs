@@ -1,4 +1,4 @@
-//! The call log: one row a call, in SQLite, on a thread of its own.
+//! The call log: one row a call, and for a while a trace of it, in SQLite, on a thread of its own.
 //!
 //! ```text
 //!   core --record--> [ queue, bounded ] --> writer thread --> [ backlog, bounded ] --> SQLite
@@ -12,12 +12,19 @@
 //!
 //! The file is in WAL mode, so a killed process loses at most the rows of its last quarter second,
 //! and a machine without power those that the system has not brought to the disk yet; the file is
-//! whole in either case. A visitor's address is not stored.
+//! whole in either case. A row does not name the visitor's address; a trace does.
+//!
+//! Traces are worth less than rows: few may wait for a disk, and the newest [`KEPT`] of a week are
+//! kept. [`Reader`] is for another process that wants to see them.
 
+mod kept;
+mod reader;
 mod row;
 mod schema;
 mod writer;
 
+pub use kept::{KEPT, KEPT_FOR_MS, KeptTrace};
+pub use reader::Reader;
 pub use row::Row;
 
 use rusqlite::Connection;
@@ -32,6 +39,8 @@ use writer::{Request, Shared};
 
 /// Rows between the caller and the writer. At a hundred calls a second, ten seconds.
 const QUEUE: usize = 1024;
+/// Traces between the caller and the file; each has some ten or a hundred kilobytes.
+const TRACES_WAITING: u64 = 64;
 /// How long a question to the writer, or its end, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most rows that one question brings.
@@ -48,6 +57,7 @@ pub struct Store {
     /// Says that the writer is gone; it never carries anything.
     ended: Receiver<()>,
     shared: Arc<Shared>,
+    newest: u64,
 }
 
 /// What happened to rows so far.
@@ -61,6 +71,8 @@ pub struct Counters {
     pub waiting: u64,
     /// Tries to write that failed.
     pub failures: u64,
+    /// Traces that are gone: too many waited for the disk.
+    pub traces_lost: u64,
 }
 
 /// The queue was full, or the store is closed; the row is counted as lost.
@@ -129,6 +141,8 @@ impl Store {
     }
 
     fn start(connection: Connection) -> Result<Store, StoreError> {
+        let newest = kept::newest_number(&connection)
+            .map_err(|error| StoreError::Read(error.to_string()))?;
         let (requests, incoming) = sync_channel(QUEUE);
         let (alive, ended) = sync_channel::<()>(0);
         let shared = Arc::new(Shared::default());
@@ -145,7 +159,7 @@ impl Store {
                 let hint = "the system gives no thread: see its limits";
                 StoreError::Open { path: None, words: error.to_string(), hint }
             })?;
-        Ok(Store { requests: Some(requests), ended, shared })
+        Ok(Store { requests: Some(requests), ended, shared, newest })
     }
 
     /// Hands a row over. Never blocks.
@@ -156,6 +170,34 @@ impl Store {
         }
         self.shared.lost.fetch_add(1, Ordering::Relaxed);
         Err(StoreFull)
+    }
+
+    /// The highest number of any call in the file when it was opened: those to come are numbered
+    /// from there on, so that a number means one call.
+    pub fn newest_number(&self) -> u64 {
+        self.newest
+    }
+
+    /// Hands a trace over, in the place of what was handed over of this call before. Never blocks.
+    pub fn record_trace(&self, trace: KeptTrace) -> Result<(), StoreFull> {
+        // One thread hands over; between two of them the bound would be passed by one.
+        if self.shared.traces_waiting.load(Ordering::Relaxed) < TRACES_WAITING {
+            self.shared.traces_waiting.fetch_add(1, Ordering::Relaxed);
+            let request = Request::Trace(Box::new(trace));
+            let sent = self.requests.as_ref().map(|queue| queue.try_send(request));
+            if matches!(sent, Some(Ok(()))) {
+                return Ok(());
+            }
+            self.shared.traces_waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.shared.traces_lost.fetch_add(1, Ordering::Relaxed);
+        Err(StoreFull)
+    }
+
+    /// Says that no call is up: those that the file has as such were cut short with the program
+    /// that wrote them. For the program that now writes the file, when it starts.
+    pub fn interrupt_traces(&self) -> Result<(), StoreError> {
+        self.ask(Request::Interrupt)
     }
 
     /// What happened to rows so far.

@@ -1,12 +1,14 @@
 //! What is kept of a call.
 
-use rusqlite::{Connection, Statement, named_params};
+use rusqlite::{Connection, OptionalExtension, Statement, named_params};
 use std::fmt;
 
 /// The kept facts of one call. Times are Unix times in milliseconds; counts are packets of sound,
 /// seen from the appliance: `received` from that side, `sent` to it.
 #[derive(Clone, Default, PartialEq)]
 pub struct Row {
+    /// The call's number, as its log lines and its trace have it.
+    pub number: u64,
     /// The button's name; empty for page-supplied accounts.
     pub button: String,
     /// The origin of the page that embeds the button.
@@ -69,13 +71,13 @@ const INSERT: &str = "
         browser_codec, trunk_codec, transcoded,
         browser_received, browser_lost, browser_jitter_ms, browser_sent, round_trip_ms,
         trunk_received, trunk_lost, trunk_jitter_ms, trunk_sent,
-        invite_ms, ringing_ms, answer_ms
+        invite_ms, ringing_ms, answer_ms, number
     ) VALUES (
         :button, :page, :started_at, :answered_at, :ended_at, :cause, :sip_status,
         :browser_codec, :trunk_codec, :transcoded,
         :browser_received, :browser_lost, :browser_jitter_ms, :browser_sent, :round_trip_ms,
         :trunk_received, :trunk_lost, :trunk_jitter_ms, :trunk_sent,
-        :invite_ms, :ringing_ms, :answer_ms
+        :invite_ms, :ringing_ms, :answer_ms, :number
     )";
 
 const NEWEST: &str = "SELECT * FROM calls ORDER BY id DESC LIMIT ?1";
@@ -106,8 +108,15 @@ pub fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
         ":invite_ms": row.invite_ms,
         ":ringing_ms": row.ringing_ms,
         ":answer_ms": row.answer_ms,
+        ":number": count(row.number),
     })?;
     Ok(())
+}
+
+/// The row of one call.
+pub fn numbered(connection: &Connection, number: u64) -> rusqlite::Result<Option<Row>> {
+    let sql = "SELECT * FROM calls WHERE number = ?1 ORDER BY id DESC LIMIT 1";
+    connection.query_row(sql, [count(number)], read).optional()
 }
 
 /// The newest rows, newest first.
@@ -120,6 +129,7 @@ pub fn newest(connection: &Connection, rows: usize) -> rusqlite::Result<Vec<Row>
 fn read(from: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let counted = |name| from.get::<_, i64>(name).map(|number| number.max(0).cast_unsigned());
     Ok(Row {
+        number: counted("number")?,
         button: from.get("button")?,
         page: from.get("page")?,
         started_at: from.get("started_at")?,
@@ -146,7 +156,7 @@ fn read(from: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 }
 
 /// SQLite's integers are signed.
-fn count(number: u64) -> i64 {
+pub fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

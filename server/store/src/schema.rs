@@ -8,7 +8,8 @@ use std::time::Duration;
 
 /// The steps from an empty file to the tables of today. Step N leads from version N to N + 1; the
 /// file keeps its version in `PRAGMA user_version`. A step that was released never changes.
-pub const STEPS: &[&str] = &["
+pub const STEPS: &[&str] = &[
+    "
     CREATE TABLE calls (
         id                INTEGER PRIMARY KEY,
         button            TEXT    NOT NULL,
@@ -35,10 +36,22 @@ pub const STEPS: &[&str] = &["
         answer_ms         INTEGER
     ) STRICT;
     CREATE INDEX calls_by_start ON calls (started_at);
-"];
+",
+    "
+    ALTER TABLE calls ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+    UPDATE calls SET number = id;
+    CREATE INDEX calls_by_number ON calls (number);
+    CREATE TABLE traces (
+        number            INTEGER PRIMARY KEY,
+        started_at        INTEGER NOT NULL,
+        ended_at          INTEGER,
+        octets            BLOB    NOT NULL
+    ) STRICT;
+",
+];
 
 /// How long another process that writes (a backup, a shell) is waited for.
-const BUSY: Duration = Duration::from_secs(2);
+pub const BUSY: Duration = Duration::from_secs(2);
 
 /// Opens the file, or a log in memory, with its tables up to date.
 pub fn open(path: Option<&Path>) -> Result<Connection, StoreError> {
@@ -84,7 +97,7 @@ fn system_hint(kind: io::ErrorKind) -> &'static str {
 }
 
 /// What to do where SQLite does not take the file.
-fn hint(code: Option<ErrorCode>) -> &'static str {
+pub fn hint(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::NotADatabase) => "it is no call log: name another file",
         Some(ErrorCode::DatabaseCorrupt) => "it is damaged: put it aside, a new one is made",
@@ -182,6 +195,23 @@ mod tests {
             assert_eq!(shape(&file), shape(&new), "from version {older}");
             assert_eq!(version(&file) as usize, STEPS.len());
         }
+    }
+
+    #[test]
+    fn calls_of_the_first_version_get_their_place_in_the_log_as_number() {
+        let mut file = Connection::open_in_memory().unwrap();
+        migrate(&mut file, &STEPS[..1]).unwrap();
+        let insert = "INSERT INTO calls VALUES \
+            (NULL, 'sales', '', 7, NULL, 9, 'busy', 486, NULL, NULL, 0, \
+             0, 0, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL, NULL)";
+        for _ in 0..3 {
+            file.execute(insert, []).unwrap();
+        }
+        migrate(&mut file, STEPS).unwrap();
+        let rows = crate::row::newest(&file, 9).unwrap();
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [3, 2, 1]);
+        assert!(rows.iter().all(|row| row.cause == "busy"));
+        assert_eq!(crate::kept::newest_number(&file).unwrap(), 3);
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Drop for Scratch {
 /// A row that tells itself apart by its start.
 fn row(started_at: i64) -> Row {
     Row {
+        number: started_at.max(0).cast_unsigned(),
         button: "sales".into(),
         page: "https://www.shop.example".into(),
         started_at,
@@ -283,4 +284,118 @@ fn a_printed_row_shows_neither_page_nor_times() {
     let printed = format!("{:?}", row(1_700_000_000_000));
     assert!(printed.contains("sales") && printed.contains("shop-hung-up"), "{printed}");
     assert!(!printed.contains("shop.example") && !printed.contains("1700000000000"), "{printed}");
+}
+
+fn trace(number: u64, octets: &[u8]) -> KeptTrace {
+    let started_at = 1_000 * i64::try_from(number).unwrap();
+    let ended_at = (!octets.is_empty()).then_some(started_at + 500);
+    KeptTrace { number, started_at, ended_at, octets: octets.to_vec() }
+}
+
+fn numbers(reader: &Reader) -> Vec<u64> {
+    reader.traces().unwrap().into_iter().map(|(number, ..)| number).collect()
+}
+
+#[test]
+fn another_process_reads_calls_and_traces_while_they_are_written() {
+    let scratch = Scratch::new();
+    let store = Store::open(Some(&scratch.file())).unwrap();
+    store.record(row(7)).unwrap();
+    store.record_trace(trace(7, b"seven")).unwrap();
+    store.record_trace(trace(8, b"")).unwrap();
+    store.flush().unwrap();
+    let reader = Reader::open(&scratch.file()).unwrap();
+    assert!(reader.calls(5).unwrap() == [row(7)]);
+    assert!(reader.call(7).unwrap() == Some(row(7)) && reader.call(8).unwrap().is_none());
+    assert_eq!(reader.trace(7).unwrap(), Some(trace(7, b"seven")));
+    assert_eq!(reader.trace(9).unwrap(), None);
+    assert_eq!(reader.traces().unwrap(), [(8, 8_000, true), (7, 7_000, false)]);
+    // The call ends, and its trace takes the place of the word that it is up.
+    store.record_trace(trace(8, b"eight")).unwrap();
+    store.flush().unwrap();
+    assert_eq!(reader.trace(8).unwrap(), Some(trace(8, b"eight")));
+}
+
+#[test]
+fn a_log_that_nobody_writes_any_more_is_read_too() {
+    let scratch = Scratch::new();
+    let mut store = Store::open(Some(&scratch.file())).unwrap();
+    store.record_trace(trace(1, b"one")).unwrap();
+    store.close();
+    let reader = Reader::open(&scratch.file()).unwrap();
+    assert_eq!(reader.trace(1).unwrap(), Some(trace(1, b"one")));
+}
+
+#[test]
+fn what_is_no_call_log_of_this_program_is_refused_in_words() {
+    let scratch = Scratch::new();
+    let words = |path: &Path| Reader::open(path).unwrap_err().to_string();
+    assert!(words(&scratch.file()).contains("the appliance makes it"));
+    std::fs::write(scratch.file(), "notes of somebody ".repeat(100)).unwrap();
+    assert!(words(&scratch.file()).contains("it is no call log"));
+    let empty = scratch.0.join("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    assert!(words(&empty).contains("no traces yet"));
+}
+
+#[test]
+fn traces_are_few_and_not_older_than_a_week() {
+    let scratch = Scratch::new();
+    let store = Store::open(Some(&scratch.file())).unwrap();
+    // One that is up all the while, and is the oldest.
+    store.record_trace(trace(1, b"")).unwrap();
+    for number in 2..=u64::from(KEPT) + 20 {
+        store.record_trace(trace(number, b"x")).unwrap();
+        if number % 50 == 0 {
+            store.flush().unwrap();
+        }
+    }
+    store.flush().unwrap();
+    let reader = Reader::open(&scratch.file()).unwrap();
+    let kept = numbers(&reader);
+    assert_eq!(kept.len(), KEPT as usize + 1);
+    assert_eq!((kept[0], kept[KEPT as usize - 1], kept[KEPT as usize]), (220, 21, 1));
+    let later = KeptTrace { started_at: 300_000 + KEPT_FOR_MS, ..trace(300, b"x") };
+    store.record_trace(later).unwrap();
+    store.flush().unwrap();
+    assert_eq!(numbers(&reader), [300]);
+}
+
+#[test]
+fn calls_are_numbered_on_where_the_file_ends() {
+    let scratch = Scratch::new();
+    let mut store = Store::open(Some(&scratch.file())).unwrap();
+    assert_eq!(store.newest_number(), 0);
+    store.record(row(41)).unwrap();
+    store.record_trace(trace(42, b"")).unwrap();
+    store.close();
+    let store = Store::open(Some(&scratch.file())).unwrap();
+    assert_eq!(store.newest_number(), 42);
+    // The program that had it up is gone.
+    store.interrupt_traces().unwrap();
+    store.flush().unwrap();
+    let reader = Reader::open(&scratch.file()).unwrap();
+    assert_eq!(reader.traces().unwrap(), [(42, 42_000, false)]);
+}
+
+#[test]
+fn a_disk_that_refuses_traces_costs_no_row_and_a_bounded_room() {
+    let scratch = Scratch::new();
+    let store = Store::open(Some(&scratch.file())).unwrap();
+    store.flush().unwrap();
+    store.fill_the_disk();
+    let large = vec![b'x'; 50_000];
+    for number in 1..=2 * TRACES_WAITING {
+        let _ = store.record_trace(trace(number, &large));
+    }
+    assert_eq!(store.record_trace(trace(999, b"x")), Err(StoreFull));
+    store.record(row(5)).unwrap();
+    assert!(store.counters().traces_lost > TRACES_WAITING);
+    store.free_the_disk();
+    assert_eq!(store.flush().unwrap(), 0);
+    assert_eq!(store.counters().written, 1);
+    assert_eq!(store.record_trace(trace(1_000, b"x")), Ok(()));
+    store.flush().unwrap();
+    let reader = Reader::open(&scratch.file()).unwrap();
+    assert_eq!(numbers(&reader).first(), Some(&1_000));
 }

@@ -13,7 +13,7 @@
 //! Rows come in while the disk refuses; the backlog takes them up to its bound, then each new one
 //! pushes out the oldest. The newest calls are those that a shop asks about.
 
-use crate::{Counters, Row, StoreError, row};
+use crate::{Counters, KeptTrace, Row, StoreError, kept, row};
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 pub const BACKLOG: usize = 4096;
 /// Rows of one commit: they share one wait for the disk.
 const BATCH: usize = 256;
+/// The same for traces, of which few may wait.
+const TRACES_OF_BATCH: usize = 16;
 /// How long a row waits for others.
 const GATHER: Duration = Duration::from_millis(250);
 /// The pause after the first refusal.
@@ -36,6 +38,10 @@ const PAUSE_AT_MOST: Duration = Duration::from_secs(30);
 pub enum Request {
     /// Keep this.
     Row(Box<Row>),
+    /// Keep this for a while.
+    Trace(Box<KeptTrace>),
+    /// No call is up.
+    Interrupt,
     /// Read the newest rows.
     Recent {
         /// How many.
@@ -62,6 +68,10 @@ pub struct Shared {
     pub lost: AtomicU64,
     /// Rows in the backlog.
     pub waiting: AtomicU64,
+    /// Traces on their way to the file.
+    pub traces_waiting: AtomicU64,
+    /// Traces that are gone.
+    pub traces_lost: AtomicU64,
     /// Tries that failed.
     pub failures: AtomicU64,
     /// Why the last try failed, until one passes.
@@ -76,14 +86,21 @@ impl Shared {
             lost: self.lost.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
+            traces_lost: self.traces_lost.load(Ordering::Relaxed),
         }
     }
 }
 
 /// Serves requests until the last sender is gone, then writes what is left.
 pub fn run(connection: Connection, requests: &Receiver<Request>, shared: &Shared) {
-    let mut writer =
-        Writer { connection, backlog: VecDeque::new(), gather: None, pause: None, shared };
+    let mut writer = Writer {
+        connection,
+        backlog: VecDeque::new(),
+        traces: Vec::new(),
+        gather: None,
+        pause: None,
+        shared,
+    };
     loop {
         // Without rows there is no deadline: an idle appliance does not wake up for its log.
         let next = match writer.pause.map(|(until, _)| until).or(writer.gather) {
@@ -105,6 +122,8 @@ pub fn run(connection: Connection, requests: &Receiver<Request>, shared: &Shared
 struct Writer<'a> {
     connection: Connection,
     backlog: VecDeque<Row>,
+    /// Bounded by those who hand them over.
+    traces: Vec<KeptTrace>,
     /// While rows wait for others: until when.
     gather: Option<Instant>,
     /// While the disk refuses: when to try again, and how long this pause is.
@@ -116,20 +135,26 @@ impl Writer<'_> {
     fn handle(&mut self, request: Request, requests: &Receiver<Request>) {
         let mut next = Some(request);
         // Rows that are queued already share a commit; anything else is answered in its turn.
-        while let Some(Request::Row(row)) = next {
-            self.keep(*row);
-            let full = self.pause.is_none() && self.backlog.len() >= BATCH;
+        while matches!(next, Some(Request::Row(_) | Request::Trace(_))) {
+            match next.take() {
+                Some(Request::Row(row)) => self.keep(*row),
+                Some(Request::Trace(trace)) => self.traces.push(*trace),
+                _ => {}
+            }
+            let full = self.pause.is_none() && self.has_batch();
             next = if full { None } else { requests.try_recv().ok() };
         }
         if self.pause.is_none() {
-            if next.is_none() && self.backlog.len() < BATCH {
+            if next.is_none() && !self.has_batch() {
                 self.gather.get_or_insert_with(|| Instant::now() + GATHER);
             } else {
                 self.write();
             }
         }
         match next {
-            None | Some(Request::Row(_)) => {}
+            None | Some(Request::Row(_) | Request::Trace(_)) => {}
+            // Not worth a second try: the next start says it again.
+            Some(Request::Interrupt) => drop(kept::interrupt(&self.connection)),
             Some(Request::Recent { rows, answer }) => {
                 let found = row::newest(&self.connection, rows);
                 // Whoever asked may have given up; that is no trouble of the log's.
@@ -142,6 +167,11 @@ impl Writer<'_> {
             #[cfg(test)]
             Some(Request::Do(work)) => work(&self.connection),
         }
+    }
+
+    /// Whether there is enough for a commit.
+    fn has_batch(&self) -> bool {
+        self.backlog.len() >= BATCH || self.traces.len() >= TRACES_OF_BATCH
     }
 
     fn keep(&mut self, row: Row) {
@@ -170,6 +200,25 @@ impl Writer<'_> {
             }
         }
         self.shared.waiting.store(self.backlog.len() as u64, Ordering::Relaxed);
+        // Behind the rows, which are worth more: a disk that refuses those is not asked for these.
+        if self.backlog.is_empty() && !self.traces.is_empty() {
+            let written = self.commit_traces();
+            if written.is_ok() {
+                let gone = std::mem::take(&mut self.traces).len() as u64;
+                self.shared.traces_waiting.fetch_sub(gone, Ordering::Relaxed);
+            }
+            self.refused(written.err().as_ref());
+        }
+    }
+
+    /// All traces or none, and none that is too old.
+    fn commit_traces(&mut self) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for trace in &self.traces {
+            kept::insert(&transaction, trace)?;
+        }
+        kept::prune(&transaction)?;
+        transaction.commit()
     }
 
     /// One transaction: all of these rows or none.

@@ -322,6 +322,12 @@ impl Endpoint {
         self.peers.get(&peer)?.protocol()
     }
 
+    /// The way to a peer, ours first, once a check has come.
+    pub fn path(&self, peer: PeerId) -> Option<(Protocol, SocketAddr, SocketAddr)> {
+        let path = self.peers.get(&peer)?.ice.selected()?;
+        Some((path.protocol, path.local, path.remote))
+    }
+
     /// The codecs of a peer's answer, in its order.
     pub fn codecs(&self, peer: PeerId) -> impl Iterator<Item = Codec> {
         let answered = self.peers.get(&peer).map(|peer| peer.negotiated.answered.as_slice());

@@ -130,6 +130,13 @@ fn a_call_comes_in_and_is_answered() {
     heard.unwrap_or_else(|words| panic!("the caller does not hear the visitor: {words}"));
     pages.appliance.is_quiet();
     assert_eq!(pages.appliance.rows(1)[0].cause, EndCause::VisitorHungUp.key());
+    // The INVITE came before there was a call, and is the call's all the same.
+    let trace = pages.appliance.traces(&["1"]);
+    assert!(trace.starts_with("Verdict: nothing wrong"), "{trace}");
+    let at = |words: &str| trace.find(words).unwrap_or_else(|| panic!("no {words} in\n{trace}"));
+    assert!(at("Flash session") > 0 && at("called to Flash Player") > 0);
+    assert!(at("<------- INVITE --------") < at("180 Ringing ----->"), "{trace}");
+    assert!(at("180 Ringing ----->") < at("200 OK ------->"), "{trace}");
 }
 
 #[test]

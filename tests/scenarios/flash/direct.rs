@@ -89,6 +89,10 @@ fn two_visitors_with_flash_hear_each_other_without_the_appliance() {
     let causes: Vec<_> = pair.appliance.rows(2).into_iter().map(|row| row.cause).collect();
     let ends = [EndCause::VisitorHungUp.key(), EndCause::ShopHungUp.key()];
     assert!(ends.iter().all(|end| causes.iter().any(|cause| cause == end)), "{causes:?}");
+    for call in ["1", "2"] {
+        let trace = pair.appliance.traces(&[call]);
+        assert!(trace.starts_with("Verdict: nothing wrong that click2call could see"), "{trace}");
+    }
 }
 
 #[test]

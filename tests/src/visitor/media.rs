@@ -56,6 +56,9 @@ pub struct Media {
     listens: bool,
     decoders: HashMap<u8, Option<Decoder>>,
     foreign_hello: bool,
+    /// Every such packet of sound is lost, and how many there were.
+    loses_every: u64,
+    passed: u64,
     /// The browser's own DTLS, while a foreign one goes first.
     held: Option<(Instant, Vec<Outgoing>)>,
     events: Vec<MediaEvent>,
@@ -149,6 +152,8 @@ impl Media {
             listens: settings.listens,
             decoders: HashMap::new(),
             foreign_hello: settings.foreign_hello,
+            loses_every: settings.loses_every,
+            passed: 0,
             held: None,
             events: Vec::new(),
             sent: 0,
@@ -357,6 +362,12 @@ impl Media {
                 return packets.push((protocol, to, octets));
             }
         }
+        if self.loses_every > 0 && is_sound(&octets) {
+            self.passed += 1;
+            if self.passed.is_multiple_of(self.loses_every) {
+                return;
+            }
+        }
         match (protocol, &self.sender, &mut self.tcp) {
             // A full or refusing socket loses the packet, as networks do.
             (Protocol::Udp, Some(udp), _) => drop(udp.send_to(&octets, to)),
@@ -369,6 +380,11 @@ impl Media {
 /// DTLS by its first octet (RFC 7983).
 fn is_dtls(octets: &[u8]) -> bool {
     matches!(octets.first(), Some(20..=63))
+}
+
+/// RTP that is not RTCP (RFC 7983, RFC 5761 section 4).
+fn is_sound(octets: &[u8]) -> bool {
+    matches!(octets, [128..=191, second, ..] if !(64..=95).contains(&(second & 0x7f)))
 }
 
 fn generator(frequency: f32) -> ToneGenerator {

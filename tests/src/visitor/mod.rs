@@ -43,6 +43,8 @@ pub struct VisitorSettings {
     pub listens: bool,
     /// Whether a foreign ClientHello goes before the browser's own, over the same path.
     pub foreign_hello: bool,
+    /// Its network loses every such packet of its sound; none at 0.
+    pub loses_every: u64,
     /// Header fields that the page gives its calls.
     pub headers: BTreeMap<String, String>,
     /// When it looks at its sockets.
@@ -62,6 +64,7 @@ impl Default for VisitorSettings {
             tcp: false,
             listens: true,
             foreign_hello: false,
+            loses_every: 0,
             headers: BTreeMap::new(),
             look: Look::AtOnce,
         }

@@ -5,7 +5,7 @@ use super::Breach;
 use serde_json::Value;
 
 /// Our crates and what of ours each may use. The shell, the tests and xtask may use anything.
-const OURS: [(&str, &[&str]); 14] = [
+const OURS: [(&str, &[&str]); 15] = [
     ("client-wasm", &["click2call-signalling"]),
     ("click2call-audio", &["click2call-base", "click2call-speex"]),
     ("click2call-base", &[]),
@@ -20,6 +20,7 @@ const OURS: [(&str, &[&str]); 14] = [
     ("click2call-sip", &["click2call-base"]),
     ("click2call-speex", &["click2call-base"]),
     ("click2call-store", &[]),
+    ("click2call-trace", &[]),
     ("click2call-webrtc", &["click2call-base", "click2call-sdp", "click2call-rtp"]),
 ];
 
@@ -39,8 +40,8 @@ const OWNERS: [(&str, &[&str]); 25] = [
     ("ropus", &["click2call-audio"]),
     ("sdp-types", &["click2call-sdp"]),
     ("wasm-bindgen", &["client-wasm"]),
-    ("serde", &["click2call-signalling", "click2call", "client-wasm"]),
-    ("serde_json", &["click2call-signalling", "click2call", "client-wasm"]),
+    ("serde", &["click2call-signalling", "click2call-trace", "click2call", "client-wasm"]),
+    ("serde_json", &["click2call-signalling", "click2call-trace", "click2call", "client-wasm"]),
     ("hyper", &["click2call"]),
     ("hyper-util", &["click2call"]),
     ("tokio", &["click2call"]),

@@ -41,7 +41,7 @@ const MACHINE: [&str; 8] = [
 ];
 
 /// The crates that hold protocol machines: whoever drives one gives it the time.
-const MACHINES: [&str; 13] = [
+const MACHINES: [&str; 14] = [
     "client-wasm/src/",
     "server/audio/src/",
     "server/base/src/",
@@ -54,6 +54,7 @@ const MACHINES: [&str; 13] = [
     "server/signalling/src/",
     "server/sip/src/",
     "server/speex/src/",
+    "server/trace/src/",
     "server/webrtc/src/",
 ];
 

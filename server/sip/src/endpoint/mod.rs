@@ -227,6 +227,16 @@ impl Endpoint {
         clients + servers
     }
 
+    /// The Call-ID of a call that has state here.
+    pub fn call_id(&self, invite: InviteId) -> Option<&str> {
+        self.invites.get(&invite).map(Invite::call_id)
+    }
+
+    /// Whether an address is one that is talked to.
+    pub fn is_peer(&self, ip: IpAddr) -> bool {
+        self.core.knows(ip)
+    }
+
     /// Whether the state holds together; for tests and fuzzing.
     ///
     /// # Errors

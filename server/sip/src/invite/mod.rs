@@ -163,6 +163,11 @@ impl Invite {
         (self.call_id.clone(), self.tag.clone())
     }
 
+    /// The Call-ID of its dialogs.
+    pub(crate) fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.timers.next()

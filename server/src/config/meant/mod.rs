@@ -85,6 +85,7 @@ pub(super) fn build(
         buttons,
         webphone,
         data,
+        traces: file.traces.as_ref().is_none_or(|written| written.value),
         demo: false,
     })
 }

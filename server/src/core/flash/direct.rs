@@ -94,6 +94,9 @@ impl<W: Wire> Core<W> {
             let far = far.and_then(|visitor| flash.far(visitor)).filter(|_| way != Way::Bridged);
             let Some(active) = self.calls.entry(id) else { continue };
             active.bridge.bypass(now, on);
+            if way != Way::Offered {
+                self.traces.note(now, id, trace::What::Direct { on });
+            }
             self.touched.insert(id);
             let state = active.call.state();
             if state == CallState::Ended {

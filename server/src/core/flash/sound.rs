@@ -13,8 +13,9 @@ use rtmp::connection::MediaKind;
 use rtmp::media::AudioTag;
 use rtmp::numbers::code;
 use rtmp::status::Level;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Frames in one message; Flash puts two in one as a rule, and never more than eight.
 const FRAMES: usize = 8;
@@ -48,6 +49,26 @@ impl Flash {
         let sent = flows.send_media(now, endpoint, session, outgoing, message);
         talk.sent += u64::from(sent);
         sent
+    }
+}
+
+impl Flash {
+    /// Where a client is, and how long it takes to it and back.
+    pub(in crate::core) fn session(&self, id: SessionId) -> Option<(IpAddr, Option<Duration>)> {
+        let client = self.clients.get(&id)?;
+        let figures = self.endpoint.statistics(id);
+        Some((client.address, figures.and_then(|figures| figures.round_trip)))
+    }
+
+    /// What a client has said and heard in a call so far, and the round trip to it.
+    pub(in crate::core) fn figures(
+        &self,
+        id: SessionId,
+        call: u32,
+    ) -> Option<(Heard, Option<Duration>)> {
+        let talk = self.clients.get(&id)?.talks.iter().find(|talk| talk.call == call)?;
+        let trip = self.session(id).and_then(|(_, trip)| trip);
+        Some((Heard { received: talk.received, sent: talk.sent }, trip))
     }
 }
 

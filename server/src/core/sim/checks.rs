@@ -35,6 +35,7 @@ impl World {
         };
         core.calls.verify()?;
         core.sip.verify()?;
+        core.traces.verify(&core.calls.ids())?;
         if !core.touched.is_empty() || !core.invited.is_empty() {
             let (touched, invited) = (&core.touched, &core.invited);
             return Err(format!("the shard has not settled: {touched:?}, {invited:?}"));

@@ -414,6 +414,7 @@ pub fn config(provider: &str) -> Config {
             origins: vec!["https://shop.example".to_owned()],
         }),
         data: None,
+        traces: true,
         demo: false,
     }
 }
