@@ -24,6 +24,7 @@ fn every_target_has_a_test() {
         "sip-message",
         "sip-endpoint",
         "sdp",
+        "sdp-crypto",
         "rtp",
         "rtp-stream",
         "rtmp-amf0",
@@ -58,6 +59,11 @@ fn the_sip_endpoint_survives_mutation() {
 #[test]
 fn sdp_survives_mutation() {
     fuzz("sdp");
+}
+
+#[test]
+fn keys_in_sdp_survive_mutation() {
+    fuzz("sdp-crypto");
 }
 
 #[test]

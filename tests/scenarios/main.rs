@@ -11,4 +11,5 @@ mod life;
 mod odd_phones;
 mod provider;
 mod speex;
+mod trunk_media;
 mod visitor_network;

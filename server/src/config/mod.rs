@@ -91,6 +91,8 @@ pub struct Account {
     pub register: bool,
     /// The asked-for life of a registration.
     pub expires: Duration,
+    /// Whether sound towards the provider is encrypted.
+    pub srtp: sdp::Encryption,
     /// The codecs to offer, best first.
     pub codecs: Vec<Codec>,
 }
@@ -212,6 +214,7 @@ pub fn demo() -> Config {
         outbound_proxy: None,
         register: false,
         expires: meant::EXPIRES,
+        srtp: sdp::Encryption::Off,
         codecs: Codec::ALL.to_vec(),
     };
     let button = Button {

@@ -11,6 +11,7 @@ use rtp::StreamEnd;
 use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::Instant;
 use webrtc::PeerId;
 
@@ -102,6 +103,8 @@ pub struct ActiveCall {
     pub bridge: Bridge,
     /// Our answer to the provider's offer, for when the visitor takes a call that came in.
     pub answer: Option<Vec<u8>>,
+    /// How to ask once more, where the provider may refuse our offer for its encryption.
+    pub again: Option<Box<Again>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
     /// Telephone events from the browser.
@@ -120,6 +123,17 @@ impl std::fmt::Debug for ActiveCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ActiveCall({:?}, {:?})", self.id, self.call.state())
     }
+}
+
+/// Where an INVITE went.
+#[derive(Debug)]
+pub struct Again {
+    /// Whom it was for.
+    pub destination: sip::message::Uri,
+    /// Where it was sent.
+    pub target: SocketAddr,
+    /// The page's own headers.
+    pub headers: Vec<(String, String)>,
 }
 
 /// What a new call brings along.
@@ -214,6 +228,7 @@ impl Calls {
             pair: new.pair,
             bridge: new.bridge,
             answer: None,
+            again: None,
             negotiated: None,
             digits: PageDigits::default(),
             report: QualityReport::default(),

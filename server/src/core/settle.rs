@@ -160,8 +160,7 @@ impl<W: Wire> Core<W> {
         }
         active.stream.close();
         while let Some(transmit) = active.stream.poll_transmit(now) {
-            let (port, local) = (active.pair.rtcp, active.pair.address);
-            let local = std::net::SocketAddr::new(local.ip(), local.port() + 1);
+            let (port, local) = active.pair.of(transmit.local);
             self.wire.send(port, local, transmit.remote, &transmit.payload);
         }
         self.policy.leave(&active.button, active.link);
@@ -180,35 +179,47 @@ impl<W: Wire> Core<W> {
                 self.registration_changed(account, state);
             }
             sip::Event::Provisional { invite, status, early_sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = legs::trunk::call_of(invite);
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
                 self.call_event(now, id, legs::trunk::provisional(status, sound));
             }
             sip::Event::Answered { invite, sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = legs::trunk::call_of(invite);
                 match self.trunk_described(now, id, &sdp) {
                     Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
                     Err(error) => {
                         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-                        self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
+                        let cause = legs::trunk::useless(error);
+                        self.call_event(now, id, LegEvent::Stop(cause));
                     }
                 }
             }
             sip::Event::Reoffered { invite, sdp } => self.reoffered(now, invite, sdp),
             sip::Event::Ended { invite, cause } => {
+                let id = legs::trunk::call_of(invite);
+                if self.ask_in_the_clear(now, id, &cause) {
+                    return;
+                }
                 let code = cause.status.unwrap_or(0);
-                let cause = legs::trunk::end_cause(&cause);
-                self.call_event(now, CallId(invite.0), LegEvent::TrunkEnded { cause, code });
+                let required = self.calls.entry(id).is_some_and(|active| {
+                    active.description.encryption == sdp::Encryption::Required
+                });
+                let cause = if required && legs::trunk::may_refuse_encryption(cause.status) {
+                    EndCause::NotEncrypted
+                } else {
+                    legs::trunk::end_cause(&cause)
+                };
+                self.call_event(now, id, LegEvent::TrunkEnded { cause, code });
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
-                if let Some(active) = self.calls.entry(CallId(invite.0)) {
+                if let Some(active) = self.calls.entry(legs::trunk::call_of(invite)) {
                     let (link, call) = (active.link, active.page_call);
                     self.tell(link, ServerMessage::Digit { call, digit });
                 }
             }
             sip::Event::Reanswered { invite, sdp } => {
-                self.reanswered(now, CallId(invite.0), sdp);
+                self.reanswered(now, legs::trunk::call_of(invite), sdp);
             }
             sip::Event::Incoming { invite, account, from, offer, .. } => {
                 let offer = offer.as_deref();

@@ -41,12 +41,13 @@ impl<W: Wire> Core<W> {
     pub(super) fn open_media(
         &mut self,
         codecs: &[Codec],
+        srtp: sdp::Encryption,
         seen: Option<SocketAddr>,
     ) -> io::Result<TrunkMedia> {
         let pair = self.pool.open(&mut self.wire)?;
         let public = self.config.listen.public_ip;
         let media = legs::trunk::media_address(pair.address, self.sip_address, seen, public);
-        let description = Description::new(media, codecs, &mut self.seed);
+        let description = Description::new(media, codecs, srtp, &mut self.seed);
         let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let stream = StreamEnd::new(
             rtp::StreamSettings {
@@ -61,17 +62,17 @@ impl<W: Wire> Core<W> {
         Ok(TrunkMedia { pair, description, stream, bridge: Bridge::new(&mut self.seed) })
     }
 
-    /// Where the registrar of an account sees us, and the account's codecs.
+    /// An account's codecs, whether it encrypts, and where its registrar sees us.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
-    ) -> Option<(Vec<Codec>, Option<SocketAddr>)> {
+    ) -> Option<(Vec<Codec>, sdp::Encryption, Option<SocketAddr>)> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
             _ => None,
         };
-        Some((entry.settings.codecs.clone(), seen))
+        Some((entry.settings.codecs.clone(), entry.settings.srtp, seen))
     }
 
     /// Somebody calls an account: it rings at the page that registered it, or is refused.
@@ -106,7 +107,7 @@ impl<W: Wire> Core<W> {
         let VisitorLeg::Flash { call: page_call, .. } = leg else { return Err(480) };
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
         let offer = caller.offer.ok_or(488u16)?;
-        let (codecs, seen) = self.account_media(account).ok_or(480u16)?;
+        let (codecs, srtp, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
             per_button: CALLS_IN_ALL,
             per_link: limits::CALLS_PER_LINK as u32,
@@ -116,18 +117,17 @@ impl<W: Wire> Core<W> {
             call::Refusal::Draining => 503u16,
             _ => 486,
         })?;
-        let described = self.open_media(&codecs, seen).map_err(|_| 503).and_then(|mut media| {
-            match media.description.answer(offer) {
-                Ok((answer, negotiated)) => Ok((media, answer, negotiated)),
-                Err(error) => {
-                    self.pool.rest(now, media.pair);
-                    Err(error.status())
-                }
+        let opened = self.open_media(&codecs, srtp, seen).map_err(|_| 503);
+        let described = opened.and_then(|mut media| match media.description.answer(offer) {
+            Ok((answer, negotiated)) => Ok((media, answer, negotiated)),
+            Err(error) => {
+                self.pool.rest(now, media.pair);
+                Err(error.status())
             }
         });
         let (media, answer, negotiated) = described.inspect_err(|_| self.policy.leave("", link))?;
         let TrunkMedia { pair, description, mut stream, bridge } = media;
-        stream.set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        legs::trunk::apply(&mut stream, &negotiated);
         let id = CallId(caller.invite.0);
         let new = NewCall {
             link,
@@ -170,23 +170,59 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), sdp::SdpError> {
         let Some(active) = self.calls.entry(id) else { return Ok(()) };
         let negotiated = sdp::accept_answer(&active.offer, body)?;
-        let remote = legs::trunk::remote(&negotiated);
-        active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+        if !legs::trunk::apply(&mut active.stream, &negotiated) {
+            return Err(sdp::SdpError::Transport);
+        }
         self.connect_bridge(now, id, negotiated);
         Ok(())
     }
 
+    /// Asks once more, without encryption, where a refusal may have been for its offer.
+    pub(super) fn ask_in_the_clear(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        cause: &sip::Cause,
+    ) -> bool {
+        let Some(active) = self.calls.entry(id) else { return false };
+        let offered = active.description.encryption == sdp::Encryption::Offered;
+        let over = active.call.state() == CallState::Ended;
+        if over || !offered || !legs::trunk::may_refuse_encryption(cause.status) {
+            return false;
+        }
+        let Some(again) = active.again.take() else { return false };
+        active.description.encryption = sdp::Encryption::Off;
+        active.offer = active.description.reoffer(sdp::Direction::SendReceive, None);
+        active.invite = legs::trunk::second_invite(id);
+        let (invite, account) = (active.invite, active.account);
+        let offer = active.offer.octets().to_vec();
+        tracing::info!(call = id.0, "encryption is refused: the call goes on without it");
+        self.sip.command(
+            now,
+            sip::Command::Invite {
+                invite,
+                account,
+                destination: again.destination,
+                target: again.target,
+                headers: again.headers,
+                display_name: None,
+                offer,
+            },
+        );
+        self.touched.insert(id);
+        true
+    }
+
     /// The provider makes a new offer inside the call.
     pub(super) fn reoffered(&mut self, now: Instant, invite: InviteId, offer: Option<Vec<u8>>) {
-        let id = CallId(invite.0);
+        let id = legs::trunk::call_of(invite);
         let Some(active) = self.calls.entry(id) else { return };
         let answer = match offer {
             // Without an offer the peer asks for ours: the same as before.
             None => Ok(active.offer.octets().to_vec()),
             Some(offer) => match active.description.answer(&offer) {
                 Ok((body, negotiated)) => {
-                    let remote = legs::trunk::remote(&negotiated);
-                    active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+                    legs::trunk::apply(&mut active.stream, &negotiated);
                     let trunk = bridge::PortSettings {
                         send: negotiated.codec,
                         accepts: legs::trunk::accepted(&negotiated).into(),
@@ -257,8 +293,7 @@ impl<W: Wire> Core<W> {
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
-            let remote = legs::trunk::remote(&negotiated);
-            active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+            legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
         }
     }

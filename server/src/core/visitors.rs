@@ -174,6 +174,7 @@ impl<W: Wire> Core<W> {
             outbound_proxy: None,
             register: true,
             expires: Duration::from_secs(300),
+            srtp: sdp::Encryption::Off,
             codecs: Codec::ALL.to_vec(),
         };
         let account = self.accounts.add(settings, link);
@@ -282,7 +283,7 @@ impl<W: Wire> Core<W> {
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, seen) = self.account_media(plan.account).ok_or_else(gone)?;
+        let (codecs, srtp, seen) = self.account_media(plan.account).ok_or_else(gone)?;
         let learnt = self.accounts.entry(plan.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
@@ -302,7 +303,7 @@ impl<W: Wire> Core<W> {
             VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
             _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
         };
-        let media = self.open_media(&codecs, seen).map_err(|error| {
+        let media = self.open_media(&codecs, srtp, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
             internal("No free port for the call")
@@ -344,6 +345,13 @@ impl<W: Wire> Core<W> {
         self.invited.push(id);
         if let Some(active) = self.calls.entry(id) {
             active.visitor = visitor;
+            if srtp == sdp::Encryption::Offered {
+                active.again = Some(Box::new(super::calls::Again {
+                    destination: plan.destination.clone(),
+                    target: plan.target,
+                    headers: page_headers(&wish.headers),
+                }));
+            }
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 

@@ -6,6 +6,7 @@ use crate::config::values;
 use crate::config::written::{self, Text, Texts};
 use crate::config::{Account, OutboundProxy, Surroundings};
 use base::{Codec, Secret};
+use sdp::Encryption;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,7 +35,10 @@ pub(super) fn account(
         None => Some(None),
     };
     only_value(&written.transport, "udp", &["tcp", "tls"], written::TRANSPORT, log);
-    only_value(&written.srtp, "off", &["offered", "required"], written::SRTP, log);
+    let srtp = match &written.srtp {
+        Some(text) => checked(text, written::SRTP, log, encryption),
+        None => Some(Encryption::Off),
+    };
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
@@ -61,6 +65,7 @@ pub(super) fn account(
         outbound_proxy: outbound_proxy?,
         register,
         expires: expires?,
+        srtp: srtp?,
         codecs: codecs?,
     })
 }
@@ -76,6 +81,15 @@ fn username(text: &str) -> Result<String, String> {
         return Err("a SIP user has letters, digits and -_.!~*'()&=+$,;?/ only".into());
     }
     Ok(text.to_owned())
+}
+
+fn encryption(text: &str) -> Result<Encryption, String> {
+    match text {
+        "off" => Ok(Encryption::Off),
+        "offered" => Ok(Encryption::Offered),
+        "required" => Ok(Encryption::Required),
+        _ => Err(format!("\"{text}\" is not known")),
+    }
 }
 
 /// A key of which this version knows one value only. The others are refused rather than ignored:

@@ -50,7 +50,7 @@ impl World {
         }
         // Every call has its two legs, and every leg its call.
         let legs: BTreeSet<InviteId> = core.sip.live().collect();
-        let of_calls = core.calls.ids().into_iter().map(|id| InviteId(id.0)).collect();
+        let of_calls = core.calls.iter().map(|call| call.invite).collect();
         if legs != of_calls {
             return Err(format!("the SIP legs are {legs:?}, those of calls {of_calls:?}"));
         }

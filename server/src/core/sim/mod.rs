@@ -20,6 +20,7 @@ mod page;
 mod phone;
 mod plan;
 mod scenes;
+mod secret_scenes;
 mod tcp;
 mod wire;
 mod world;

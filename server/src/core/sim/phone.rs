@@ -2,7 +2,7 @@
 //! registrar that takes everybody.
 
 use super::wire::Packet;
-use crate::legs::trunk::{Description, payloads, remote};
+use crate::legs::trunk::{Description, apply, payloads, remote};
 use base::{Codec, Datagram, Frame, Protocol, Seed};
 use rtp::{Received, StreamEnd};
 use sip::message::{Message, Method, Name, Request, parse};
@@ -30,7 +30,7 @@ pub enum Manner {
 /// One call as the phone has it.
 pub struct Talk {
     description: Description,
-    stream: StreamEnd,
+    pub stream: StreamEnd,
     codec: Codec,
     answer: Vec<u8>,
     /// Ours, where it is we who call.
@@ -52,6 +52,9 @@ pub struct Phone {
     /// What it does with every call; drawn for each where there is none.
     pub manner: Option<Manner>,
     pub codecs: Vec<Codec>,
+    pub srtp: sdp::Encryption,
+    /// Refuses every offer that has keys.
+    pub refuses_keys: bool,
     /// Hears and says nothing at all.
     pub dead: bool,
     /// Whether those who answer speak.
@@ -86,6 +89,8 @@ impl Phone {
             talks: BTreeMap::new(),
             manner: None,
             codecs: Codec::ALL.to_vec(),
+            srtp: sdp::Encryption::Off,
+            refuses_keys: false,
             dead: false,
             speaks: true,
             outbox: Vec::new(),
@@ -115,13 +120,13 @@ impl Phone {
             let port = packet.to.port() & !1;
             let talk = self.talks.values_mut().find(|t| t.description.address.port() == port);
             if let Some(talk) = talk {
-                match talk.stream.handle_datagram(now, &datagram(packet)) {
+                match talk.stream.handle_datagram(now, &datagram(packet), &mut [0; 1500]) {
                     Some(Received::Frame(frame)) => {
                         talk.heard += 1;
                         self.heard_last = frame.payload.first().map(|level| (now, *level));
                     }
                     Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
-                    Some(Received::Bye) | None => {}
+                    Some(Received::Noise(_) | Received::Bye) | None => {}
                 }
             }
         }
@@ -243,7 +248,7 @@ impl Phone {
         let invite = InviteId(self.next_invite);
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
-        let description = Description::new(address, &self.codecs, &mut self.seed);
+        let description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let offer = description.offer();
         let settings = rtp::StreamSettings {
             local_rtp: address,
@@ -281,6 +286,9 @@ impl Phone {
 
     fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
         self.invited += 1;
+        if self.refuses_keys && String::from_utf8_lossy(offer).contains("a=crypto:") {
+            return self.sip.command(now, Command::Reject { invite, status: 488 });
+        }
         let manner = self.manner.unwrap_or_else(|| any_manner(&mut self.seed));
         let (ring, early, decided_at) = match manner {
             Manner::Refuses(status) => {
@@ -294,7 +302,7 @@ impl Phone {
         };
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
-        let mut description = Description::new(address, &self.codecs, &mut self.seed);
+        let mut description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let Ok((answer, negotiated)) = description.answer(offer) else {
             return self.sip.command(now, Command::Reject { invite, status: 488 });
         };
@@ -305,9 +313,11 @@ impl Phone {
             payloads: payloads(&negotiated),
             cname: self.seed.token(16),
         };
+        let mut stream = StreamEnd::new(settings, &mut self.seed);
+        apply(&mut stream, &negotiated);
         let talk = Talk {
             description,
-            stream: StreamEnd::new(settings, &mut self.seed),
+            stream,
             codec: negotiated.codec,
             answer: answer.clone(),
             offer: None,
@@ -354,7 +364,7 @@ impl Talk {
     fn taken(&mut self, now: Instant, sdp: &[u8], speaks: bool) {
         let negotiated = self.offer.as_ref().and_then(|o| sdp::accept_answer(o, sdp).ok());
         if let Some(negotiated) = negotiated {
-            self.stream.set_remote(remote(&negotiated), payloads(&negotiated));
+            apply(&mut self.stream, &negotiated);
             self.codec = negotiated.codec;
             self.answered = true;
             self.speak_at = speaks.then_some(now);

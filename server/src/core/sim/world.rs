@@ -356,6 +356,7 @@ pub fn config(provider: &str) -> Config {
         outbound_proxy: None,
         register: false,
         expires: Duration::from_secs(300),
+        srtp: sdp::Encryption::Off,
         codecs: Codec::ALL.to_vec(),
     };
     let button = |max_calls, max_duration| Button {
