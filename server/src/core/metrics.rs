@@ -44,10 +44,14 @@ metrics! {
     gauge flash_sessions;
     /// Flash clients that were let in.
     counter flash_connections_total;
+    /// Pairs of Flash clients whose sound went directly from one to the other.
+    counter flash_direct_total;
     /// Handshakes of Flash clients that were dropped because too many came at once.
     counter flash_handshakes_dropped_total;
     /// Datagrams on the Flash port that were nobody's, repeated or broken.
     counter flash_foreign_dropped_total;
+    /// Frames of Flash clients that came too late, or whose place was taken.
+    counter flash_frames_late_total;
     /// Accounts that are registered now.
     gauge accounts_registered;
     /// Accounts that should be registered.

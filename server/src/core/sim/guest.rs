@@ -2,6 +2,7 @@
 //! between it and the shard, on which bits fall over and old datagrams come again.
 
 use super::phone::datagram;
+use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
 use crate::legs::flash::Flows;
 use base::Seed;
@@ -100,6 +101,10 @@ pub struct Guest {
     pub registered: bool,
     /// States of its calls as they were told: name, words and reasons.
     pub calls: BTreeMap<String, Vec<(String, String)>>,
+    /// What it was told of its calls' direct streams: call, whether sound goes there, the partner.
+    pub direct: Vec<(String, bool, String)>,
+    /// Whether it says at once that it hears whom it is introduced to.
+    pub hears_peers: bool,
     /// Those that came in.
     pub incoming: BTreeSet<String>,
     pub streams: Vec<u32>,
@@ -109,10 +114,12 @@ pub struct Guest {
     pub heard: u64,
     /// Times and payloads of what is heard, for whoever takes them out.
     pub heard_last: Option<(Instant, u32, Vec<u8>)>,
+    /// Everything that it says and hears, where somebody wants to know.
+    pub tape: Option<Tape>,
     /// How long 20 ms are by its clock.
     pub tick: Duration,
     /// The sound of a frame, by its number; tag included.
-    pub voice: fn(u64) -> Vec<u8>,
+    pub voice: Voice,
     pub outbox: Vec<Packet>,
     endpoint: Endpoint,
     session: Option<SessionId>,
@@ -146,6 +153,8 @@ impl Guest {
             closed: false,
             registered: false,
             calls: BTreeMap::new(),
+            direct: Vec::new(),
+            hears_peers: false,
             incoming: BTreeSet::new(),
             streams: Vec::new(),
             publishing: BTreeSet::new(),
@@ -153,6 +162,7 @@ impl Guest {
             spoken: 0,
             heard: 0,
             heard_last: None,
+            tape: None,
             tick: Duration::from_millis(20),
             voice: |_| [&[0x82][..], &[0x55; 160]].concat(),
             outbox: Vec::new(),
@@ -171,6 +181,12 @@ impl Guest {
 
     pub fn is_at(&self, address: SocketAddr) -> bool {
         !self.vanished && self.address == address
+    }
+
+    /// By which others find it.
+    pub fn peer_id(&self) -> String {
+        let octets = self.endpoint.identity().certificate().fingerprint();
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
     }
 
     /// Whether it brings an account of its own.
@@ -273,6 +289,7 @@ impl Guest {
             self.speak_at = Some(at + self.tick);
             let payload = (self.voice)(self.spoken);
             let time = (self.spoken * 20) as u32;
+            self.tape.iter_mut().for_each(|tape| tape.said.push(now));
             self.spoken += 1;
             for stream in &self.publishing {
                 if let Some(outgoing) = client.write_audio(*stream, time, &payload, &mut buffer) {
@@ -339,9 +356,12 @@ impl Guest {
     fn handle_session_event(&mut self, now: Instant, event: SessionEvent) {
         let Some(client) = &mut self.connection else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 if let Some(media) = client.handle_message(now, flow.0, &octets) {
                     self.heard += 1;
+                    if let Some(tape) = &mut self.tape {
+                        tape.heard.push((now, media.payload.to_vec()));
+                    }
                     self.heard_last = Some((now, media.timestamp, media.payload.to_vec()));
                 }
             }
@@ -393,6 +413,21 @@ impl Guest {
                 if name == "onRegState" {
                     self.registered =
                         about.find("registered").and_then(Value::as_bool) == Some(true);
+                    return;
+                }
+                if let Some(on) = about.find("direct").and_then(Value::as_bool) {
+                    let told = self.calls.get(&text("callId")).and_then(|told| told.last());
+                    let state = told.map(|(state, _)| state.clone());
+                    assert_eq!(state, Some(text("state")), "a word of streams changes no state");
+                    self.direct.push((text("callId"), on, text("farId")));
+                    if self.hears_peers
+                        && about.find("farId").is_some()
+                        && let Some(client) = &mut self.connection
+                    {
+                        let heard =
+                            [("callId", text("callId").as_str().into()), ("on", true.into())];
+                        client.call("direct", vec![Value::object(heard)]);
+                    }
                     return;
                 }
                 if name == "onIncomingCall" {

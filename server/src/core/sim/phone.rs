@@ -1,6 +1,7 @@
 //! The provider with the shop's phone behind it: our own SIP endpoint as the called side, with a
 //! registrar that takes everybody.
 
+use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
 use crate::legs::trunk::{Description, apply, payloads, remote};
 use base::{Codec, Datagram, Frame, Protocol, Seed};
@@ -65,6 +66,19 @@ pub struct Phone {
     pub past: Vec<Talk>,
     /// When a frame was heard last, and its first octet.
     pub heard_last: Option<(Instant, u8)>,
+    /// The sound of a frame, by its number; one sound over and over where there is none.
+    pub voice: Option<Voice>,
+    /// Everything that is said and heard, where somebody wants to know.
+    pub tape: Option<Tape>,
+    /// Of so many calls in a hundred it is only the proxy: who is called is somebody that has
+    /// registered, and the media is theirs.
+    pub passes: u64,
+    /// It stands in the way of the media of calls that it passes on, towards who called.
+    pub stands_between: bool,
+    /// What it says of its media then.
+    between: Vec<u8>,
+    /// The calls that it has passed on: each end's other end.
+    passed: BTreeMap<InviteId, InviteId>,
     /// Where accounts that registered can be called.
     pub contacts: Vec<sip::message::Uri>,
     seed: Seed,
@@ -97,6 +111,12 @@ impl Phone {
             invited: 0,
             past: Vec::new(),
             heard_last: None,
+            voice: None,
+            tape: None,
+            passes: 0,
+            stands_between: false,
+            between: Vec::new(),
+            passed: BTreeMap::new(),
             contacts: Vec::new(),
             seed,
             server,
@@ -123,6 +143,9 @@ impl Phone {
                 match talk.stream.handle_datagram(now, &datagram(packet), &mut [0; 1500]) {
                     Some(Received::Frame(frame)) => {
                         talk.heard += 1;
+                        if let Some(tape) = &mut self.tape {
+                            tape.heard.push((now, frame.payload.to_vec()));
+                        }
                         self.heard_last = frame.payload.first().map(|level| (now, *level));
                     }
                     Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
@@ -161,7 +184,7 @@ impl Phone {
                 talk.decide(now, *invite, refusal, self.speaks, &mut self.sip);
             }
             talk.stream.handle_timeout(now);
-            talk.speak(now, &mut self.outbox);
+            talk.speak(now, self.voice, &mut self.tape, &mut self.outbox);
         }
         self.drain(now);
     }
@@ -197,6 +220,7 @@ impl Phone {
                 self.outbox.push(Packet { from, to, payload });
             }
             let Some(event) = self.sip.poll_event() else { break };
+            let Some(event) = self.pass_on(now, event) else { continue };
             match event {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
@@ -205,6 +229,9 @@ impl Phone {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
                     }
+                }
+                Event::Reoffered { invite, sdp: Some(offer) } => {
+                    self.reoffered(now, invite, &offer)
                 }
                 Event::Ended { invite, .. } => self.past.extend(self.talks.remove(&invite)),
                 Event::DigitsReceived { invite, digit, .. } => {
@@ -229,8 +256,56 @@ impl Phone {
         }
     }
 
-    /// Calls somebody who has registered.
-    pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
+    /// What happens in a call that is passed on happens at its other end; what happens in another
+    /// call is given back.
+    fn pass_on(&mut self, now: Instant, event: Event) -> Option<Event> {
+        if let Event::Incoming { invite, offer: Some(offer), .. } = &event
+            && self.passes > 0
+            && self.seed.below(100) < self.passes
+            && let Some(contact) = super::flash_plan::pick(&mut self.seed, &self.contacts)
+        {
+            let other = self.invite(now, &contact, offer.clone());
+            if self.stands_between {
+                let address = SocketAddr::new(self.address.ip(), 40_000);
+                let mut own = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
+                self.between = own.answer(offer).map(|(answer, _)| answer).unwrap_or_default();
+            }
+            self.passed.extend([(*invite, other), (other, *invite)]);
+            return None;
+        }
+        let of = match &event {
+            Event::Provisional { invite, .. }
+            | Event::Answered { invite, .. }
+            | Event::Reoffered { invite, .. }
+            | Event::Reanswered { invite, .. }
+            | Event::Ended { invite, .. } => *invite,
+            _ => return Some(event),
+        };
+        let Some(invite) = self.passed.get(&of).copied() else { return Some(event) };
+        let command = match event {
+            Event::Provisional { .. } => Command::Ring { invite, sdp: None },
+            Event::Answered { .. } if self.stands_between => {
+                Command::Answer { invite, sdp: self.between.clone() }
+            }
+            Event::Answered { sdp, .. } => Command::Answer { invite, sdp },
+            Event::Reoffered { sdp: Some(offer), .. } => Command::Reoffer { invite, offer },
+            Event::Reanswered { sdp, .. } => Command::AnswerOffer {
+                invite,
+                sdp: sdp.map_err(|cause| cause.status.unwrap_or(488)),
+            },
+            Event::Ended { cause, .. } => {
+                self.passed.remove(&of);
+                self.passed.remove(&invite);
+                Command::Hangup { invite, cause: cause.kind }
+            }
+            _ => return None,
+        };
+        self.sip.command(now, command);
+        None
+    }
+
+    /// Sends an INVITE to somebody who has registered.
+    fn invite(&mut self, now: Instant, contact: &sip::message::Uri, offer: Vec<u8>) -> InviteId {
         let account = base::AccountId(1);
         let settings = sip::Account {
             registrar: self.server,
@@ -246,10 +321,26 @@ impl Phone {
         self.sip.command(now, Command::SetAccount { account, settings });
         self.next_invite += 1;
         let invite = InviteId(self.next_invite);
+        let command = Command::Invite {
+            invite,
+            account,
+            destination: contact.clone(),
+            target: self.server,
+            headers: Vec::new(),
+            display_name: Some("Caller".to_owned()),
+            offer,
+        };
+        self.sip.command(now, command);
+        invite
+    }
+
+    /// Calls somebody who has registered.
+    pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
         let description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let offer = description.offer();
+        let invite = self.invite(now, contact, offer.octets().to_vec());
         let settings = rtp::StreamSettings {
             local_rtp: address,
             local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
@@ -271,17 +362,18 @@ impl Phone {
             digits: String::new(),
         };
         self.talks.insert(invite, talk);
-        let invite = Command::Invite {
-            invite,
-            account,
-            destination: contact.clone(),
-            target: self.server,
-            headers: Vec::new(),
-            display_name: Some("Caller".to_owned()),
-            offer: offer.octets().to_vec(),
-        };
-        self.sip.command(now, invite);
         self.drain(now);
+    }
+
+    /// The far end has a new offer, as for hold. A phone of this kind speaks on all the same.
+    fn reoffered(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
+        let Some(talk) = self.talks.get_mut(&invite) else { return };
+        let answer = talk.description.answer(offer);
+        if let Ok((_, negotiated)) = &answer {
+            talk.stream.set_remote(remote(negotiated), payloads(negotiated));
+        }
+        let sdp = answer.map(|(answer, _)| answer).map_err(|_| 488);
+        self.sip.command(now, Command::AnswerOffer { invite, sdp });
     }
 
     fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
@@ -371,13 +463,21 @@ impl Talk {
         }
     }
 
-    fn speak(&mut self, now: Instant, outbox: &mut Vec<Packet>) {
+    fn speak(
+        &mut self,
+        now: Instant,
+        voice: Option<Voice>,
+        tape: &mut Option<Tape>,
+        outbox: &mut Vec<Packet>,
+    ) {
         let mut scratch = [0; 400];
         while let Some(at) = self.speak_at.filter(|at| *at <= now) {
             self.speak_at = Some(at + TICK);
+            let said = voice.map(|voice| voice(self.spoken));
+            tape.iter_mut().for_each(|tape| tape.said.push(now));
             let frame = Frame {
                 codec: self.codec,
-                payload: sound(self.codec),
+                payload: said.as_deref().unwrap_or(sound(self.codec)),
                 sequence: self.spoken,
                 timestamp: (self.spoken as u32).wrapping_mul(self.codec.clock_rate() / 50),
                 marker: self.spoken == 0,
