@@ -219,3 +219,24 @@ fn a_stranger_who_knows_the_port_is_neither_heard_nor_sent_anything() {
     talk.visitor.hang_up();
     talk.visitor.ends();
 }
+
+#[test]
+fn an_encrypted_call_goes_on_after_the_phone_has_held_it() {
+    let place = Place::new("srtp-held");
+    let phone = Baresip::start(&place, "phone", &phone("srtp-mand", &["PCMA/8000"]));
+    let lines = "srtp = \"required\"\ncodecs = [\"pcma\"]";
+    let appliance = Appliance::start(&place, &shop(&phone, lines));
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::with_codecs(&[Codec::Pcma]));
+    visitor.call();
+    visitor.talks();
+    visitor.hears(PHONE);
+    phone.order("hold", "");
+    visitor.hears_nothing();
+    phone.order("resume", "");
+    visitor.hears(PHONE);
+    // baresip's recorder does not go on after a hold; keys are encrypted as sound is.
+    visitor.press("8");
+    harness::until("the phone hears the key", || (phone.digits() == "8").then_some(()));
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+}
