@@ -20,7 +20,7 @@ pub enum SrtpSuite {
 }
 
 impl SrtpSuite {
-    /// Every suite in the order in which we offer them: what every phone knows stands first.
+    /// Every suite; what every phone knows stands first.
     pub const ALL: [SrtpSuite; 4] = [
         SrtpSuite::Aes128Tag80,
         SrtpSuite::Aes128Tag32,

@@ -11,6 +11,10 @@ use base::{MasterKey, Seed, SrtpSuite};
 /// The longest master key identifier (RFC 4568 section 6.1), in octets.
 const IDENTIFIER_MAX: usize = 128;
 
+/// The suites of an offer. Each costs a hundred octets of an INVITE that should fit into one datagram;
+/// those of AES-256 are agreed to where the peer names them.
+const OFFERED: [SrtpSuite; 2] = [SrtpSuite::Aes128Tag80, SrtpSuite::Aes128Tag32];
+
 /// Whether sound is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
@@ -45,7 +49,9 @@ impl OwnKeys {
     /// The lines of an offer, the suite of the agreement before first. Each suite has a tag of its
     /// own that does not change.
     pub(crate) fn lines(&self, before: Option<&Agreed>) -> Vec<String> {
-        let numbered = self.0.iter().zip(1u32..);
+        let numbered = self.0.iter().zip(1u32..).filter(|((suite, _), _)| {
+            OFFERED.contains(suite) || before.is_some_and(|before| before.suite == *suite)
+        });
         let mut lines: Vec<_> = numbered.map(|((suite, key), tag)| (tag, *suite, key)).collect();
         lines.sort_by_key(|line| before.is_none_or(|before| before.suite != line.1));
         lines.into_iter().map(|(tag, suite, key)| line(tag, suite, key)).collect()
@@ -141,17 +147,21 @@ pub(crate) fn choose(
     })
 }
 
-/// What an answer to our keys means; `None` for a call in the clear.
+/// What an answer to our keys means; `None` for a call in the clear. `offered` are the lines of our
+/// offer.
 pub(crate) fn accept(
     media: &Media,
     encryption: Encryption,
     keys: &OwnKeys,
+    offered: &[String],
 ) -> Result<Option<Agreed>, SdpError> {
+    let is_offered = |line: &Line| offered.iter().any(|text| text.contains(line.suite.name()));
     agree(media, encryption, || {
         // Some answer every offer with tag 1: the suite tells which line is meant.
-        let exact = Line::all(media).find(|line| keys.has_tag(line.tag, line.suite));
-        let line =
-            exact.or_else(|| Line::all(media).find(|line| keys.key(line.suite).is_some()))?;
+        let mut exact = Line::all(media).filter(is_offered);
+        let mut usable = Line::all(media).filter(is_offered);
+        let exact = exact.find(|line| keys.has_tag(line.tag, line.suite));
+        let line = exact.or_else(|| usable.next())?;
         let own = keys.key(line.suite)?.clone();
         Some(agreed(line, own))
     })

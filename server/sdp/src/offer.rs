@@ -205,7 +205,7 @@ pub fn accept_answer(offer: &Offer, answer: &[u8]) -> Result<Negotiated, SdpErro
     if media.port == 0 {
         return Err(SdpError::Rejected);
     }
-    let protection = crypto::accept(media, offer.encryption, &offer.keys)?;
+    let protection = crypto::accept(media, offer.encryption, &offer.keys, &offer.crypto)?;
     let own_codec =
         |codec, _| offer.codecs.iter().find(|entry| entry.0 == codec).map(|entry| entry.1);
     let own_event =
