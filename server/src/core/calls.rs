@@ -11,7 +11,6 @@ use rtp::StreamEnd;
 use signalling::{CallState, Direction, QualityReport};
 use sip::InviteId;
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::time::Instant;
 use webrtc::PeerId;
 
@@ -130,8 +129,8 @@ impl std::fmt::Debug for ActiveCall {
 pub struct Again {
     /// Whom it was for.
     pub destination: sip::message::Uri,
-    /// Where it was sent.
-    pub target: SocketAddr,
+    /// The servers of the next hop.
+    pub targets: Vec<sip::Target>,
     /// The page's own headers.
     pub headers: Vec<(String, String)>,
 }

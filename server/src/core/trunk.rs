@@ -203,7 +203,7 @@ impl<W: Wire> Core<W> {
                 invite,
                 account,
                 destination: again.destination,
-                target: again.target,
+                targets: again.targets,
                 headers: again.headers,
                 display_name: None,
                 offer,
