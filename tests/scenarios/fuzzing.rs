@@ -25,6 +25,7 @@ fn every_target_has_a_test() {
         "sip-stream",
         "sip-endpoint",
         "sdp",
+        "sdp-crypto",
         "rtp",
         "rtp-stream",
         "rtmp-amf0",
@@ -65,6 +66,11 @@ fn the_sip_endpoint_survives_mutation() {
 #[test]
 fn sdp_survives_mutation() {
     fuzz("sdp");
+}
+
+#[test]
+fn keys_in_sdp_survive_mutation() {
+    fuzz("sdp-crypto");
 }
 
 #[test]

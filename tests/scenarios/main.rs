@@ -15,4 +15,5 @@ mod provider;
 mod servers;
 mod speex;
 mod trace;
+mod trunk_media;
 mod visitor_network;

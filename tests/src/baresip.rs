@@ -95,7 +95,7 @@ impl Baresip {
              auplay_channels 1\naudio_level no\nausrc_format s16\nauplay_format s16\n\
              auenc_format s16\naudec_format s16\nrtp_ports {rtp}-{last}\nrtcp_mux no\n\
              net_interface 127.0.0.1\njitter_buffer_delay 2-8\nrtp_stats yes\n\
-             module_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\n\
+             module_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\n\
              module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
              module_tmp account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n\
              module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\nsnd_path {records}\n\

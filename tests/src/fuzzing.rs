@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sip-stream", run: sip::stream::fuzz, mutations: 2_000 },
     Target { name: "sip-endpoint", run: sip::fuzz, mutations: 2_000 },
     Target { name: "sdp", run: sdp::fuzz, mutations: 2_000 },
+    Target { name: "sdp-crypto", run: sdp::fuzz_crypto, mutations: 2_000 },
     Target { name: "rtp", run: rtp::fuzz, mutations: 2_000 },
     Target { name: "rtp-stream", run: rtp::fuzz_stream, mutations: 2_000 },
     Target { name: "rtmp-amf0", run: rtmp::fuzz_amf0, mutations: 2_000 },

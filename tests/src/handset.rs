@@ -28,13 +28,18 @@ pub struct HandsetSettings {
     pub early: bool,
     /// When it answers; never where there is none.
     pub answers_after: Option<Duration>,
+    /// Whether it takes telephone events.
+    pub events: bool,
+    /// The packets that it asks for, in milliseconds.
+    pub ptime: u32,
 }
 
 impl HandsetSettings {
     /// A phone with this codec, which answers at once.
     pub fn with_codec(codec: Codec) -> Self {
         let answers_after = Some(Duration::from_millis(100));
-        HandsetSettings { codec, tone: Some(660.0), early: false, answers_after }
+        let (events, ptime) = (true, 20);
+        HandsetSettings { codec, tone: Some(660.0), early: false, answers_after, events, ptime }
     }
 }
 
@@ -63,12 +68,15 @@ pub struct HandsetSeen {
     pub steps: Vec<u32>,
     /// Digits of telephone events.
     pub digits: String,
+    /// Bodies of INFO.
+    pub infos: Vec<String>,
     /// What was heard, of all calls together.
     pub heard: Heard,
 }
 
 enum Order {
     Say(Option<f32>),
+    Pause(u8),
     HangUp,
 }
 
@@ -95,6 +103,7 @@ impl Handset {
             loop {
                 match inbox.try_recv() {
                     Ok(Order::Say(tone)) => station.say(tone),
+                    Ok(Order::Pause(level)) => station.pause(level),
                     Ok(Order::HangUp) => station.hang_up(),
                     Err(mpsc::TryRecvError::Empty) => {}
                     Err(mpsc::TryRecvError::Disconnected) => return,
@@ -119,6 +128,12 @@ impl Handset {
     /// Changes what it says; none for silence.
     pub fn say(&self, tone: Option<f32>) {
         self.orders.send(Order::Say(tone)).unwrap();
+    }
+
+    /// Sends one packet of comfort noise (RFC 3389), so many dB below full scale, and nothing after
+    /// it until it says something else.
+    pub fn pause(&self, level: u8) {
+        self.orders.send(Order::Pause(level)).unwrap();
     }
 
     /// Hangs up.
@@ -180,6 +195,8 @@ struct Leg {
     answers_at: Option<Instant>,
     /// When its next packet leaves; none while it sends none.
     next_at: Option<Instant>,
+    /// Since when it pauses.
+    paused_at: Option<Instant>,
     number: u16,
     time: u32,
     /// The timestamp of the last packet that came, and that of the last telephone event.
@@ -208,7 +225,8 @@ fn payload_type(sdp: &str, name: &str) -> Option<u8> {
     })
 }
 
-fn remote(sdp: &str) -> Option<SocketAddr> {
+/// Where the sender of a description takes its sound.
+pub fn remote(sdp: &str) -> Option<SocketAddr> {
     let host = field(sdp, "c=IN IP4 ");
     let port = field(sdp, "m=audio ").split(' ').next()?;
     format!("{host}:{port}").parse().ok()
@@ -228,7 +246,34 @@ impl Station {
 
     fn say(&mut self, tone: Option<f32>) {
         self.settings.tone = tone;
-        self.calls.iter_mut().for_each(|leg| leg.tone = tone.map(generator));
+        for leg in &mut self.calls {
+            leg.tone = tone.map(generator);
+            if let Some(at) = leg.paused_at.take() {
+                // The time of a pause passes too.
+                let passed = at.elapsed().as_millis() as u32 / 20;
+                leg.time = leg.time.wrapping_add(passed * self.settings.codec.clock_rate() / 50);
+                leg.next_at = Some(Instant::now());
+            }
+        }
+    }
+
+    fn pause(&mut self, level: u8) {
+        for leg in &mut self.calls {
+            let packet = rtp::Packet {
+                payload_type: 13,
+                marker: false,
+                sequence: leg.number,
+                timestamp: leg.time,
+                ssrc: 7,
+                payload: &[level],
+            };
+            let mut octets = [0; 13];
+            packet.write(&mut octets).unwrap();
+            let _ = leg.rtp.send_to(&octets, leg.remote);
+            leg.number = leg.number.wrapping_add(1);
+            leg.next_at = None;
+            leg.paused_at = Some(Instant::now());
+        }
     }
 
     fn turn(&mut self, now: Instant) {
@@ -302,6 +347,10 @@ impl Station {
             "SIP/2.0" if field(head, "CSeq:").ends_with("BYE") => {
                 self.seen.lock().unwrap().ended.push(now);
             }
+            "INFO" => {
+                self.seen.lock().unwrap().infos.push(body.to_owned());
+                self.reply(head, peer, "200 OK", "");
+            }
             "INVITE" | "ACK" | "SIP/2.0" => {}
             _ => self.reply(head, peer, "200 OK", ""),
         }
@@ -311,6 +360,7 @@ impl Station {
         let sound = payload_type(sdp, self.name())?;
         let clock = self.name().split('/').nth(1)?;
         let events = payload_type(sdp, &format!("telephone-event/{clock}"));
+        let events = events.filter(|_| self.settings.events);
         let rtp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
         rtp.set_nonblocking(true).ok()?;
         Some(Leg {
@@ -324,6 +374,7 @@ impl Station {
             tone: self.settings.tone.map(generator),
             answers_at: self.settings.answers_after.map(|after| now + after),
             next_at: None,
+            paused_at: None,
             number: 1,
             time: 0,
             last: None,
@@ -344,9 +395,10 @@ impl Station {
         };
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP {list}\r\na=rtpmap:{sound} {}\r\n{map}a=ptime:20\r\n\
+             m=audio {port} RTP/AVP {list}\r\na=rtpmap:{sound} {}\r\n{map}a=ptime:{}\r\n\
              a={direction}\r\n",
-            self.name()
+            self.name(),
+            self.settings.ptime
         )
     }
 

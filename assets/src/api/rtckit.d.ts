@@ -145,7 +145,7 @@ declare namespace RTCKit {
   /** Why a call ended. */
   type EndCause =
     | 'visitor-hung-up' | 'shop-hung-up' | 'cancelled' | 'busy' | 'no-answer' | 'declined' | 'not-found'
-    | 'unreachable' | 'forbidden' | 'authentication-failed' | 'no-common-codec' | 'provider-silent'
+    | 'unreachable' | 'forbidden' | 'authentication-failed' | 'no-common-codec' | 'not-encrypted' | 'provider-silent'
     | 'provider-failed' | 'no-microphone' | 'no-media' | 'visitor-lost' | 'silence' | 'too-long' | 'limit'
     | 'stopped' | 'internal';
 

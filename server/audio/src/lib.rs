@@ -22,6 +22,7 @@ mod g711;
 mod g722;
 pub mod level;
 pub mod measure;
+pub mod noise;
 mod opus;
 mod rate;
 mod resample;

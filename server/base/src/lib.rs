@@ -22,6 +22,7 @@ mod id;
 mod redact;
 mod seed;
 pub mod speex;
+mod srtp;
 mod timers;
 
 pub use codec::Codec;
@@ -30,4 +31,5 @@ pub use frame::Frame;
 pub use id::{AccountId, CallId, LinkId};
 pub use redact::{Private, Secret};
 pub use seed::Seed;
+pub use srtp::{MasterKey, SrtpSuite};
 pub use timers::Timers;

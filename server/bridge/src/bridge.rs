@@ -197,6 +197,19 @@ impl Bridge {
         None
     }
 
+    /// A side says that it pauses, with the level of the noise that should be heard meanwhile, in dB
+    /// below full scale (RFC 3389).
+    pub fn handle_pause(&mut self, now: Instant, from: Side, level: u8) {
+        if self.quiet_since.is_some() {
+            self.quiet_since = Some(now);
+            self.quiet_told = false;
+        }
+        if !(self.held[0] || self.held[1] || self.muted[from.index()]) {
+            self.directions[from.other().index()].pause(now, level);
+            self.arm(now);
+        }
+    }
+
     /// The next frame of 20 ms out of the payload that `from` gave last, where it held several of
     /// them.
     pub fn poll_relayed(&mut self, from: Side) -> Option<(Side, Frame<'_>)> {

@@ -96,6 +96,17 @@ impl Direction {
         false
     }
 
+    /// The source pauses, and asks for noise of this level meanwhile. A side that is relayed to is
+    /// not given the packet, which only some understand, but sound that is made here.
+    pub fn pause(&mut self, now: Instant, level: u8) {
+        if self.to.is_none() || self.player.is_some() {
+            return;
+        }
+        self.relayable = 0;
+        let playout = self.playout.get_or_insert_with(|| Box::new(Playout::new(now)));
+        playout.pause(level);
+    }
+
     /// Passes a frame on that is to be relayed: itself, what stands in its place, or nothing yet.
     pub fn relay<'a>(&'a mut self, frame: Frame<'a>) -> Option<Frame<'a>> {
         self.stats.relayed += 1;

@@ -45,6 +45,7 @@ pub fn fuzz(data: &[u8]) {
                 let until = if number & 8 == 0 { Until::Stopped } else { Until::Media };
                 bridge.play(now, side, &sound, until);
             }
+            5 if number & 1 == 1 => bridge.handle_pause(now, side, number),
             5 => bridge.stop(side),
             6 if number == 255 => bridge.close(),
             6 | 7 => now += Duration::from_millis(u64::from(number) * 4),

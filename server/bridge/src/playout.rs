@@ -6,6 +6,7 @@ use crate::{
     statistics::DirectionStatistics,
     timeline::{Place, Timeline},
 };
+use audio::noise::ComfortNoise;
 use audio::{Decoder, Rate, frame_duration, level, stretch};
 use base::{Codec, Frame};
 use std::time::Instant;
@@ -60,6 +61,10 @@ pub struct Playout {
     /// What has been made up since the buffer ran dry, in microseconds.
     dry: i64,
     late_in_a_row: u32,
+    /// What fills the sender's pause, and the newest frame that came before it.
+    noise: Option<(ComfortNoise, u64)>,
+    /// The number of the newest frame that came.
+    newest: u64,
     ticks_since_correction: u32,
     meter: level::Meter,
     metered: u32,
@@ -81,6 +86,8 @@ impl Playout {
             at: 0,
             dry: 0,
             late_in_a_row: 0,
+            noise: None,
+            newest: 0,
             ticks_since_correction: 0,
             meter: level::Meter::default(),
             metered: 0,
@@ -120,10 +127,22 @@ impl Playout {
             return self.came_late(stats);
         }
         self.late_in_a_row = 0;
+        self.newest = frame.sequence;
         match self.buffer.insert(frame, at, duration) {
             Inserted::Kept => {}
             Inserted::Overflowed => stats.lost += 1,
             Inserted::Duplicate => stats.duplicates += 1,
+        }
+    }
+
+    /// The sender pauses: from the last of its frames to the next one there is soft noise.
+    pub fn pause(&mut self, level: u8) {
+        match &mut self.noise {
+            Some((noise, after)) => {
+                noise.set_level(level);
+                *after = self.newest;
+            }
+            None => self.noise = Some((ComfortNoise::new(level), self.newest)),
         }
     }
 
@@ -198,7 +217,7 @@ impl Playout {
                 self.conceal(room, stats, false);
             }
             (State::Playing, None) => {
-                if self.dry == 0 {
+                if self.dry == 0 && self.noise.is_none() {
                     stats.underruns += 1;
                 }
                 self.dry += self.conceal(room, stats, true);
@@ -275,6 +294,9 @@ impl Playout {
     /// Decodes a frame and appends its sound, or less or more of it where the delay is wrong.
     fn play(&mut self, slot: &Slot, excess: i64, to: Codec, stats: &mut DirectionStatistics) {
         (self.sequence, self.at, self.dry) = (slot.sequence + 1, slot.at + slot.duration, 0);
+        if self.noise.as_ref().is_some_and(|(_, after)| slot.sequence > *after) {
+            self.noise = None;
+        }
         let rate = Rate::between(slot.codec, to);
         let fits = |decoder: &Decoder| decoder.codec() == slot.codec && decoder.rate() == rate;
         if !self.decoder.as_ref().is_some_and(fits) {
@@ -316,13 +338,15 @@ impl Playout {
     }
 
     /// Appends made-up sound, in whole steps of 2.5 ms as Opus needs it, and gives its length;
-    /// plain silence where no sound is `expected`.
+    /// plain silence where no sound is `expected`, soft noise where the sender said that it pauses.
     fn conceal(&mut self, micros: i64, stats: &mut DirectionStatistics, expected: bool) -> i64 {
         let steps = (micros.max(1) + SHORTEST_FRAME - 1) / SHORTEST_FRAME;
         let micros = steps * SHORTEST_FRAME;
         let start = self.pcm.len();
         self.pcm.resize(start + self.whole(micros), 0);
-        if let Some(decoder) = &mut self.decoder
+        if let Some((noise, _)) = &mut self.noise {
+            noise.fill(&mut self.pcm[start..]);
+        } else if let Some(decoder) = &mut self.decoder
             && expected
         {
             decoder.conceal(&mut self.pcm[start..]);

@@ -2,8 +2,8 @@
 
 use crate::packet::Packet;
 use crate::rtcp::{Compound, Rtcp};
-use crate::stream::{PayloadMap, Remote, StreamEnd, StreamSettings};
-use base::{Codec, Datagram, Frame, Protocol, Seed};
+use crate::stream::{PayloadMap, Protection, Remote, StreamEnd, StreamSettings};
+use base::{Codec, Datagram, Frame, MasterKey, Protocol, Seed, SrtpSuite};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,7 @@ pub fn fuzz_stream(data: &[u8]) {
     };
     let mut end = StreamEnd::new(settings, &mut Seed::from_number(data.len() as u64));
     let mut now = Instant::now();
+    let (mut protected, mut packed) = (false, false);
     let mut rest = data;
     while let [operation, time, length, tail @ ..] = rest {
         let (octets, after) = tail.split_at(usize::from(*length).min(tail.len()));
@@ -60,7 +61,7 @@ pub fn fuzz_stream(data: &[u8]) {
                 let remote = address(5000 + u16::from(operation >> 3));
                 let local = address(if operation % 8 == 3 { 4001 } else { 4000 });
                 let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload: octets };
-                let _ = end.handle_datagram(now, &datagram);
+                let _ = end.handle_datagram(now, &datagram, &mut [0; 400]);
             }
             4 => {
                 let word = octets.first_chunk::<4>().map_or(0, |o| u32::from_be_bytes(*o));
@@ -72,11 +73,17 @@ pub fn fuzz_stream(data: &[u8]) {
                     marker: false,
                     received_at: now,
                 };
-                let mut buffer = [0; 300];
-                if let Some(out) = end.send_frame(now, &frame, &mut buffer) {
+                let mut buffer = [0; 600];
+                let mut made = end.send_frame(now, &frame, &mut buffer);
+                let mut packets = 0;
+                while let Some(out) = made {
                     let packet = buffer.get(..out.length).map(Packet::parse);
-                    assert!(matches!(packet, Some(Ok(p)) if p.payload == octets));
+                    let same = matches!(packet, Some(Ok(p)) if p.payload == octets);
+                    assert!(same || protected || packed);
+                    packets += 1;
+                    made = end.send_more(now, &mut buffer);
                 }
+                assert!(packets <= 12, "{packets} packets of one frame");
             }
             5 => {
                 let _ = end.send_digits(now, &String::from_utf8_lossy(octets));
@@ -85,8 +92,26 @@ pub fn fuzz_stream(data: &[u8]) {
                 let rtp = address(5000 + u16::from(*time));
                 let remote = Remote { rtp, rtcp: rtp, mux: operation & 8 != 0 };
                 let payloads = PayloadMap::default();
-                if octets.is_empty() {
-                    end.set_remote(remote, payloads);
+                match octets {
+                    [] => end.set_remote(remote, payloads),
+                    [milliseconds] => {
+                        packed = true;
+                        end.set_packet_time(u32::from(*milliseconds));
+                    }
+                    [0, _] => {
+                        end.set_protection(None);
+                    }
+                    [suite, number, ..] => {
+                        let suite = SrtpSuite::ALL[usize::from(suite % 4)];
+                        protected = true;
+                        let mut keys = Seed::from_number((*number).into());
+                        end.set_protection(Some(Protection {
+                            suite,
+                            own: MasterKey::random(suite, &mut keys),
+                            peer: MasterKey::random(suite, &mut keys),
+                            peer_identifier: usize::from(*number) / 100,
+                        }));
+                    }
                 }
             }
             _ => end.handle_timeout(now),

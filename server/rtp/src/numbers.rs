@@ -16,6 +16,9 @@ pub const MIN_SEQUENTIAL: u16 = 2;
 /// so that two interleaved sources don't flap.
 pub const RETURN_AFTER: Duration = Duration::from_secs(1);
 
+/// The payload type of comfort noise (RFC 3551 table 4).
+pub const COMFORT_NOISE: u8 = 13;
+
 /// RTCP packet types (RFC 3550 section 12.1).
 pub const RTCP_SR: u8 = 200;
 /// Receiver report.
@@ -50,6 +53,21 @@ pub const MAX_DIGITS: usize = 64;
 pub const LATCH_SILENCE: Duration = Duration::from_secs(3);
 /// Consecutive packets that a source outside of the SDP has to show.
 pub const LATCH_PROBATION: u16 = 4;
+
+/// Octets of the key that SRTP's HMAC is given (RFC 3711 section 8.2, `n_a`).
+pub const SRTP_AUTHENTICATION_KEY: usize = 20;
+/// The octets of SRTCP that are never encrypted (RFC 3711 section 3.4).
+pub const SRTCP_HEADER: usize = 8;
+/// The encryption flag and index at the end of SRTCP (RFC 3711 section 3.4).
+pub const SRTCP_INDEX: usize = 4;
+/// The encryption flag.
+pub const SRTCP_ENCRYPTED: u32 = 1 << 31;
+/// Octets of the tag of SRTCP, whatever that of SRTP is (RFC 4568 section 6.2.2).
+pub const SRTCP_TAG: usize = 10;
+/// Packets behind the newest that may still come (RFC 3711 section 3.3.2: 64 at least).
+pub const SRTP_WINDOW: u64 = 128;
+/// The most sources followed under one key.
+pub const SRTP_SOURCES_MAX: usize = 32;
 
 /// A timestamp that differs by more than this from the clock belongs to another time line.
 pub const MAX_TIMESTAMP_JUMP: Duration = Duration::from_secs(3);

@@ -9,6 +9,10 @@ use crate::numbers::{FRAME, MAX_DROPOUT, MAX_MISORDER, MAX_TIMESTAMP_JUMP, units
 use base::Seed;
 use std::time::Instant;
 
+/// Where extended sequence numbers begin: the first packet counts on from here, so that late ones
+/// find room below. SRTP's index is what is above.
+pub const FIRST_ROLLOVER: u64 = 0x1_0000;
+
 /// The numbers of one outgoing packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapped {
@@ -56,7 +60,7 @@ impl Mapper {
     /// A mapper that starts at random numbers (RFC 3550 section 5.1).
     pub fn new(seed: &mut Seed) -> Mapper {
         // Half of the space stays free below, so that the first late packets don't go under.
-        let next = 0x1_0000 + (u64::from(seed.u32()) & 0x7fff);
+        let next = FIRST_ROLLOVER + (u64::from(seed.u32()) & 0x7fff);
         Mapper { next, timestamp: seed.u32(), anchor: None, segment: None, inserted: false }
     }
 

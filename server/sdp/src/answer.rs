@@ -1,6 +1,8 @@
 //! Our answer to an offer (RFC 3264 sections 6 and 8).
 
 use crate::SdpError;
+use crate::crypto::{self, Encryption, OwnKeys};
+use crate::formats::Format;
 use crate::model::{Direction, Kind, Session};
 use crate::negotiated::{Common, Negotiated};
 use crate::write::Description;
@@ -18,6 +20,10 @@ pub struct AnswerSettings<'a> {
     pub rtcp_port: Option<u16>,
     /// Agree to RTCP on the port of RTP where it is offered.
     pub rtcp_mux: bool,
+    /// Whether sound is encrypted.
+    pub encryption: Encryption,
+    /// Our keys of this dialog.
+    pub keys: &'a OwnKeys,
     /// The codecs that we take; the order of the offer decides.
     pub codecs: &'a [Codec],
     /// The packet time in ms that we want to receive.
@@ -55,10 +61,13 @@ pub fn answer(
             fails(SdpError::Rejected);
             continue;
         }
-        if !media.protocol.is_plain_rtp() {
-            fails(SdpError::Transport);
-            continue;
-        }
+        let protection = match crypto::choose(media, settings.encryption, settings.keys) {
+            Ok(protection) => protection,
+            Err(error) => {
+                fails(error);
+                continue;
+            }
+        };
         // The answer uses the numbers of the offer (RFC 3264 section 6.1).
         let codec = |codec, number| settings.codecs.contains(&codec).then_some(number);
         let negotiated = Common::of(media, codec, |_, number| Some(number)).and_then(|common| {
@@ -66,7 +75,11 @@ pub fn answer(
             Negotiated::new(&remote, index, media, common, own, mux)
         });
         match negotiated {
-            Ok(negotiated) => return Ok(write(&remote, negotiated, settings)),
+            Ok(negotiated) => {
+                let comfort_noise = media.formats.iter().any(Format::is_comfort_noise);
+                let negotiated = Negotiated { protection, comfort_noise, ..negotiated };
+                return Ok(write(&remote, negotiated, settings));
+            }
             Err(error) => fails(error),
         }
     }
@@ -91,6 +104,9 @@ fn write(
     let codecs: Vec<_> = negotiated.codecs.iter().map(|entry| (entry.0, entry.2)).collect();
     let events: Vec<_> =
         negotiated.telephone_events.iter().map(|entry| (entry.0, entry.2)).collect();
+    let agreed = negotiated.protection.iter();
+    let crypto: Vec<_> =
+        agreed.map(|agreed| crypto::line(agreed.tag, agreed.suite, &agreed.own)).collect();
     let description = Description {
         address: settings.address,
         port: settings.port,
@@ -103,6 +119,8 @@ fn write(
         protocol: media.map_or("RTP/AVP", |media| media.protocol.name()),
         mid: media.and_then(|media| media.mid.as_deref()),
         codecs: &codecs,
+        comfort_noise: negotiated.comfort_noise,
+        crypto: &crypto,
         telephone_events: &events,
         audio_index: index,
         layout: &layout,

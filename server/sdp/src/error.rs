@@ -20,8 +20,10 @@ pub enum SdpError {
     NoAudio,
     /// The audio is refused: port 0.
     Rejected,
-    /// The audio wants a transport that is not spoken, such as SRTP.
+    /// The audio wants a transport that is not spoken, such as DTLS, or SRTP where it is off.
     Transport,
+    /// The audio is not encrypted, where that is required.
+    NotEncrypted,
     /// No codec in common.
     NoCommonCodec,
     /// The `m=` lines of the answer do not fit the offer.
@@ -40,6 +42,7 @@ impl SdpError {
             | SdpError::NoAudio
             | SdpError::Rejected
             | SdpError::Transport
+            | SdpError::NotEncrypted
             | SdpError::NoCommonCodec
             | SdpError::Mismatch => 488,
         }
@@ -56,7 +59,10 @@ impl fmt::Display for SdpError {
             SdpError::BadAddress => "the media address is no unicast IP address",
             SdpError::NoAudio => "there is no audio in the session description",
             SdpError::Rejected => "the peer refuses the audio",
-            SdpError::Transport => "the peer wants a media transport other than plain RTP",
+            SdpError::Transport => {
+                "the peer wants a media transport or encryption that is not spoken here"
+            }
+            SdpError::NotEncrypted => "the peer does not encrypt, which this account requires",
             SdpError::NoCommonCodec => "there is no codec in common",
             SdpError::Mismatch => "the answer does not fit the offer",
         })

@@ -5,6 +5,9 @@ use base::Codec;
 /// Our own `fmtp` of Opus: mono both ways, with in-band FEC (RFC 7587 section 6.1).
 pub const OPUS_FMTP: &str = "useinbandfec=1;stereo=0;sprop-stereo=0;minptime=10";
 
+/// The payload type of comfort noise (RFC 3551 table 4).
+pub(crate) const COMFORT_NOISE: u8 = 13;
+
 /// One format of an `m=` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -29,7 +32,7 @@ impl Format {
             4 => ("G723", 8000),
             8 => ("PCMA", 8000),
             9 => ("G722", 8000),
-            13 => ("CN", 8000),
+            COMFORT_NOISE => ("CN", 8000),
             15 => ("G728", 8000),
             18 => ("G729", 8000),
             26 => ("JPEG", 90_000),
@@ -62,6 +65,12 @@ impl Format {
         let codec = Codec::from_rtpmap(&self.name, clock_rate)?;
         let channels_fit = codec == Codec::Opus || self.channels.unwrap_or(1) == 1;
         channels_fit.then_some(codec)
+    }
+
+    /// Whether it is comfort noise under its fixed number (RFC 3389 section 4).
+    pub fn is_comfort_noise(&self) -> bool {
+        let named = self.name.eq_ignore_ascii_case("CN") && self.clock_rate == 8000;
+        self.payload_type == COMFORT_NOISE && named
     }
 
     /// The clock rate, if it is a telephone event (RFC 4733) at a rate that is spoken here.

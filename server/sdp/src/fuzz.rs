@@ -1,9 +1,10 @@
 //! Entry point for fuzzing.
 
 use crate::{
-    AnswerSettings, Direction, Offer, OfferSettings, SdpError, Session, accept_answer, answer,
+    AnswerSettings, Direction, Encryption, Offer, OfferSettings, OwnKeys, SdpError, Session,
+    accept_answer, answer,
 };
-use base::Codec;
+use base::{Codec, Seed};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Reads any octets as a description, as an answer and as an offer.
@@ -11,12 +12,15 @@ use std::net::{IpAddr, Ipv4Addr};
 /// # Panics
 /// Where our own answer to it cannot be read, or does not keep its `m=` lines.
 pub fn fuzz(data: &[u8]) {
+    let none = OwnKeys::new(Encryption::Off, &mut Seed::from_number(0));
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let offer = Offer::build(&OfferSettings {
         address,
         port: 4000,
         rtcp_port: None,
         rtcp_mux: true,
+        encryption: Encryption::Off,
+        keys: &none,
         codecs: &Codec::ALL,
         ptime: 20,
         session_id: 1,
@@ -33,6 +37,8 @@ pub fn fuzz(data: &[u8]) {
         port: 4000,
         rtcp_port: None,
         rtcp_mux: true,
+        encryption: Encryption::Off,
+        keys: &none,
         codecs: &Codec::ALL,
         ptime: 20,
         session_id: 1,
@@ -55,6 +61,8 @@ pub fn fuzz(data: &[u8]) {
             port: 4000,
             rtcp_port: None,
             rtcp_mux: false,
+            encryption: Encryption::Off,
+            keys: &none,
             codecs: &Codec::ALL,
             ptime: 20,
             session_id: 1,
@@ -70,5 +78,61 @@ pub fn fuzz(data: &[u8]) {
     match Session::parse(data) {
         Ok(session) => assert!(!session.media.is_empty()),
         Err(error) => assert!(matches!(error, SdpError::NotSdp | SdpError::TooLarge)),
+    }
+}
+
+/// Puts any text behind `a=crypto:` and reads it as an offer and as an answer.
+///
+/// # Panics
+/// Where sound in the clear comes of it although encryption is required, or where two of us do not
+/// agree on the keys of our answer.
+pub fn fuzz_crypto(data: &[u8]) {
+    let line = String::from_utf8_lossy(data).replace(['\r', '\n'], " ");
+    let head = "v=0\r\no=- 7 3 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+    let body = format!("{head}m=audio 4000 RTP/SAVP 8\r\na=crypto:{line}\r\n");
+    let mut seed = Seed::from_number(data.len() as u64);
+    for encryption in [Encryption::Offered, Encryption::Required] {
+        let keys = OwnKeys::new(encryption, &mut seed);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let offer = Offer::build(&OfferSettings {
+            address,
+            port: 4000,
+            rtcp_port: None,
+            rtcp_mux: true,
+            encryption,
+            keys: &keys,
+            codecs: &Codec::ALL,
+            ptime: 20,
+            session_id: 1,
+            version: 1,
+            direction: Direction::SendReceive,
+            previous: None,
+        });
+        if let Ok(negotiated) = accept_answer(&offer, body.as_bytes()) {
+            let Some(agreed) = negotiated.protection else {
+                unreachable!("a secure profile has keys")
+            };
+            assert_ne!(agreed.own, agreed.peer);
+            assert!(agreed.peer_identifier <= 128);
+        }
+        let settings = AnswerSettings {
+            address,
+            port: 4000,
+            rtcp_port: None,
+            rtcp_mux: true,
+            encryption,
+            keys: &keys,
+            codecs: &Codec::ALL,
+            ptime: 20,
+            session_id: 1,
+            version: 1,
+            direction: Direction::SendReceive,
+        };
+        if let Ok((octets, negotiated)) = answer(body.as_bytes(), &settings) {
+            let text = String::from_utf8_lossy(&octets);
+            assert_eq!(text.matches("a=crypto:").count(), 1);
+            let agreed = negotiated.protection;
+            assert!(agreed.is_some_and(|agreed| text.contains(&agreed.own.reveal_base64())));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What offer and answer agree on.
 
+use crate::crypto::Agreed;
 use crate::model::{Address, Direction, Media, Session};
 use crate::{OpusParameters, SdpError};
 use base::Codec;
@@ -27,6 +28,11 @@ pub struct Negotiated {
     pub ptime: u32,
     /// What the peer's Opus decoder asks for, where Opus is in common.
     pub opus: Option<OpusParameters>,
+    /// The keys of both directions; `None` for sound in the clear.
+    pub protection: Option<Agreed>,
+    /// The peer may send comfort noise of payload type 13 (RFC 3389), and has been told that it is
+    /// understood.
+    pub comfort_noise: bool,
     /// Session id and version of the peer's `o=`: the same pair again means the same description.
     pub remote_origin: (String, u64),
     /// Which `m=` line the audio is.
@@ -102,6 +108,8 @@ impl Negotiated {
             direction: own.and(peer.mirrored()),
             ptime: ptime(media, codec),
             opus: common.opus,
+            protection: None,
+            comfort_noise: false,
             remote_origin: (remote.id.clone(), remote.version),
             audio_index,
             layout: Vec::new(),

@@ -1,6 +1,7 @@
 //! Our offer, and what its answer means (RFC 3264 sections 5, 7 and 8).
 
 use crate::SdpError;
+use crate::crypto::{self, Encryption, OwnKeys};
 use crate::model::{Direction, Kind, Session};
 use crate::negotiated::{Common, Negotiated};
 use crate::write::Description;
@@ -31,6 +32,10 @@ pub struct OfferSettings<'a> {
     pub rtcp_port: Option<u16>,
     /// Offer RTCP on the port of RTP too.
     pub rtcp_mux: bool,
+    /// Whether sound is encrypted.
+    pub encryption: Encryption,
+    /// Our keys of this dialog.
+    pub keys: &'a OwnKeys,
     /// Codecs in the order of preference.
     pub codecs: &'a [Codec],
     /// The packet time in ms that we want to receive.
@@ -47,7 +52,7 @@ pub struct OfferSettings<'a> {
 }
 
 /// An offer on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Offer {
     octets: Vec<u8>,
     address: IpAddr,
@@ -58,10 +63,22 @@ pub struct Offer {
     session_id: u64,
     version: u64,
     direction: Direction,
+    encryption: Encryption,
+    keys: OwnKeys,
+    /// Our keys as lines.
+    crypto: Vec<String>,
+    protocol: &'static str,
     codecs: Vec<(Codec, u8)>,
     telephone_events: Vec<(u32, u8)>,
     audio_index: usize,
     layout: Vec<[String; 3]>,
+}
+
+impl std::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Its text has our keys.
+        write!(f, "Offer({})", self.version)
+    }
 }
 
 impl Offer {
@@ -86,7 +103,16 @@ impl Offer {
             .previous
             .map(|previous| (previous.audio_index, previous.layout.clone()))
             .unwrap_or_default();
+        let before = settings.previous.and_then(|previous| previous.protection.as_ref());
+        let (encryption, crypto) = match settings.encryption {
+            Encryption::Off => (Encryption::Off, Vec::new()),
+            encryption => (encryption, settings.keys.lines(before)),
+        };
         let mut offer = Offer {
+            encryption,
+            keys: settings.keys.clone(),
+            crypto,
+            protocol: protocol(settings),
             octets: Vec::new(),
             address: settings.address,
             port: settings.port,
@@ -145,9 +171,12 @@ impl Offer {
             version: self.version,
             direction: self.direction,
             ptime: self.ptime,
-            protocol: "RTP/AVP",
+            protocol: self.protocol,
             mid: None,
             codecs: &self.codecs,
+            // It is taken, but not asked for: sound that goes on is better.
+            comfort_noise: false,
+            crypto: &self.crypto,
             telephone_events: &self.telephone_events,
             audio_index: self.audio_index,
             layout: &self.layout,
@@ -176,9 +205,7 @@ pub fn accept_answer(offer: &Offer, answer: &[u8]) -> Result<Negotiated, SdpErro
     if media.port == 0 {
         return Err(SdpError::Rejected);
     }
-    if !media.protocol.is_plain_rtp() {
-        return Err(SdpError::Transport);
-    }
+    let protection = crypto::accept(media, offer.encryption, &offer.keys, &offer.crypto)?;
     let own_codec =
         |codec, _| offer.codecs.iter().find(|entry| entry.0 == codec).map(|entry| entry.1);
     let own_event =
@@ -186,7 +213,21 @@ pub fn accept_answer(offer: &Offer, answer: &[u8]) -> Result<Negotiated, SdpErro
     let common = Common::of(media, own_codec, own_event)?;
     let (index, mux) = (offer.audio_index, offer.rtcp_mux);
     let negotiated = Negotiated::new(&remote, index, media, common, offer.direction, mux)?;
-    Ok(Negotiated { layout: offer.layout.clone(), ..negotiated })
+    Ok(Negotiated { layout: offer.layout.clone(), protection, ..negotiated })
+}
+
+/// The profile of an offer: `RTP/AVP` unless nothing but encryption will do, or the peer has named
+/// the secure one itself.
+fn protocol(settings: &OfferSettings<'_>) -> &'static str {
+    let named = settings.previous.is_some_and(|previous| {
+        let line = previous.layout.get(previous.audio_index);
+        line.is_some_and(|[_, protocol, _]| protocol.contains("SAVP"))
+    });
+    match settings.encryption {
+        Encryption::Required => "RTP/SAVP",
+        Encryption::Offered if named => "RTP/SAVP",
+        Encryption::Offered | Encryption::Off => "RTP/AVP",
+    }
 }
 
 /// Hands out payload types without changing the meaning of any that was used before.

@@ -1,6 +1,7 @@
 //! Writes our own descriptions.
 
 use crate::OPUS_FMTP;
+use crate::formats::COMFORT_NOISE;
 use crate::model::Direction;
 use base::Codec;
 use std::fmt::Write;
@@ -20,7 +21,11 @@ pub(crate) struct Description<'a> {
     pub(crate) mid: Option<&'a str>,
     /// Codec and clock rate with the payload types that we want to receive.
     pub(crate) codecs: &'a [(Codec, u8)],
+    /// Comfort noise is understood, besides.
+    pub(crate) comfort_noise: bool,
     pub(crate) telephone_events: &'a [(u32, u8)],
+    /// The values of `a=crypto`.
+    pub(crate) crypto: &'a [String],
     /// Which `m=` line the audio is; the others are refused.
     pub(crate) audio_index: usize,
     pub(crate) layout: &'a [[String; 3]],
@@ -43,6 +48,7 @@ impl Description<'_> {
             .codecs
             .iter()
             .map(|entry| entry.1)
+            .chain(self.comfort_noise.then_some(COMFORT_NOISE))
             .chain(self.telephone_events.iter().map(|entry| entry.1))
             .map(|number| number.to_string())
             .collect();
@@ -84,9 +90,15 @@ impl Description<'_> {
                 write!(out, "a=fmtp:{number} {OPUS_FMTP}\r\n")?;
             }
         }
+        if self.comfort_noise {
+            write!(out, "a=rtpmap:{COMFORT_NOISE} CN/8000\r\n")?;
+        }
         for (rate, number) in self.telephone_events {
             write!(out, "a=rtpmap:{number} telephone-event/{rate}\r\n")?;
             write!(out, "a=fmtp:{number} 0-15\r\n")?;
+        }
+        for line in self.crypto {
+            write!(out, "a=crypto:{line}\r\n")?;
         }
         write!(out, "a=ptime:{}\r\n", self.ptime)?;
         if self.rtcp_mux {

@@ -60,6 +60,8 @@ pub enum EndCause {
     AuthenticationFailed,
     /// The two sides have no codec in common.
     NoCommonCodec,
+    /// The phone's side does not encrypt the sound, which the shop requires.
+    NotEncrypted,
     /// The provider did not answer at all.
     ProviderSilent,
     /// The provider failed or is overloaded.
@@ -84,7 +86,7 @@ pub enum EndCause {
 
 impl EndCause {
     /// Every cause, for tables that must be total.
-    pub const ALL: [EndCause; 21] = [
+    pub const ALL: [EndCause; 22] = [
         EndCause::VisitorHungUp,
         EndCause::ShopHungUp,
         EndCause::Cancelled,
@@ -96,6 +98,7 @@ impl EndCause {
         EndCause::Forbidden,
         EndCause::AuthenticationFailed,
         EndCause::NoCommonCodec,
+        EndCause::NotEncrypted,
         EndCause::ProviderSilent,
         EndCause::ProviderFailed,
         EndCause::NoMicrophone,
@@ -122,6 +125,7 @@ impl EndCause {
             EndCause::Forbidden | EndCause::AuthenticationFailed => {
                 "The shop's phone line is not set up correctly"
             }
+            EndCause::NotEncrypted => "The shop's phone line is not safe from listeners",
             EndCause::NoCommonCodec => "The phone and this browser share no sound format",
             EndCause::ProviderSilent | EndCause::ProviderFailed => {
                 "The shop's phone line does not respond"

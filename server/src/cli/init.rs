@@ -212,6 +212,7 @@ password = {password}               # or "env:NAME", or password_file = "..." in
 # outbound_proxy = "sip:proxy.provider.example;lr"
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
+# srtp = "off"                      # encrypted sound: "offered" where the provider can, or "required"
 # codecs = ["opus", "g722", "pcma", "pcmu", "speex16", "speex8"]
 # domain = "provider.example"       # behind the @ of your SIP address, if other than registrar
 # identity = "off"                  # "pai" or "ppi": a header field that says who calls

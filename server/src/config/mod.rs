@@ -98,6 +98,8 @@ pub struct Account {
     pub register: bool,
     /// The asked-for life of a registration.
     pub expires: Duration,
+    /// Whether sound towards the provider is encrypted.
+    pub srtp: sdp::Encryption,
     /// The codecs to offer, best first.
     pub codecs: Vec<Codec>,
     /// The host part of our SIP address, where it is not the registrar's host.
@@ -264,6 +266,7 @@ pub fn demo() -> Config {
         outbound_proxy: None,
         register: false,
         expires: meant::EXPIRES,
+        srtp: sdp::Encryption::Off,
         codecs: Codec::ALL.to_vec(),
         transport: None,
         ca_file: None,

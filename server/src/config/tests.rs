@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use sdp::Encryption;
 
 const SMALLEST: &str = r#"domain = "call.shop.example"
 
@@ -51,6 +52,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(account.registrar.to_string(), "sip.provider.example");
     assert_eq!(account.password, Secret::new("hunter2"));
     assert!(account.register);
+    assert_eq!(account.srtp, Encryption::Off);
     assert_eq!(account.expires, Duration::from_secs(300));
     assert_eq!(account.codecs, Codec::ALL);
     let button = &config.buttons["sales"];
@@ -115,6 +117,12 @@ registrar = "[::1]:5070"
 username = "shop"
 password_file = "secret"
 register = false
+srtp = "offered"
+[accounts.third]
+registrar = "[::1]:5071"
+username = "shop"
+register = false
+srtp = "required"
 [buttons.sales]
 account = "main"
 destination = "sip:sales@127.0.0.1:5070"
@@ -139,6 +147,8 @@ password_hash = "$argon2id$v=19$x"
     assert_eq!(main.password.reveal(), "from-environment");
     assert_eq!(main.outbound_proxy.as_ref().unwrap().target.to_string(), "127.0.0.1:5080");
     assert_eq!(main.codecs, Codec::ALL);
+    let srtp = ["main", "other", "third"].map(|name| config.accounts[name].srtp);
+    assert_eq!(srtp, [Encryption::Off, Encryption::Offered, Encryption::Required]);
     assert_eq!(config.accounts["other"].password.reveal(), "from-file");
     assert_eq!(config.buttons["sales"].origins, ["https://www.shop.example"]);
     assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/calls.db")));
@@ -169,7 +179,7 @@ public_ip = "here"
 registar = "sip.provider.example"
 username = "me@provider.example"
 transport = "sctp"
-srtp = "required"
+srtp = "sometimes"
 expires = 5
 register = "yes"
 codecs = ["opus", "g729"]

@@ -97,7 +97,7 @@ pub(super) const PASSWORD: &str = "a text, or \"env:NAME\" for an environment va
 pub(super) const PASSWORD_FILE: &str = "the path of a file that holds the password";
 pub(super) const PROXY: &str = "a SIP address with ;lr, \"sip:proxy.provider.example:5060;lr\"";
 pub(super) const EXPIRES: &str = "seconds from 10 to 86400, without quotes";
-pub(super) const SRTP: &str = "\"off\" (\"offered\" and \"required\" are not in this version)";
+pub(super) const SRTP: &str = "\"off\", \"offered\" or \"required\"";
 pub(super) const CODECS: &str =
     "a list of \"opus\", \"g722\", \"pcma\", \"pcmu\", \"speex16\", \"speex8\", best first";
 pub(super) const SIP_DOMAIN: &str = "the part of your SIP address behind the @, where it is not the registrar: \"provider.example\"";

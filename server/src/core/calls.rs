@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 use webrtc::PeerId;
 
-use super::failover::Others;
+use super::failover::{Again, Others};
 use super::rows::Facts;
 
 /// The visitor's media of one call.
@@ -97,6 +97,8 @@ pub struct ActiveCall {
     pub transfers: u8,
     /// Other ways out, as long as nothing rings.
     pub others: Option<Box<Others>>,
+    /// INVITEs sent after the first one.
+    invites: u64,
     /// What we say of our media.
     pub description: Description,
     /// Our offer, which the provider's answers refer to.
@@ -109,6 +111,8 @@ pub struct ActiveCall {
     pub bridge: Bridge,
     /// Our answer to the provider's offer, for when the visitor takes a call that came in.
     pub answer: Option<Vec<u8>>,
+    /// How to ask once more, where the provider may refuse our offer for its encryption.
+    pub again: Option<Box<Again>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
     /// Telephone events from the browser.
@@ -137,6 +141,16 @@ pub struct Successor {
 impl std::fmt::Debug for ActiveCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ActiveCall({:?}, {:?})", self.id, self.call.state())
+    }
+}
+
+impl ActiveCall {
+    /// The number of the next INVITE of this call, which takes the place of the last one: that
+    /// number is not free before its transaction is over.
+    pub(super) fn next_invite(&mut self, id: CallId) -> InviteId {
+        self.invites += 1;
+        self.invite = super::failover::invite_after(id, self.invites);
+        self.invite
     }
 }
 
@@ -237,12 +251,14 @@ impl Calls {
             successor: None,
             transfers: 0,
             others: None,
+            invites: 0,
             description: new.description,
             offer: new.offer,
             stream: new.stream,
             pair: new.pair,
             bridge: new.bridge,
             answer: None,
+            again: None,
             negotiated: None,
             digits: PageDigits::default(),
             report: QualityReport::default(),

@@ -35,13 +35,31 @@ pub(super) struct Way {
 pub struct Others {
     ways: VecDeque<Way>,
     headers: Vec<(String, String)>,
-    tried: u64,
+}
+
+/// How to ask once more without encryption, where it was offered and may be what is refused.
+#[derive(Debug)]
+pub struct Again {
+    pub(super) way: Way,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Again {
+    /// The same way once more; none where encryption is not merely offered.
+    pub(super) fn new(
+        srtp: sdp::Encryption,
+        way: &Way,
+        headers: &[(String, String)],
+    ) -> Option<Box<Again>> {
+        (srtp == sdp::Encryption::Offered)
+            .then(|| Box::new(Again { way: way.clone(), headers: headers.to_vec() }))
+    }
 }
 
 impl Others {
     /// Ways that are left, for an INVITE with these header fields; none where there are none.
     pub(super) fn new(ways: VecDeque<Way>, headers: Vec<(String, String)>) -> Option<Box<Others>> {
-        (!ways.is_empty()).then(|| Box::new(Others { ways, headers, tried: 0 }))
+        (!ways.is_empty()).then(|| Box::new(Others { ways, headers }))
     }
 }
 
@@ -51,6 +69,11 @@ pub(super) fn call_of(invite: InviteId) -> CallId {
         true => CallId(invite.0 & ((1 << CALL_BITS) - 1)),
         false => CallId(invite.0),
     }
+}
+
+/// The number of a call's invite, after as many others.
+pub(super) fn invite_after(id: CallId, others: u64) -> InviteId {
+    InviteId(id.0 | others << CALL_BITS)
 }
 
 /// Whether another account may do better: this one's provider is silent or not there, is out of
@@ -106,23 +129,22 @@ impl<W: Wire> Core<W> {
         if let Some(entry) = self.accounts.entry_mut(failed) {
             entry.failed_at = Some(now);
         }
-        let Some((codecs, seen)) = self.account_media(way.account) else { return false };
+        let Some((codecs, srtp, seen)) = self.account_media(way.account) else { return false };
         let Some(active) = self.calls.entry(id) else { return false };
         let (visitor, local) = (active.visitor, active.pair.address);
         let codecs = match visitor {
             VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
             _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
         };
-        let description = self.describe(local, &codecs, seen);
+        let description = self.describe(local, &codecs, srtp, seen);
         let Some(active) = self.calls.entry(id) else { return false };
         let Some(others) = active.others.as_mut() else { return false };
-        others.tried += 1;
-        let invite = InviteId(id.0 | others.tried << CALL_BITS);
         let (headers, hurried) = (others.headers.clone(), !others.ways.is_empty());
         active.offer = description.offer();
         active.description = description;
         active.account = way.account;
-        active.invite = invite;
+        active.again = Again::new(srtp, &way, &headers);
+        let invite = active.next_invite(id);
         let offer = active.offer.octets().to_vec();
         tracing::info!(
             call = id.0,

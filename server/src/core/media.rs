@@ -35,7 +35,7 @@ impl<W: Wire> Core<W> {
             return;
         };
         let Some(active) = self.calls.entry(id) else { return };
-        match active.stream.handle_datagram(now, datagram) {
+        match active.stream.handle_datagram(now, datagram, &mut self.scratch) {
             Some(Received::Frame(frame)) => {
                 let visitor = active.visitor;
                 let mut passed = active.bridge.handle_frame(now, Side::Trunk, frame);
@@ -54,6 +54,10 @@ impl<W: Wire> Core<W> {
                 let (link, call) = (active.link, active.page_call);
                 self.traces.digits(now, id, Whose::Provider, 1);
                 self.tell(link, ServerMessage::Digit { call, digit: digit.digit });
+            }
+            Some(Received::Noise(level)) => {
+                active.bridge.handle_pause(now, Side::Trunk, level);
+                self.calls.rearm(id);
             }
             // SIP decides whether the call is over, not the source of the sound.
             Some(Received::Bye) | None => {
@@ -116,11 +120,14 @@ impl<W: Wire> Core<W> {
         let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
         while let Some((Side::Trunk, frame)) = passed {
             bump(&self.metrics.frames_relayed_total);
-            if let Some(outgoing) = active.stream.send_frame(now, &frame, &mut self.scratch) {
+            let stream = &mut active.stream;
+            let mut made = stream.send_frame(now, &frame, &mut self.scratch);
+            while let Some(outgoing) = made {
                 let packet = &self.scratch[..outgoing.length];
                 let (port, local) = (active.pair.rtp, active.pair.address);
                 let sent = self.wire.send(port, local, outgoing.to, packet);
                 count(&self.metrics, sent);
+                made = stream.send_more(now, &mut self.scratch);
             }
             passed = active.bridge.poll_relayed(Side::Visitor);
         }
@@ -199,20 +206,20 @@ impl<W: Wire> Core<W> {
                     send_to_visitor(browsers, flash, now, active.visitor, &frame);
                 }
                 Side::Trunk => {
-                    let out = active.stream.send_frame(now, &frame, &mut self.scratch);
-                    if let Some(outgoing) = out {
+                    let stream = &mut active.stream;
+                    let mut made = stream.send_frame(now, &frame, &mut self.scratch);
+                    while let Some(outgoing) = made {
                         let (port, local) = (active.pair.rtp, active.pair.address);
                         let packet = &self.scratch[..outgoing.length];
                         let sent = self.wire.send(port, local, outgoing.to, packet);
                         count(&self.metrics, sent);
+                        made = stream.send_more(now, &mut self.scratch);
                     }
                 }
             }
         }
         while let Some(transmit) = active.stream.poll_transmit(now) {
-            let rtp = transmit.local.port() == active.pair.address.port();
-            let port = if rtp { active.pair.rtp } else { active.pair.rtcp };
-            let local = std::net::SocketAddr::new(active.pair.address.ip(), transmit.local.port());
+            let (port, local) = active.pair.of(transmit.local);
             let sent = self.wire.send(port, local, transmit.remote, &transmit.payload);
             count(&self.metrics, sent);
         }

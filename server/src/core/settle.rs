@@ -174,8 +174,7 @@ impl<W: Wire> Core<W> {
         }
         active.stream.close();
         while let Some(transmit) = active.stream.poll_transmit(now) {
-            let (port, local) = (active.pair.rtcp, active.pair.address);
-            let local = std::net::SocketAddr::new(local.ip(), local.port() + 1);
+            let (port, local) = active.pair.of(transmit.local);
             self.wire.send(port, local, transmit.remote, &transmit.payload);
         }
         self.policy.leave(&active.button, active.link);
@@ -217,7 +216,8 @@ impl<W: Wire> Core<W> {
                         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
                         let why = error.to_string();
                         self.traces.note(now, id, trace::What::DescriptionRefused { why });
-                        self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
+                        let cause = legs::trunk::useless(error);
+                        self.call_event(now, id, LegEvent::Stop(cause));
                     }
                 }
             }
@@ -228,11 +228,19 @@ impl<W: Wire> Core<W> {
             sip::Event::Ended { invite, .. } if self.outlives(invite) => {}
             sip::Event::Ended { invite, cause } => {
                 let id = self.calls.of_invite(invite);
-                if !self.go_elsewhere(now, id, &cause) {
-                    let code = cause.status.unwrap_or(0);
-                    let cause = legs::trunk::end_cause(&cause);
-                    self.call_event(now, id, LegEvent::TrunkEnded { cause, code });
+                if self.ask_in_the_clear(now, id, &cause) || self.go_elsewhere(now, id, &cause) {
+                    return;
                 }
+                let code = cause.status.unwrap_or(0);
+                let required = self.calls.entry(id).is_some_and(|active| {
+                    active.description.encryption == sdp::Encryption::Required
+                });
+                let cause = if required && legs::trunk::may_refuse_encryption(cause.status) {
+                    EndCause::NotEncrypted
+                } else {
+                    legs::trunk::end_cause(&cause)
+                };
+                self.call_event(now, id, LegEvent::TrunkEnded { cause, code });
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
                 let id = self.calls.of_invite(invite);

@@ -41,10 +41,11 @@ impl<W: Wire> Core<W> {
     pub(super) fn open_media(
         &mut self,
         codecs: &[Codec],
+        srtp: sdp::Encryption,
         seen: Option<SocketAddr>,
     ) -> io::Result<TrunkMedia> {
         let pair = self.pool.open(&mut self.wire)?;
-        let description = self.describe(pair.address, codecs, seen);
+        let description = self.describe(pair.address, codecs, srtp, seen);
         let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let stream = StreamEnd::new(
             rtp::StreamSettings {
@@ -64,24 +65,25 @@ impl<W: Wire> Core<W> {
         &mut self,
         local: SocketAddr,
         codecs: &[Codec],
+        srtp: sdp::Encryption,
         seen: Option<SocketAddr>,
     ) -> Description {
         let public = self.config.listen.public_ip;
         let media = legs::trunk::media_address(local, self.sip_address, seen, public);
-        Description::new(media, codecs, &mut self.seed)
+        Description::new(media, codecs, srtp, &mut self.seed)
     }
 
-    /// Where the registrar of an account sees us, and the account's codecs.
+    /// An account's codecs, whether it encrypts, and where its registrar sees us.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
-    ) -> Option<(Vec<Codec>, Option<SocketAddr>)> {
+    ) -> Option<(Vec<Codec>, sdp::Encryption, Option<SocketAddr>)> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
             _ => None,
         };
-        Some((entry.settings.codecs.clone(), seen))
+        Some((entry.settings.codecs.clone(), entry.settings.srtp, seen))
     }
 
     /// Somebody calls an account: it rings at the page that registered it, or is refused.
@@ -115,7 +117,7 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let VisitorLeg::Flash { call: page_call, .. } = leg else { return Err(480) };
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
-        let (codecs, seen) = self.account_media(account).ok_or(480u16)?;
+        let (codecs, srtp, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
             per_button: CALLS_IN_ALL,
             per_link: limits::CALLS_PER_LINK as u32,
@@ -125,7 +127,8 @@ impl<W: Wire> Core<W> {
             call::Refusal::Draining => 503u16,
             _ => 486,
         })?;
-        let described = self.open_media(&codecs, seen).map_err(|_| 503).and_then(|mut media| {
+        let opened = self.open_media(&codecs, srtp, seen).map_err(|_| 503);
+        let described = opened.and_then(|mut media| {
             let Some(offer) = caller.offer else {
                 // We make the offer when the visitor answers, and the ACK brings the answer.
                 let ours = media.description.offer().octets().to_vec();
@@ -142,7 +145,7 @@ impl<W: Wire> Core<W> {
         let (media, answer, negotiated) = described.inspect_err(|_| self.policy.leave("", link))?;
         let TrunkMedia { pair, description, mut stream, bridge } = media;
         if let Some(negotiated) = &negotiated {
-            stream.set_remote(legs::trunk::remote(negotiated), legs::trunk::payloads(negotiated));
+            legs::trunk::apply(&mut stream, negotiated);
         }
         let id = CallId(caller.invite.0);
         let new = NewCall {
@@ -188,8 +191,9 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), sdp::SdpError> {
         let Some(active) = self.calls.entry(id) else { return Ok(()) };
         let negotiated = sdp::accept_answer(&active.offer, body)?;
-        let remote = legs::trunk::remote(&negotiated);
-        active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+        if !legs::trunk::apply(&mut active.stream, &negotiated) {
+            return Err(sdp::SdpError::Transport);
+        }
         self.connect_bridge(now, id, negotiated);
         Ok(())
     }
@@ -198,8 +202,34 @@ impl<W: Wire> Core<W> {
     pub(super) fn confirmed(&mut self, now: Instant, id: CallId, answer: &[u8]) {
         if let Err(error) = self.trunk_described(now, id, answer) {
             tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-            self.call_event(now, id, LegEvent::Stop(signalling::EndCause::NoCommonCodec));
+            self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
         }
+    }
+
+    /// Asks once more, without encryption, where a refusal may have been for its offer.
+    pub(super) fn ask_in_the_clear(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        cause: &sip::Cause,
+    ) -> bool {
+        let Some(active) = self.calls.entry(id) else { return false };
+        let offered = active.description.encryption == sdp::Encryption::Offered;
+        let over = active.call.state() == CallState::Ended;
+        if over || !offered || !legs::trunk::may_refuse_encryption(cause.status) {
+            return false;
+        }
+        let Some(again) = active.again.take() else { return false };
+        active.description.encryption = sdp::Encryption::Off;
+        active.offer = active.description.reoffer(sdp::Direction::SendReceive, None);
+        let invite = active.next_invite(id);
+        let hurried = active.others.is_some();
+        let offer = active.offer.octets().to_vec();
+        tracing::info!(call = id.0, "encryption is refused: the call goes on without it");
+        self.invite(now, invite, again.way, again.headers, offer, hurried);
+        self.name_trace_by(id, invite);
+        self.touched.insert(id);
+        true
     }
 
     /// The provider makes a new offer inside the call.
@@ -218,8 +248,7 @@ impl<W: Wire> Core<W> {
             }
             Some(offer) => match active.description.answer(&offer) {
                 Ok((body, negotiated)) => {
-                    let remote = legs::trunk::remote(&negotiated);
-                    active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+                    legs::trunk::apply(&mut active.stream, &negotiated);
                     let trunk = bridge::PortSettings {
                         send: negotiated.codec,
                         accepts: legs::trunk::accepted(&negotiated).into(),
@@ -290,8 +319,7 @@ impl<W: Wire> Core<W> {
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
-            let remote = legs::trunk::remote(&negotiated);
-            active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
+            legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
         }
     }

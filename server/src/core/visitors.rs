@@ -2,7 +2,7 @@
 
 use super::calls::{NewCall, Party, VisitorLeg};
 use super::door::Visitor;
-use super::failover::{Others, Way};
+use super::failover::{Again, Others, Way};
 use super::rows::Facts;
 use super::{Core, Link, quality};
 use crate::config;
@@ -175,6 +175,7 @@ impl<W: Wire> Core<W> {
             outbound_proxy: None,
             register: true,
             expires: Duration::from_secs(300),
+            srtp: sdp::Encryption::Off,
             codecs: Codec::ALL.to_vec(),
             transport: None,
             ca_file: None,
@@ -287,7 +288,7 @@ impl<W: Wire> Core<W> {
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, seen) = self.account_media(plan.way.account).ok_or_else(gone)?;
+        let (codecs, srtp, seen) = self.account_media(plan.way.account).ok_or_else(gone)?;
         let learnt = self.accounts.entry(plan.way.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
@@ -307,7 +308,7 @@ impl<W: Wire> Core<W> {
             VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
             _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
         };
-        let media = self.open_media(&codecs, seen).map_err(|error| {
+        let media = self.open_media(&codecs, srtp, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
             internal("No free port for the call")
@@ -338,6 +339,7 @@ impl<W: Wire> Core<W> {
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
         let headers = page_headers(&wish.headers);
+        let again = Again::new(srtp, &plan.way, &headers);
         let others = Others::new(plan.others, headers.clone());
         let hurried = others.is_some();
         self.invite(now, sip::InviteId(id.0), plan.way, headers, body, hurried);
@@ -347,6 +349,7 @@ impl<W: Wire> Core<W> {
         if let Some(active) = self.calls.entry(id) {
             active.visitor = visitor;
             active.others = others;
+            active.again = again;
         }
         tracing::info!(call = id.0, button = %plan.button, "call started");
 

@@ -36,7 +36,8 @@ impl Talk {
         codecs: &[Codec],
         seed: &mut Seed,
     ) -> Result<Talk, sdp::SdpError> {
-        let mut description = legs::trunk::Description::new(pair.address, codecs, seed);
+        let mut description =
+            legs::trunk::Description::new(pair.address, codecs, sdp::Encryption::Off, seed);
         let (answer, negotiated) = description.answer(offer)?;
         let settings = rtp::StreamSettings {
             local_rtp: pair.address,
@@ -101,7 +102,7 @@ impl Talk {
         sockets: &Sockets,
         scratch: &mut [u8],
     ) {
-        match self.stream.handle_datagram(now, datagram) {
+        match self.stream.handle_datagram(now, datagram, &mut []) {
             Some(Received::Frame(frame)) if self.speak_at.is_none() && self.answer_at.is_none() => {
                 if let Some(outgoing) = self.stream.send_frame(now, &frame, scratch) {
                     let packet = &scratch[..outgoing.length];

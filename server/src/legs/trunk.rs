@@ -2,6 +2,7 @@
 
 use base::Codec;
 use call::LegEvent;
+use sdp::{Encryption, OwnKeys};
 use signalling::EndCause;
 use sip::{Cause, CauseKind, Originator};
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ pub fn end_cause(cause: &Cause) -> EndCause {
 /// How the SIP side is told why a call ends.
 pub fn hangup_kind(cause: EndCause) -> CauseKind {
     match cause {
-        EndCause::NoCommonCodec => CauseKind::NotAcceptable,
+        EndCause::NoCommonCodec | EndCause::NotEncrypted => CauseKind::NotAcceptable,
         EndCause::Cancelled | EndCause::NoMicrophone | EndCause::VisitorLost => {
             CauseKind::Cancelled
         }
@@ -68,6 +69,34 @@ pub fn payloads(negotiated: &sdp::Negotiated) -> rtp::PayloadMap {
     }
 }
 
+/// What `sdp` negotiated, given to the stream end. False where there is no way to encrypt with it: no
+/// sound passes then.
+pub fn apply(stream: &mut rtp::StreamEnd, negotiated: &sdp::Negotiated) -> bool {
+    stream.set_remote(remote(negotiated), payloads(negotiated));
+    stream.set_packet_time(negotiated.ptime);
+    let agreed = negotiated.protection.clone();
+    stream.set_protection(agreed.map(|agreed| rtp::Protection {
+        suite: agreed.suite,
+        own: agreed.own,
+        peer: agreed.peer,
+        peer_identifier: agreed.peer_identifier,
+    }))
+}
+
+/// Whether a refusal may be for the encryption that was offered (RFC 3261 sections 21.4.13, 21.4.26
+/// and 21.6.4): the same without it may be taken.
+pub fn may_refuse_encryption(status: Option<u16>) -> bool {
+    matches!(status, Some(415 | 488 | 606))
+}
+
+/// A description that cannot be used, as the end of its call.
+pub fn useless(error: sdp::SdpError) -> EndCause {
+    match error {
+        sdp::SdpError::NotEncrypted => EndCause::NotEncrypted,
+        _ => EndCause::NoCommonCodec,
+    }
+}
+
 /// The codecs that a stream end takes from the far side.
 pub fn accepted(negotiated: &sdp::Negotiated) -> Vec<Codec> {
     negotiated.codecs.iter().map(|(codec, _, _)| *codec).collect()
@@ -80,6 +109,10 @@ pub struct Description {
     pub address: SocketAddr,
     /// The codecs, best first.
     pub codecs: Vec<Codec>,
+    /// Whether sound is encrypted.
+    pub encryption: Encryption,
+    /// Our keys of the dialog.
+    pub keys: OwnKeys,
     /// The number for `o=`, the same for the whole dialog.
     pub session_id: u64,
     /// The version for `o=` of what was said last.
@@ -91,10 +124,17 @@ const PTIME: u32 = 20;
 
 impl Description {
     /// The first of a dialog.
-    pub fn new(address: SocketAddr, codecs: &[Codec], seed: &mut base::Seed) -> Self {
+    pub fn new(
+        address: SocketAddr,
+        codecs: &[Codec],
+        encryption: Encryption,
+        seed: &mut base::Seed,
+    ) -> Self {
         // A number that every reader holds, whatever integer type it uses.
         let session_id = u64::from(seed.u32() >> 1);
-        Description { address, codecs: codecs.to_vec(), session_id, version: session_id }
+        let keys = OwnKeys::new(encryption, seed);
+        let (codecs, version) = (codecs.to_vec(), session_id);
+        Description { address, codecs, encryption, keys, session_id, version }
     }
 
     /// An offer of audio.
@@ -121,7 +161,9 @@ impl Description {
             address: self.address.ip(),
             port: self.address.port(),
             rtcp_port: None,
-            rtcp_mux: false,
+            rtcp_mux: true,
+            encryption: self.encryption,
+            keys: &self.keys,
             codecs: &self.codecs,
             ptime: PTIME,
             session_id: self.session_id,
@@ -139,7 +181,9 @@ impl Description {
                 address: self.address.ip(),
                 port: self.address.port(),
                 rtcp_port: None,
-                rtcp_mux: false,
+                rtcp_mux: true,
+                encryption: self.encryption,
+                keys: &self.keys,
                 codecs: &self.codecs,
                 ptime: PTIME,
                 session_id: self.session_id,

@@ -26,6 +26,15 @@ pub struct Pair {
     pub address: SocketAddr,
 }
 
+impl Pair {
+    /// The port that a packet from this local address leaves by, and the address as it is bound.
+    pub fn of(&self, local: SocketAddr) -> (PortId, SocketAddr) {
+        let rtp = local.port() == self.address.port();
+        let port = if rtp { self.rtp } else { self.rtcp };
+        (port, SocketAddr::new(self.address.ip(), local.port()))
+    }
+}
+
 #[derive(Debug)]
 struct Resting {
     pair: Pair,

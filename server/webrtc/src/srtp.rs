@@ -1,27 +1,19 @@
 //! SRTP and SRTCP of one connection (RFC 3711, RFC 7714), keyed by DTLS (RFC 5764).
 //!
-//! The ciphers are those of the WebRTC library; what is written here is what surrounds them: the
-//! derivation of session keys, packet indices, replay windows. Nothing is allocated per packet:
-//! results go into buffers of the caller.
+//! The ciphers are those of the WebRTC library; key derivation and replay lists are those of `rtp`;
+//! what is written here joins them. Nothing is allocated per packet: results go into buffers of the
+//! caller.
 
+pub(crate) use rtp::numbers::HEADER_LENGTH as RTP_HEADER;
+use rtp::numbers::{
+    SRTCP_ENCRYPTED as ENCRYPTED, SRTCP_HEADER as RTCP_HEADER, SRTCP_INDEX as RTCP_INDEX,
+};
+use rtp::srtp::{Sources, derive, header_length};
 use str0m::crypto::dtls::SrtpProfile;
 use str0m::crypto::{
     AeadAes128Gcm, AeadAes128GcmCipher, AeadAes256Gcm, AeadAes256GcmCipher, Aes128CmSha1_80,
     Aes128CmSha1_80Cipher, CryptoProvider,
 };
-
-/// The octets of a header without CSRC list and extension (RFC 3550 5.1).
-pub(crate) const RTP_HEADER: usize = 12;
-/// The octets of SRTCP that are never encrypted (RFC 3711 3.4).
-const RTCP_HEADER: usize = 8;
-/// The encryption flag and index at the end of SRTCP (RFC 3711 3.4).
-const RTCP_INDEX: usize = 4;
-const ENCRYPTED: u32 = 1 << 31;
-/// The most sources followed at one time. One that is forgotten could be replayed, so a further
-/// source is refused instead.
-const SOURCES_MAX: usize = 32;
-/// Packets behind the newest that may still come (RFC 3711 3.3.2: 64 at least).
-const WINDOW: u64 = 128;
 
 /// What stands in front of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +32,8 @@ pub(crate) struct Srtp {
     receiving: Context,
     /// The SRTCP index of the next compound that leaves.
     rtcp_next: u32,
-    sources: Vec<Source>,
-    rtcp_sources: Vec<Source>,
+    sources: Sources,
+    rtcp_sources: Sources,
 }
 
 impl Srtp {
@@ -66,8 +58,8 @@ impl Srtp {
             sending: Context::new(crypto, profile, server_key, server_salt, true)?,
             receiving: Context::new(crypto, profile, client_key, client_salt, false)?,
             rtcp_next: 0,
-            sources: Vec::new(),
-            rtcp_sources: Vec::new(),
+            sources: Sources::default(),
+            rtcp_sources: Sources::default(),
         })
     }
 
@@ -93,18 +85,9 @@ impl Srtp {
         let sequence = u16::from_be_bytes([*packet.get(2)?, *packet.get(3)?]);
         let (first, second) = (*packet.first()?, *packet.get(1)?);
         let (timestamp, ssrc) = (word(4)?, word(8)?);
-        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
-        let index = match known.and_then(|known| self.sources.get(known)) {
-            Some(source) => source.index_of(sequence)?,
-            None if self.sources.len() >= SOURCES_MAX => return None,
-            None => u64::from(sequence),
-        };
+        let index = self.sources.index_of(ssrc, sequence)?;
         self.receiving.rtp.open_rtp(ssrc, index, head, packet, out)?;
-        match known.and_then(|known| self.sources.get_mut(known)) {
-            Some(source) => source.seen(index),
-            // Only an authentic packet may take a place.
-            None => self.sources.push(Source::new(ssrc, index)),
-        }
+        self.sources.seen(ssrc, index);
         if first & 0x20 != 0 {
             let padding = usize::from(*out.last()?);
             out.truncate(out.len().checked_sub(padding).filter(|_| padding > 0)?);
@@ -128,69 +111,10 @@ impl Srtp {
         let ssrc = u32::from_be_bytes(packet.get(4..8)?.try_into().ok()?);
         let (index, compound) = self.receiving.rtcp.open_rtcp(ssrc, packet)?;
         let index = u64::from(index);
-        if let Some(source) = self.rtcp_sources.iter_mut().find(|source| source.ssrc == ssrc) {
-            return source.is_new(index).then(|| {
-                source.seen(index);
-                compound
-            });
-        }
-        (self.rtcp_sources.len() < SOURCES_MAX).then(|| {
-            self.rtcp_sources.push(Source::new(ssrc, index));
+        self.rtcp_sources.is_new(ssrc, index).then(|| {
+            self.rtcp_sources.seen(ssrc, index);
             compound
         })
-    }
-}
-
-/// The length of header, CSRC list and extension.
-fn header_length(packet: &[u8]) -> Option<usize> {
-    let first = *packet.first()?;
-    if first >> 6 != 2 {
-        return None;
-    }
-    let mut length = RTP_HEADER + usize::from(first & 0x0f) * 4;
-    if first & 0x10 != 0 {
-        let words = packet.get(length + 2..length + 4)?;
-        length += 4 + usize::from(u16::from_be_bytes([*words.first()?, *words.get(1)?])) * 4;
-    }
-    (length <= packet.len()).then_some(length)
-}
-
-/// The replay list of one source (RFC 3711 3.3.2).
-struct Source {
-    ssrc: u32,
-    newest: u64,
-    /// Bit n: the index n below the newest has come.
-    window: u128,
-}
-
-impl Source {
-    fn new(ssrc: u32, index: u64) -> Source {
-        Source { ssrc, newest: index, window: 1 }
-    }
-
-    /// The index of a sequence number, the nearest to the newest one; `None` for one that has come
-    /// before or is too old.
-    fn index_of(&self, sequence: u16) -> Option<u64> {
-        let step = i64::from(sequence.wrapping_sub(self.newest as u16) as i16);
-        let index = self.newest.checked_add_signed(step)?;
-        self.is_new(index).then_some(index)
-    }
-
-    fn is_new(&self, index: u64) -> bool {
-        match self.newest.checked_sub(index) {
-            None => true,
-            Some(behind) => behind < WINDOW && self.window & (1 << behind) == 0,
-        }
-    }
-
-    fn seen(&mut self, index: u64) {
-        if let Some(behind) = self.newest.checked_sub(index) {
-            self.window |= 1u128.checked_shl(behind as u32).unwrap_or(0);
-        } else {
-            let ahead = u32::try_from(index - self.newest).unwrap_or(u32::MAX);
-            self.window = self.window.checked_shl(ahead).unwrap_or(0) | 1;
-            self.newest = index;
-        }
     }
 }
 
@@ -213,32 +137,6 @@ impl Context {
             rtcp: Cipher::new(crypto, profile, key, salt, [3, 4, 5], sends)?,
         })
     }
-}
-
-/// A session key derived with AES in counter mode (RFC 3711 4.3.1). A salt of 96 bits is followed
-/// by zeros (RFC 7714 11).
-fn derive<const N: usize>(
-    crypto: &CryptoProvider,
-    key: &[u8],
-    salt: &[u8],
-    label: u8,
-) -> Option<[u8; N]> {
-    let mut block = [0; 16];
-    block.get_mut(..salt.len())?.copy_from_slice(salt);
-    block[7] ^= label;
-    let mut derived = [0; N];
-    for (counter, part) in derived.chunks_mut(16).enumerate() {
-        block[15] = u8::try_from(counter).ok()?;
-        // The library's round writes a block more than it is asked for.
-        let mut stream = [0; 32];
-        match key.len() {
-            16 => crypto.srtp_provider.srtp_aes_128_ecb_round(key, &block, &mut stream),
-            32 => crypto.srtp_provider.srtp_aes_256_ecb_round(key, &block, &mut stream),
-            _ => return None,
-        }
-        part.copy_from_slice(stream.get(..part.len())?);
-    }
-    Some(derived)
 }
 
 /// The cipher of one direction of RTP or RTCP with its session keys.
@@ -269,20 +167,20 @@ impl Cipher {
             SrtpProfile::AES128_CM_SHA1_80 => Cipher::Counter {
                 cipher: provider
                     .aes_128_cm_sha1_80()
-                    .create_cipher(derive(crypto, key, master_salt, encryption)?, sends),
-                authentication: derive(crypto, key, master_salt, authentication)?,
-                salt: derive(crypto, key, master_salt, salt)?,
+                    .create_cipher(*derive(key, master_salt, encryption)?, sends),
+                authentication: *derive(key, master_salt, authentication)?,
+                salt: *derive(key, master_salt, salt)?,
                 hmac: crypto.sha1_hmac_provider,
             },
             SrtpProfile::AEAD_AES_128_GCM => {
-                let key_derived = derive(crypto, key, master_salt, encryption)?;
+                let key_derived = *derive(key, master_salt, encryption)?;
                 let cipher = provider.aead_aes_128_gcm().create_cipher(key_derived, sends);
-                Cipher::Gcm128(cipher, derive(crypto, key, master_salt, salt)?)
+                Cipher::Gcm128(cipher, *derive(key, master_salt, salt)?)
             }
             SrtpProfile::AEAD_AES_256_GCM => {
-                let key_derived = derive(crypto, key, master_salt, encryption)?;
+                let key_derived = *derive(key, master_salt, encryption)?;
                 let cipher = provider.aead_aes_256_gcm().create_cipher(key_derived, sends);
-                Cipher::Gcm256(cipher, derive(crypto, key, master_salt, salt)?)
+                Cipher::Gcm256(cipher, *derive(key, master_salt, salt)?)
             }
             _ => return None,
         })

@@ -25,17 +25,19 @@ const OURS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates from outside and the only ones of ours that may use them.
-const OWNERS: [(&str, &[&str]); 25] = [
+const OWNERS: [(&str, &[&str]); 27] = [
     ("str0m", &["click2call-webrtc"]),
     ("rsip", &["click2call-sip"]),
     ("md-5", &["click2call-sip"]),
-    ("aes", &["click2call-rtmfp"]),
+    ("aes", &["click2call-rtmfp", "click2call-rtp"]),
     ("cbc", &["click2call-rtmfp"]),
-    ("hmac", &["click2call-rtmfp"]),
+    ("ctr", &["click2call-rtp"]),
+    ("hmac", &["click2call-rtmfp", "click2call-rtp"]),
+    ("sha1", &["click2call-rtp"]),
     ("crypto-bigint", &["click2call-rtmfp"]),
     ("num-bigint", &["click2call-rtmfp"]),
     ("subtle", &["click2call-rtmfp"]),
-    ("zeroize", &["click2call-rtmfp"]),
+    ("zeroize", &["click2call-rtmfp", "click2call-rtp"]),
     ("rusqlite", &["click2call-store"]),
     ("ropus", &["click2call-audio"]),
     ("sdp-types", &["click2call-sdp"]),

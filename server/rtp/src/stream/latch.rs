@@ -1,4 +1,6 @@
 //! Whose packets are heard, and where ours go (symmetric RTP, RFC 4961; latching, RFC 7362 4).
+//!
+//! Where packets are authenticated, only such ones get here: whoever sends them has the peer's key.
 
 use crate::numbers::{LATCH_PROBATION, LATCH_SILENCE, MAX_DROPOUT, MIN_SEQUENTIAL};
 use std::net::SocketAddr;
@@ -26,13 +28,13 @@ struct Source {
 
 /// ```text
 ///             described or same host: at once
-///             foreign: four packets in a row
+///             foreign: four packets in a row, authentic: at once
 ///   Waiting ---------------------------------> Latched --+ own packets
 ///      ^                                         |   ^---+
 ///      |  the description changes                |   ^
 ///      +-----------------------------------------+   |
-///                             better rank in probation, or
-///                             3 s of silence and proof (see `may_follow`)
+///                             better rank or authentic in probation,
+///                             or 3 s of silence and proof (see `may_follow`)
 /// ```
 #[derive(Debug)]
 pub(super) struct Latch {
@@ -40,6 +42,15 @@ pub(super) struct Latch {
     latched: Option<Source>,
     /// The one newcomer on probation, and its packets in a row.
     candidate: Option<(Source, u16)>,
+}
+
+/// What a packet shows of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proof {
+    pub(super) ssrc: u32,
+    pub(super) sequence: u16,
+    /// It was signed with the peer's key.
+    pub(super) authentic: bool,
 }
 
 /// What becomes of a packet.
@@ -77,13 +88,8 @@ impl Latch {
     }
 
     /// Judges the source of a packet that is valid otherwise.
-    pub(super) fn judge(
-        &mut self,
-        now: Instant,
-        address: SocketAddr,
-        ssrc: u32,
-        sequence: u16,
-    ) -> Verdict {
+    pub(super) fn judge(&mut self, now: Instant, address: SocketAddr, proof: Proof) -> Verdict {
+        let Proof { ssrc, sequence, authentic } = proof;
         let newcomer = Source { address, ssrc, sequence, heard_at: now };
         if let Some(latched) = self.latched.as_mut()
             && latched.address == address
@@ -108,8 +114,10 @@ impl Latch {
         };
         self.candidate = Some((newcomer, row));
         let proven = match self.latched {
-            None if self.rank(address) == Rank::Foreign => row >= LATCH_PROBATION,
+            None if self.rank(address) == Rank::Foreign => authentic || row >= LATCH_PROBATION,
             None => true,
+            // A peer whose NAT found it a new port. Two that send in turn are never in a row.
+            Some(_) if authentic && row >= LATCH_PROBATION => true,
             Some(latched) => self.may_follow(&latched, &newcomer, row),
         };
         if !proven {
@@ -185,8 +193,12 @@ mod tests {
 
     impl Wire {
         fn send(&mut self, at: u64, from: &str, ssrc: u32, sequence: u16) -> Verdict {
+            self.send_as(at, from, Proof { ssrc, sequence, authentic: false })
+        }
+
+        fn send_as(&mut self, at: u64, from: &str, proof: Proof) -> Verdict {
             let now = self.start + Duration::from_millis(at);
-            self.latch.judge(now, address(from), ssrc, sequence)
+            self.latch.judge(now, address(from), proof)
         }
 
         fn goes_to(&self) -> String {
@@ -276,6 +288,25 @@ mod tests {
             wire.send(110 + n * 20, "198.51.100.77:7777", 77, n as u16);
         }
         assert_eq!(wire.goes_to(), DESCRIBED);
+    }
+
+    #[test]
+    fn an_authentic_peer_is_latched_at_once_and_followed_to_a_new_port_without_a_silence() {
+        let mut wire = wire();
+        let proof = |sequence| Proof { ssrc: 1, sequence, authentic: true };
+        assert_eq!(wire.send_as(0, STRANGER, proof(0)), Verdict::Moved { continues: false });
+        let rebound = "198.51.100.66:7777";
+        for n in 1..4 {
+            assert_eq!(wire.send_as(u64::from(n) * 20, rebound, proof(n)), Verdict::Refused);
+        }
+        assert_eq!(wire.send_as(80, rebound, proof(4)), Verdict::Moved { continues: true });
+        // Packets that somebody on the way sends again from elsewhere, one by one, move nothing.
+        for n in 5..100 {
+            let (at, own) = (u64::from(n) * 20, n % 2 == 0);
+            let from = if own { rebound } else { STRANGER };
+            assert_eq!(wire.send_as(at, from, proof(n)) == Verdict::Own, own);
+        }
+        assert_eq!(wire.goes_to(), rebound);
     }
 
     #[test]

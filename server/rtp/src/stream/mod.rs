@@ -1,26 +1,32 @@
 //! One stream end towards a SIP peer: sound and digits in and out, RTCP beside them.
 //!
 //! The hot path, [`StreamEnd::handle_datagram`] and [`StreamEnd::send_frame`], allocates nothing:
-//! what comes in borrows from the datagram, what goes out is written to the caller's buffer. RTCP
-//! and telephone events, a few packets a second, come out of [`StreamEnd::poll_transmit`].
+//! what comes in borrows from the datagram, or from the caller's buffer where it had to be decrypted;
+//! what goes out is written to the caller's buffer. RTCP and telephone events, a few packets a second,
+//! come out of [`StreamEnd::poll_transmit`].
 
 mod latch;
+mod outgoing;
+mod pack;
 mod payloads;
+mod secure;
 mod types;
 
 pub use payloads::PayloadMap;
+pub use secure::Protection;
 pub use types::{Event, Outgoing, Received, Remote, StreamSettings, StreamStatistics};
 
 use crate::dtmf::{self, DigitsError};
-use crate::numbers::HEADER_LENGTH;
 use crate::packet::{Packet, is_rtcp};
 use crate::receiver::{Arrival, Content, Receiver};
 use crate::reports::{Heard, Reports};
 use crate::rtcp::Compound;
 use crate::sender::Mapper;
 use base::{Codec, Datagram, Frame, Protocol, Seed, Transmit};
-use latch::{Latch, Verdict, same_host};
+use latch::{Latch, Proof, Verdict, same_host};
+use pack::Packer;
 use payloads::Incoming;
+use secure::Secure;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -42,6 +48,10 @@ pub struct StreamEnd {
     digits_in: dtmf::Receiver,
     digits_out: dtmf::Sender,
     reports: Reports,
+    /// Boxed: most streams have none.
+    secure: Option<Box<Secure>>,
+    /// Present for a peer that wants packets of other than 20 ms.
+    packer: Option<Box<Packer>>,
     report_due: bool,
     closing: bool,
     closed: bool,
@@ -71,6 +81,8 @@ impl StreamEnd {
             digits_in: dtmf::Receiver::new(),
             digits_out: dtmf::Sender::new(clock_rate),
             reports: Reports::new(seed.fork(), cname),
+            secure: None,
+            packer: None,
             report_due: false,
             closing: false,
             closed: false,
@@ -112,30 +124,71 @@ impl StreamEnd {
         }
     }
 
-    /// Takes one datagram that came to our RTP or RTCP address. At most one thing comes out; a
-    /// second digit of the same packet waits for [`StreamEnd::poll_event`].
+    /// Encrypts from now on, or no longer. A key that stays keeps its numbers. False where the keys
+    /// are not their suite's: nothing is sent or taken then.
+    pub fn set_protection(&mut self, protection: Option<Protection>) -> bool {
+        let before = self.secure.take().map(|secure| *secure);
+        let Some(protection) = protection else { return true };
+        self.secure = Secure::agree(before, protection).map(Box::new);
+        if self.secure.is_none() {
+            self.payloads = PayloadMap::default();
+            (self.closing, self.closed) = (true, true);
+        }
+        self.secure.is_some()
+    }
+
+    /// Sends packets of so many milliseconds from now on, 10 to 60, where the codec lets itself be cut.
+    pub fn set_packet_time(&mut self, milliseconds: u32) {
+        if !self.packer.as_ref().is_some_and(|packer| packer.makes(milliseconds)) {
+            self.packer = Packer::new(milliseconds).map(Box::new);
+            self.mapper.switch_source();
+        }
+    }
+
+    /// Whether what is sent and taken is encrypted.
+    pub fn is_protected(&self) -> bool {
+        self.secure.is_some()
+    }
+
+    /// Takes one datagram that came to our RTP or RTCP address; what had to be decrypted lies in
+    /// `scratch`, which has room for the longest packet. At most one thing comes out; a second digit
+    /// of the same packet waits for [`StreamEnd::poll_event`].
     pub fn handle_datagram<'d>(
         &mut self,
         now: Instant,
         datagram: &Datagram<'d>,
+        scratch: &'d mut [u8],
     ) -> Option<Received<'d>> {
         self.reports.start(now);
         let on_rtcp_port = self.local_rtcp.is_some_and(|local| local == datagram.local);
-        if on_rtcp_port || is_rtcp(datagram.payload) {
-            return self.handle_rtcp(now, datagram);
+        let rtcp = on_rtcp_port || is_rtcp(datagram.payload);
+        // Before anything is believed of it: what is not authentic moves no address and no number.
+        let opened = match &mut self.secure {
+            None => Some(datagram.payload),
+            Some(secure) if rtcp => secure.opener.open_rtcp(datagram.payload, scratch),
+            Some(secure) => secure.opener.open(datagram.payload, scratch),
+        };
+        let Some(payload) = opened else {
+            self.refused += 1;
+            return None;
+        };
+        if rtcp {
+            return self.handle_rtcp(now, datagram.remote, payload);
         }
-        let Ok(packet) = Packet::parse(datagram.payload) else {
+        let Ok(packet) = Packet::parse(payload) else {
             self.dropped += 1;
             return None;
         };
         let incoming = self.payloads.incoming(packet.payload_type);
         let from_latched = self.latch.is_latched() && self.latch.target() == datagram.remote;
-        if incoming == Incoming::Unknown && !from_latched {
-            // Nobody is latched for a payload that was not agreed on.
+        if matches!(incoming, Incoming::Unknown | Incoming::Noise) && !from_latched {
+            // Nobody is latched for a payload that was not agreed on, nor for a pause.
             self.refused += 1;
             return None;
         }
-        match self.latch.judge(now, datagram.remote, packet.ssrc, packet.sequence) {
+        let proof =
+            Proof { ssrc: packet.ssrc, sequence: packet.sequence, authentic: self.is_protected() };
+        match self.latch.judge(now, datagram.remote, proof) {
             Verdict::Own => {}
             Verdict::Refused => {
                 self.refused += 1;
@@ -158,7 +211,7 @@ impl StreamEnd {
     ) -> Option<Received<'d>> {
         let content = match incoming {
             Incoming::Sound(codec) => Content::Sound(codec.clock_rate()),
-            Incoming::Event(_) | Incoming::Unknown => Content::Aside,
+            Incoming::Event(_) | Incoming::Noise | Incoming::Unknown => Content::Aside,
         };
         let source = self.receiver.ssrc();
         let arrival = self.receiver.accept(now, &packet, content);
@@ -183,6 +236,7 @@ impl StreamEnd {
                 .digits_in
                 .handle(now, packet.payload, packet.timestamp, packet.marker, clock_rate)
                 .map(Received::Digit),
+            Incoming::Noise => packet.payload.first().map(|level| Received::Noise(level & 0x7f)),
             Incoming::Unknown => {
                 self.dropped += 1;
                 None
@@ -190,52 +244,25 @@ impl StreamEnd {
         }
     }
 
-    fn handle_rtcp<'d>(&mut self, now: Instant, datagram: &Datagram<'d>) -> Option<Received<'d>> {
+    fn handle_rtcp<'d>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        payload: &[u8],
+    ) -> Option<Received<'d>> {
         // Reports steer no media, but a stranger's BYE or loss figures are still not wanted.
-        let from = datagram.remote;
         if !same_host(from, self.latch.target()) && !same_host(from, self.remote.rtcp) {
             self.refused += 1;
             return None;
         }
-        let Ok(compound) = Compound::parse(datagram.payload) else {
+        let Ok(compound) = Compound::parse(payload) else {
             self.dropped += 1;
             return None;
         };
-        self.rtcp_source = Some(datagram.remote);
+        self.rtcp_source = Some(from);
         let peer = self.receiver.ssrc();
         let heard = self.reports.read(now, compound, self.ssrc, peer);
         (heard == Heard::Bye).then_some(Received::Bye)
-    }
-
-    /// Writes one frame as an RTP packet to `out`. `None` where it is not to be sent: during a
-    /// digit, for a codec that was not agreed on, to a peer without an address, after the close,
-    /// for a frame that is too late, or with too little room (12 octets more than the payload).
-    pub fn send_frame(
-        &mut self,
-        now: Instant,
-        frame: &Frame<'_>,
-        out: &mut [u8],
-    ) -> Option<Outgoing> {
-        self.reports.start(now);
-        let payload_type = self.payloads.outgoing(frame.codec)?;
-        let fits = out.len() >= HEADER_LENGTH + frame.payload.len();
-        if self.digits_out.is_sending() || !self.may_send() || !fits {
-            return None;
-        }
-        self.clock_rate = frame.codec.clock_rate();
-        let mapped = self.mapper.map(now, frame.sequence, frame.timestamp, self.clock_rate)?;
-        let packet = Packet {
-            payload_type,
-            marker: mapped.marker || frame.marker,
-            sequence: mapped.sequence as u16,
-            timestamp: mapped.timestamp,
-            ssrc: self.ssrc,
-            payload: frame.payload,
-        };
-        let length = packet.write(out)?;
-        self.packets_sent += 1;
-        self.octets_sent += frame.payload.len() as u64;
-        Some(Outgoing { to: self.latch.target(), length })
     }
 
     /// The next frames come from another source (speech after a tone); see
@@ -351,42 +378,18 @@ impl StreamEnd {
         !rtp.ip().is_unspecified() && rtp.port() != 0 && !self.closing
     }
 
-    fn digit_packet(&mut self, now: Instant) -> Option<Transmit> {
-        if self.digits_out.poll_timeout().is_none_or(|due| due > now) {
-            return None;
-        }
-        let media_time = self.mapper.timestamp_at(now, self.clock_rate);
-        let event = self.digits_out.poll(now, media_time)?;
-        // A re-offer may have taken the payload type away, or the address: the event is then
-        // played out in silence, so that the queue still empties.
-        let payload_type = self.payloads.outgoing_event_type(event.clock_rate)?;
-        if !self.may_send() {
-            return None;
-        }
-        let sequence = self.mapper.insert(event.timestamp);
-        let packet = Packet {
-            payload_type,
-            marker: event.marker,
-            sequence: sequence as u16,
-            timestamp: event.timestamp,
-            ssrc: self.ssrc,
-            payload: &event.payload,
-        };
-        let mut payload = vec![0; HEADER_LENGTH + event.payload.len()];
-        packet.write(&mut payload)?;
-        self.packets_sent += 1;
-        self.octets_sent += event.payload.len() as u64;
-        let remote = self.latch.target();
-        Some(Transmit { protocol: Protocol::Udp, local: self.local_rtp, remote, payload })
-    }
-
     fn report(&mut self, now: Instant, bye: bool) -> Option<Transmit> {
         let (local, remote) = self.rtcp_path()?;
         let (last_sr, delay) = self.reports.answer_times(now);
         let block = self.receiver.report(last_sr, delay);
         let timestamp = self.mapper.peek_timestamp(now);
         let sent = (self.packets_sent, self.octets_sent);
-        let payload = self.reports.write(now, self.ssrc, sent, timestamp, block.as_ref(), bye);
+        let mut payload = self.reports.write(now, self.ssrc, sent, timestamp, block.as_ref(), bye);
+        if let Some(secure) = &mut self.secure
+            && !secure.sealer.seal_rtcp(&mut payload)
+        {
+            return None;
+        }
         Some(Transmit { protocol: Protocol::Udp, local, remote, payload })
     }
 
@@ -416,6 +419,15 @@ impl StreamEnd {
 #[cfg(test)]
 #[path = "hot_path_tests.rs"]
 mod hot_path_tests;
+#[cfg(test)]
+#[path = "length_tests.rs"]
+mod length_tests;
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod report_tests;
+#[cfg(test)]
+#[path = "secure_tests.rs"]
+mod secure_tests;
 #[cfg(test)]
 #[path = "speex_tests.rs"]
 mod speex_tests;

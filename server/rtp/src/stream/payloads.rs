@@ -1,5 +1,6 @@
 //! Payload types of one stream end, each direction with its own numbers.
 
+use crate::numbers::COMFORT_NOISE;
 use base::Codec;
 
 /// What was negotiated. The tuples have the shape in which the session description room gives them.
@@ -16,6 +17,7 @@ pub struct PayloadMap {
 pub(super) enum Incoming {
     Sound(Codec),
     Event(u32),
+    Noise,
     Unknown,
 }
 
@@ -25,7 +27,12 @@ impl PayloadMap {
             return Incoming::Sound(entry.0);
         }
         let event = self.telephone_events.iter().find(|entry| entry.2 == payload_type);
-        event.map_or(Incoming::Unknown, |entry| Incoming::Event(entry.0))
+        match event {
+            Some(entry) => Incoming::Event(entry.0),
+            // Some send it without a word of it in their description.
+            None if payload_type == COMFORT_NOISE => Incoming::Noise,
+            None => Incoming::Unknown,
+        }
     }
 
     pub(super) fn outgoing(&self, codec: Codec) -> Option<u8> {

@@ -32,7 +32,7 @@ fn wide_speex_counts_at_16000_hz_and_its_digits_do_too() {
         let payload = &packet[..sent.length];
         let (local, remote) = (address("127.0.0.1:5000"), address("127.0.0.1:4000"));
         let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload };
-        if let Some(Received::Frame(frame)) = far.handle_datagram(now, &datagram) {
+        if let Some(Received::Frame(frame)) = far.handle_datagram(now, &datagram, &mut [0; 400]) {
             heard.push((frame.codec, frame.timestamp));
         }
     }

@@ -38,6 +38,8 @@ pub enum Received<'a> {
     Frame(Frame<'a>),
     /// A digit whose event is over.
     Digit(Digit),
+    /// The peer pauses, and wants noise of this level to be heard: dB below full scale (RFC 3389).
+    Noise(u8),
     /// The peer's source said goodbye; SIP decides whether the call is over.
     Bye,
 }

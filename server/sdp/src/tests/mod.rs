@@ -1,12 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
+mod encryption;
 mod exchange;
 mod field;
 mod random;
 mod speex;
 
-use crate::{AnswerSettings, Direction, Offer, OfferSettings};
-use base::Codec;
+use crate::{AnswerSettings, Direction, Encryption, Offer, OfferSettings, OwnKeys};
+use base::{Codec, Seed};
+use std::sync::LazyLock;
+
+static NO_KEYS: LazyLock<OwnKeys> =
+    LazyLock::new(|| OwnKeys::new(Encryption::Off, &mut Seed::from_number(0)));
 
 fn offer_settings(codecs: &[Codec]) -> OfferSettings<'_> {
     OfferSettings {
@@ -14,6 +19,8 @@ fn offer_settings(codecs: &[Codec]) -> OfferSettings<'_> {
         port: 20_000,
         rtcp_port: None,
         rtcp_mux: false,
+        encryption: Encryption::Off,
+        keys: &NO_KEYS,
         codecs,
         ptime: 20,
         session_id: 42,
@@ -29,6 +36,8 @@ fn answer_settings(codecs: &[Codec]) -> AnswerSettings<'_> {
         port: 20_000,
         rtcp_port: None,
         rtcp_mux: false,
+        encryption: Encryption::Off,
+        keys: &NO_KEYS,
         codecs,
         ptime: 20,
         session_id: 42,

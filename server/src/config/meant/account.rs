@@ -6,6 +6,7 @@ use crate::config::values;
 use crate::config::written::{self, Text, Texts};
 use crate::config::{Account, Identity, OutboundProxy, Surroundings};
 use base::{Codec, Protocol, Secret};
+use sdp::Encryption;
 use sip::{QUIRKS, Quirk, Quirks};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +39,10 @@ pub(super) fn account(
         }),
         None => Some(None),
     };
-    only_value(&written.srtp, "off", &["offered", "required"], written::SRTP, log);
+    let srtp = match &written.srtp {
+        Some(text) => checked(text, written::SRTP, log, encryption),
+        None => Some(Encryption::Off),
+    };
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
@@ -78,6 +82,7 @@ pub(super) fn account(
         outbound_proxy: outbound_proxy?,
         register,
         expires: expires?,
+        srtp: srtp?,
         codecs: codecs?,
         domain: domain?,
         identity: identity?,
@@ -98,17 +103,12 @@ fn username(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A key of which this version knows one value only. The others are refused rather than ignored:
-/// whoever asks for encryption must not talk without it unawares.
-fn only_value(text: &Text, now: &str, later: &[&str], accepted: &str, log: &mut Log) {
-    let Some(text) = text else { return };
-    if text.value == now {
-        return;
-    }
-    if later.contains(&text.value.as_str()) {
-        log.wrong(&text.place, format!("\"{}\" is not in this version", text.value), accepted);
-    } else {
-        log.wrong(&text.place, format!("\"{}\" is not known", text.value), accepted);
+fn encryption(text: &str) -> Result<Encryption, String> {
+    match text {
+        "off" => Ok(Encryption::Off),
+        "offered" => Ok(Encryption::Offered),
+        "required" => Ok(Encryption::Required),
+        _ => Err(format!("\"{text}\" is not known")),
     }
 }
 

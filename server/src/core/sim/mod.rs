@@ -22,6 +22,7 @@ mod page;
 mod phone;
 mod plan;
 mod scenes;
+mod secret_scenes;
 mod sound_scenes;
 mod tcp;
 mod transfer_scenes;

@@ -4,7 +4,7 @@
 use super::altered::Alteration;
 use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
-use crate::legs::trunk::{Description, payloads, remote};
+use crate::legs::trunk::{Description, apply, payloads, remote};
 use base::{Codec, Datagram, Frame, Protocol, Seed};
 use rtp::{Received, StreamEnd};
 use sip::message::{Message, Method, Name, Request, parse};
@@ -32,7 +32,7 @@ pub enum Manner {
 /// One call as the phone has it.
 pub struct Talk {
     description: Description,
-    stream: StreamEnd,
+    pub stream: StreamEnd,
     codec: Codec,
     answer: Vec<u8>,
     /// Ours, where it is we who call.
@@ -54,6 +54,9 @@ pub struct Phone {
     /// What it does with every call; drawn for each where there is none.
     pub manner: Option<Manner>,
     pub codecs: Vec<Codec>,
+    pub srtp: sdp::Encryption,
+    /// Refuses every offer that has keys.
+    pub refuses_keys: bool,
     /// Hears and says nothing at all.
     pub dead: bool,
     /// What it does to what its own calls say.
@@ -103,6 +106,8 @@ impl Phone {
             talks: BTreeMap::new(),
             manner: None,
             codecs: Codec::ALL.to_vec(),
+            srtp: sdp::Encryption::Off,
+            refuses_keys: false,
             dead: false,
             alters: None,
             speaks: true,
@@ -139,7 +144,7 @@ impl Phone {
             let port = packet.to.port() & !1;
             let talk = self.talks.values_mut().find(|t| t.description.address.port() == port);
             if let Some(talk) = talk {
-                match talk.stream.handle_datagram(now, &datagram(packet)) {
+                match talk.stream.handle_datagram(now, &datagram(packet), &mut [0; 1500]) {
                     Some(Received::Frame(frame)) => {
                         talk.heard += 1;
                         if let Some(tape) = &mut self.tape {
@@ -148,7 +153,7 @@ impl Phone {
                         self.heard_last = frame.payload.first().map(|level| (now, *level));
                     }
                     Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
-                    Some(Received::Bye) | None => {}
+                    Some(Received::Noise(_) | Received::Bye) | None => {}
                 }
             }
         }
@@ -270,7 +275,7 @@ impl Phone {
             let other = self.invite(now, &contact, offer.clone());
             if self.stands_between {
                 let address = SocketAddr::new(self.address.ip(), 40_000);
-                let mut own = Description::new(address, &self.codecs, &mut self.seed);
+                let mut own = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
                 self.between = own.answer(offer).map(|(answer, _)| answer).unwrap_or_default();
             }
             self.passed.extend([(*invite, other), (other, *invite)]);
@@ -344,7 +349,7 @@ impl Phone {
     pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
-        let description = Description::new(address, &self.codecs, &mut self.seed);
+        let description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let offer = description.offer();
         let invite = self.invite(now, contact, offer.octets().to_vec());
         let settings = rtp::StreamSettings {
@@ -384,6 +389,9 @@ impl Phone {
 
     fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
         self.invited += 1;
+        if self.refuses_keys && String::from_utf8_lossy(offer).contains("a=crypto:") {
+            return self.sip.command(now, Command::Reject { invite, status: 488 });
+        }
         let manner = self.manner.unwrap_or_else(|| any_manner(&mut self.seed));
         let (ring, early, decided_at) = match manner {
             Manner::Refuses(status) => {
@@ -397,7 +405,7 @@ impl Phone {
         };
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
-        let mut description = Description::new(address, &self.codecs, &mut self.seed);
+        let mut description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let Ok((answer, negotiated)) = description.answer(offer) else {
             return self.sip.command(now, Command::Reject { invite, status: 488 });
         };
@@ -408,9 +416,11 @@ impl Phone {
             payloads: payloads(&negotiated),
             cname: self.seed.token(16),
         };
+        let mut stream = StreamEnd::new(settings, &mut self.seed);
+        apply(&mut stream, &negotiated);
         let talk = Talk {
             description,
-            stream: StreamEnd::new(settings, &mut self.seed),
+            stream,
             codec: negotiated.codec,
             answer: answer.clone(),
             offer: None,
@@ -457,7 +467,7 @@ impl Talk {
     fn taken(&mut self, now: Instant, sdp: &[u8], speaks: bool) {
         let negotiated = self.offer.as_ref().and_then(|o| sdp::accept_answer(o, sdp).ok());
         if let Some(negotiated) = negotiated {
-            self.stream.set_remote(remote(&negotiated), payloads(&negotiated));
+            apply(&mut self.stream, &negotiated);
             self.codec = negotiated.codec;
             self.answered = true;
             self.speak_at = speaks.then_some(now);

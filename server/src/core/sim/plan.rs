@@ -4,6 +4,7 @@ use super::wire::Packet;
 use super::world::{self, World};
 use crate::core::door::{CoreEvent, Operator};
 use base::{Codec, LinkId, Seed};
+use sdp::Encryption;
 use signalling::{ClientMessage, HangupReason, QualityReport};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +28,15 @@ impl World {
         let mut config =
             if seed.below(3) == 0 { world::named_config() } else { world::config("198.51.100.20") };
         let codecs = some_codecs(&mut seed);
+        // From a source of its own, so that a seed means in all else what it meant before.
+        let mut secrets = Seed::from_number(number ^ 0x5ec);
+        let srtp = match secrets.below(4) {
+            0 | 1 => Encryption::Off,
+            2 => Encryption::Offered,
+            _ => Encryption::Required,
+        };
         for account in config.accounts.values_mut() {
+            account.srtp = srtp;
             account.codecs.clone_from(&codecs);
             account.register = seed.below(2) == 0;
         }
@@ -47,6 +56,13 @@ impl World {
             world.draw_flash_way(&mut seed);
         }
         world.phone.codecs = some_codecs(&mut seed);
+        // Mostly such that a call can come of it.
+        world.phone.srtp = match secrets.below(12) {
+            0 => Encryption::Off,
+            1 if srtp != Encryption::Off => Encryption::Required,
+            _ => Encryption::Offered,
+        };
+        world.phone.refuses_keys = secrets.below(16) == 0;
         world.phone.speaks = seed.below(100) < plan.talkative;
         world.tcp_only = if seed.below(4) == 0 { 700 } else { 0 };
         world.name_server = seed.below(8) > 0;

@@ -379,6 +379,7 @@ pub fn config(provider: &str) -> Config {
         outbound_proxy: None,
         register: false,
         expires: Duration::from_secs(300),
+        srtp: sdp::Encryption::Off,
         codecs: Codec::ALL.to_vec(),
         transport: None,
         ca_file: None,
