@@ -57,7 +57,8 @@ impl<W: Wire> Core<W> {
     pub(super) fn handle_visitor(&mut self, now: Instant, visitor: Visitor) {
         match visitor {
             Visitor::Opened { link, button, page, address: _, local_page } => {
-                self.links.insert(link, Link { button, page, local_page, account: None });
+                let known = Link { button, page, local_page, account: None, came_in: 0 };
+                self.links.insert(link, known);
             }
             Visitor::Message { link, message } => self.handle_message(now, link, message),
             Visitor::Closed { link } => {
@@ -89,6 +90,18 @@ impl<W: Wire> Core<W> {
             ClientMessage::Call { call, uri, video: _, headers, offer } => {
                 let wish = Wish { call, uri, headers, media: WishedMedia::Browser { offer } };
                 if let Err(message) = self.start_call(now, link, wish) {
+                    self.tell(link, message);
+                }
+            }
+            ClientMessage::Answer { call, video: _, offer } => {
+                if let Err(message) = self.answer_with(now, link, call, &offer) {
+                    self.tell(link, message);
+                }
+            }
+            ClientMessage::Hold { call } => self.hold_for_page(now, link, call, true),
+            ClientMessage::Resume { call } => self.hold_for_page(now, link, call, false),
+            ClientMessage::Transfer { call, uri } => {
+                if let Err(message) = self.transfer(now, link, call, &uri) {
                     self.tell(link, message);
                 }
             }
@@ -257,7 +270,7 @@ impl<W: Wire> Core<W> {
         link: LinkId,
         wish: Wish,
     ) -> Result<(), ServerMessage> {
-        if self.calls.by_page(link, wish.call).is_some() {
+        if self.calls.by_page(link, wish.call).is_some() || wish.call >= limits::FIRST_INCOMING {
             return Err(bad(wish.call, "This call number is in use"));
         }
         let plan = self.plan(link, &wish)?;
@@ -355,7 +368,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// Answers a browser's offer.
-    fn accept_browser(
+    pub(super) fn accept_browser(
         &mut self,
         now: Instant,
         id: CallId,
@@ -444,12 +457,12 @@ impl<W: Wire> Core<W> {
     }
 }
 
-fn unknown(call: u32) -> ServerMessage {
+pub(super) fn unknown(call: u32) -> ServerMessage {
     let hint = "It may have ended already.";
     legs::browser::error(ErrorCode::UnknownCall, Some(call), "No such call", hint)
 }
 
-fn bad(call: u32, message: &str) -> ServerMessage {
+pub(super) fn bad(call: u32, message: &str) -> ServerMessage {
     let hint = "See RTCKit.webPhone's documentation.";
     legs::browser::error(ErrorCode::BadMessage, Some(call), message, hint)
 }

@@ -11,7 +11,7 @@ use rtmp::amf::Value;
 use rtmp::application::{Request, call_result};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
-use signalling::{CallState, ClientMessage, HangupReason};
+use signalling::{ClientMessage, HangupReason};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -116,7 +116,7 @@ impl<W: Wire> Core<W> {
 
     fn take_call(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
         let active = self.calls.entry(id).ok_or_else(gone)?;
-        if active.answer.is_none() || active.call.state() != CallState::Ringing {
+        if !active.waits_for_answer() {
             return Err(Refusal::new(code::CALL_FAILED, "This call does not wait for an answer."));
         }
         self.call_event(now, id, LegEvent::VisitorAnswered);
@@ -124,10 +124,7 @@ impl<W: Wire> Core<W> {
     }
 
     fn held(&mut self, now: Instant, id: CallId, on: bool) -> Result<(), Refusal> {
-        self.hold(now, id, on);
-        let state = self.calls.entry(id).map(|active| active.call.state());
-        let wanted = if on { CallState::Held } else { CallState::Active };
-        if state == Some(wanted) {
+        if self.hold(now, id, on) {
             return Ok(());
         }
         Err(Refusal::new(code::CALL_FAILED, "Only a call that was answered can be held."))

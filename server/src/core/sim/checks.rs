@@ -2,6 +2,7 @@
 
 use super::guest::Guest;
 use super::world::World;
+use crate::core::calls::ActiveCall;
 use crate::core::flash::Flash;
 use signalling::{CallState, EndCause};
 use sip::InviteId;
@@ -40,7 +41,10 @@ impl World {
             return Err(format!("the shard has not settled: {touched:?}, {invited:?}"));
         }
         equal("places taken", core.policy.live() as usize)?;
-        let browsers = core.calls.iter().filter(|call| !Flash::is_link(call.link)).count();
+        // One that rings at a page has no browser yet.
+        let has_browser =
+            |call: &&ActiveCall| !Flash::is_link(call.link) && !call.waits_for_answer();
+        let browsers = core.calls.iter().filter(has_browser).count();
         if core.browsers.peers() != browsers {
             return Err(format!("{browsers} calls of pages, {} browsers", core.browsers.peers()));
         }
@@ -54,7 +58,7 @@ impl World {
         if legs != of_calls {
             return Err(format!("the SIP legs are {legs:?}, those of calls {of_calls:?}"));
         }
-        for call in core.calls.iter().filter(|call| !Flash::is_link(call.link)) {
+        for call in core.calls.iter().filter(has_browser) {
             if core.browsers.statistics(webrtc::PeerId(call.id.0)).is_none() {
                 return Err(format!("{call:?} has no browser leg"));
             }
