@@ -214,7 +214,7 @@ impl<W: Wire> Core<W> {
                 let offer = offer.as_deref();
                 self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
             }
-            sip::Event::Confirmed { .. } => {}
+            sip::Event::Confirmed { .. } | sip::Event::Transferred { .. } => {}
         }
     }
 

@@ -189,6 +189,7 @@ impl Phone {
                     }
                 }
                 Event::Confirmed { .. }
+                | Event::Transferred { .. }
                 | Event::Provisional { .. }
                 | Event::Answered { .. }
                 | Event::Reanswered { .. }

@@ -184,6 +184,11 @@ impl Endpoint {
             Command::Info { invite, content_type, body } => {
                 self.order(invite, |invite, core| invite.info(core, now, content_type, body));
             }
+            Command::Refer { invite, .. } => {
+                // Transfers are not in this version.
+                let outcome = Err(Cause::local(CauseKind::Unsupported));
+                self.core.events.push_back(Event::Transferred { invite, outcome });
+            }
             Command::Shutdown => self.shutdown(now),
         }
     }

@@ -170,6 +170,16 @@ pub enum Command {
         /// The body.
         body: Vec<u8>,
     },
+    /// Asks the peer of a call that is up to call somebody else instead (REFER, RFC 3515);
+    /// [`Event::Transferred`] follows exactly once.
+    Refer {
+        /// Which.
+        invite: InviteId,
+        /// Who is to be called.
+        target: Uri,
+        /// The call of ours that the new one takes the place of (RFC 3891).
+        replaces: Option<InviteId>,
+    },
     /// Ends every call and withdraws every registration. Afterwards nothing new begins.
     Shutdown,
 }
@@ -275,6 +285,13 @@ pub enum Event {
         invite: InviteId,
         /// The SDP answer, where the offer was ours.
         answer: Option<Vec<u8>>,
+    },
+    /// The outcome of [`Command::Refer`]. The call that asked is still there.
+    Transferred {
+        /// Which call asked.
+        invite: InviteId,
+        /// Whether the peer reached the target, or why not.
+        outcome: Result<(), Cause>,
     },
     /// A keypad digit came by INFO.
     DigitsReceived {
