@@ -7,6 +7,7 @@ mod call_log;
 mod demo_phone;
 mod flash;
 mod fuzzing;
+mod incoming;
 mod life;
 mod odd_phones;
 mod provider;

@@ -321,6 +321,8 @@ pub enum ErrorCode {
     UnknownCall,
     /// Not in this version or not switched on.
     Unavailable,
+    /// The far end did not reach where the call was to be transferred.
+    TransferFailed,
     /// The appliance is about to stop: no new calls.
     Draining,
     /// The appliance's fault.

@@ -4,6 +4,7 @@ use crate::config::{self, HostPort};
 use base::{AccountId, LinkId};
 use call::Learnt;
 use sip::RegistrationState;
+use sip::message::Uri;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -101,9 +102,49 @@ impl Accounts {
         self.insert(settings, Some(link))
     }
 
-    /// Removes a page's account.
+    /// Removes a page's account. Where another page brought the same one along, that page's is told
+    /// anew: what is withdrawn from the registrar is the binding of both.
     pub fn remove(&mut self, account: AccountId) {
+        let twin = self.newest_twin(account).filter(|twin| *twin != account);
         self.entries.remove(&account);
+        if let Some(entry) = twin.and_then(|twin| self.entries.get_mut(&twin)) {
+            entry.told = None;
+            self.unsettled = true;
+        }
+    }
+
+    /// The newest of the pages' accounts that have this one's user and registrar: several tabs, or a
+    /// page that came back before its former self was given up. There a person sits, if anywhere.
+    pub fn newest_twin(&self, account: AccountId) -> Option<AccountId> {
+        let of = &self.entries.get(&account)?.settings;
+        let same = |entry: &Entry| {
+            let settings = &entry.settings;
+            (&settings.username, &settings.registrar) == (&of.username, &of.registrar)
+        };
+        let pages = self.entries.iter().rev().filter(|(_, entry)| entry.link.is_some());
+        pages.into_iter().find(|(_, entry)| same(entry)).map(|(id, _)| *id)
+    }
+
+    /// An address that a page has written, in full: a user or a number stands for one at the
+    /// account's registrar, and so does a telephone link. None where it cannot be read.
+    pub fn full_address(&self, account: AccountId, written: &str) -> Option<(String, Uri)> {
+        let entry = self.entries.get(&account)?;
+        let written = written.strip_prefix("tel:").unwrap_or(written);
+        let full =
+            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
+        let full =
+            if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
+        let uri = full.parse().ok()?;
+        Some((full, uri))
+    }
+
+    /// Whether an address is one of the account's own registrar.
+    pub fn is_within(&self, account: AccountId, uri: &Uri) -> bool {
+        let Some(entry) = self.entries.get(&account) else { return false };
+        let registrar = &entry.settings.registrar;
+        let host = uri.host.address().map_or_else(|| uri.host.to_string(), |ip| ip.to_string());
+        host.eq_ignore_ascii_case(&registrar.host)
+            && uri.port.is_none_or(|port| port == registrar.port)
     }
 
     fn insert(&mut self, settings: config::Account, link: Option<LinkId>) -> AccountId {
@@ -275,7 +316,7 @@ fn literal(host: &HostPort) -> Option<SocketAddr> {
 
 /// The host and port of a SIP URI's host part.
 fn destination_host(uri: &str) -> Option<HostPort> {
-    let uri: sip::message::Uri = uri.parse().ok()?;
+    let uri: Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),

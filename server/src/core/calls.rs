@@ -142,6 +142,8 @@ pub struct ActiveCall {
     pub negotiated: Option<sdp::Negotiated>,
     /// Whether the phone is on hold.
     pub hold: Hold,
+    /// Whether the phone was asked to call somebody else and has not said what came of it.
+    pub transferring: bool,
     /// Telephone events from the browser.
     pub digits: PageDigits,
     /// What the browser said of what it hears.
@@ -259,6 +261,7 @@ impl Calls {
             answer: None,
             negotiated: None,
             hold: Hold::default(),
+            transferring: false,
             digits: PageDigits::default(),
             report: QualityReport::default(),
             quality_at: new.quality_at,

@@ -2,11 +2,12 @@
 
 use super::Core;
 use super::calls::VisitorLeg;
+use super::flash::Flash;
 use super::visitors::{bad, unknown};
 use crate::legs;
 use crate::net::Wire;
-use base::{Codec, LinkId};
-use call::{LegEvent, browser_codecs};
+use base::{CallId, Codec, LinkId};
+use call::{LegEvent, VisitorEnd, browser_codecs};
 use signalling::{CallState, ErrorCode, ServerMessage, limits};
 use std::time::Instant;
 
@@ -73,9 +74,54 @@ impl<W: Wire> Core<W> {
         if !matches!(active.call.state(), CallState::Active | CallState::Held) {
             return Err(bad(call, "Only a call that was answered can be transferred"));
         }
-        let _ = (now, uri, limits::TEXT_OCTETS);
-        let message = "Transfer is not in this version";
-        let hint = "Do without transfer() for now.";
-        Err(legs::browser::error(ErrorCode::Unavailable, Some(call), message, hint))
+        if active.transferring {
+            return Err(bad(call, "This call is being transferred already"));
+        }
+        let (account, invite) = (active.account, active.invite);
+        let fits = !uri.is_empty() && uri.len() <= limits::TEXT_OCTETS;
+        let found = fits.then(|| self.accounts.full_address(account, uri)).flatten();
+        let (_, target) = found.ok_or_else(|| {
+            bad(call, "Say where to: transfer({uri: 'sip:user@host'}), or a number")
+        })?;
+        if !self.accounts.is_within(account, &target) {
+            let message = "A call can only be transferred within its own registrar";
+            let hint = "Name a user or a number there.";
+            return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
+        }
+        if let Some(active) = self.calls.entry(id) {
+            active.transferring = true;
+        }
+        self.sip.command(now, sip::Command::Refer { invite, target, replaces: None });
+        Ok(())
+    }
+
+    /// What came of a transfer: the call has gone on elsewhere and ends here, or is still ours.
+    pub(super) fn transferred(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        outcome: Result<(), sip::Cause>,
+    ) {
+        let Some(active) = self.calls.entry(id) else { return };
+        active.transferring = false;
+        let Err(cause) = outcome else {
+            return self.end_visitor(now, id, VisitorEnd::HungUp);
+        };
+        let (link, call, state) = (active.link, active.page_call, active.call.state());
+        let words = legs::trunk::end_cause(&cause).sentence();
+        let reason = format!("The call could not be transferred: {words}");
+        let message = if Flash::is_link(link) {
+            // A SWF has no function for errors that no command of its own waits for.
+            let change = call::Change { state, cause: None, code: cause.status.unwrap_or(0) };
+            let mut told = legs::browser::state_message(call, change, &active.party);
+            if let ServerMessage::State { reason: words, .. } = &mut told {
+                *words = reason;
+            }
+            told
+        } else {
+            let hint = "The call goes on.";
+            legs::browser::error(ErrorCode::TransferFailed, Some(call), &reason, hint)
+        };
+        self.tell(link, message);
     }
 }

@@ -214,7 +214,10 @@ impl<W: Wire> Core<W> {
                 let offer = offer.as_deref();
                 self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
             }
-            sip::Event::Confirmed { .. } | sip::Event::Transferred { .. } => {}
+            sip::Event::Transferred { invite, outcome } => {
+                self.transferred(now, CallId(invite.0), outcome);
+            }
+            sip::Event::Confirmed { .. } => {}
         }
     }
 

@@ -234,20 +234,15 @@ impl<W: Wire> Core<W> {
             let hint = "Call register() first and wait for onRegStateChanged.";
             legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint)
         })?;
-        let entry = self.accounts.entry(account).ok_or_else(unready)?;
+        self.accounts.entry(account).ok_or_else(unready)?;
         let written = wish.uri.as_deref().unwrap_or_default();
         if written.is_empty() || written.len() > limits::TEXT_OCTETS {
             return Err(bad(call, "Say whom to call: call({uri: 'sip:user@host'})"));
         }
-        // A telephone link's number is a user at the account's own provider.
-        let written = written.strip_prefix("tel:").unwrap_or(written);
-        let full =
-            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
-        let full =
-            if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
-        let destination: sip::message::Uri = full
-            .parse()
-            .map_err(|_| bad(call, "The uri must look like sip:user@host or be a number"))?;
+        let (full, destination) = self
+            .accounts
+            .full_address(account, written)
+            .ok_or_else(|| bad(call, "The uri must look like sip:user@host or be a number"))?;
         let target = self.accounts.next_hop(account, &full).ok_or_else(unready)?;
         Ok(Plan {
             button: String::new(),

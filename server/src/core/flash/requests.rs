@@ -98,10 +98,10 @@ impl<W: Wire> Core<W> {
                 let (_, id) = self.named_call(link, &call)?;
                 self.held(now, id, false)?;
             }
-            Request::Transfer { call, .. } => {
-                self.named_call(link, &call)?;
-                let words = "Transfer is not in this version.";
-                return Err(Refusal::new(code::CALL_FAILED, words));
+            Request::Transfer { call, uri } => {
+                let (call, _) = self.named_call(link, &call)?;
+                let transfer = self.transfer(now, link, call, uri.reveal());
+                transfer.map_err(|message| legs::flash::refusal(&message))?;
             }
         }
         Ok(Value::Null)

@@ -1,5 +1,6 @@
 //! Pages that are called: what happens by the dice, and single calls with a known course.
 
+use super::phone::Manner;
 use super::plan::{Plan, pick};
 use super::world::World;
 use crate::core::door::{CoreEvent, Operator};
@@ -162,6 +163,53 @@ fn a_page_that_is_loaded_again_while_it_rings_lets_the_caller_go_and_can_be_call
     world.close(again);
     world.run_for(SECOND);
     world.check_log();
+}
+
+#[test]
+fn of_two_pages_with_one_account_the_newer_is_called_even_after_the_older_is_given_up() {
+    let (mut world, former) = rung(7, 0);
+    world.say(former, ClientMessage::Hangup { call: FIRST, reason: HangupReason::Rejected });
+    let present = world.open(None);
+    let (registrar, password) = ("198.51.100.20".to_owned(), "secret".to_owned());
+    let username = format!("page{}", former.0);
+    world.say(present, ClientMessage::Register { registrar, username, password });
+    world.run_for(SECOND);
+    world.phone_calls();
+    world.run_for(SECOND);
+    assert_eq!(world.states_of(present, FIRST), [(Ringing, None)]);
+    world.close(former);
+    world.run_for(SECOND);
+    assert_eq!(world.phone.contacts.len(), 1, "the binding is still there");
+    world.phone_calls();
+    world.run_for(SECOND);
+    assert_eq!(world.states_of(present, FIRST + 1), [(Ringing, None)]);
+}
+
+#[test]
+fn a_transfer_is_for_pages_own_accounts_within_their_registrar_and_for_calls_that_are_up() {
+    let (mut world, link) = rung(8, 0);
+    let transfer = |world: &mut World, uri: &str| {
+        let before = world.pages[&link].calls[&FIRST].errors;
+        world.say(link, ClientMessage::Transfer { call: FIRST, uri: uri.to_owned() });
+        world.settle();
+        world.pages[&link].calls[&FIRST].errors - before
+    };
+    assert_eq!(transfer(&mut world, "42"), 1, "it rings yet");
+    world.take(link, FIRST, true);
+    world.run_for(SECOND);
+    for uri in
+        ["", "sip:42@evil.example", "sip:42@198.51.100.20:5061", "sip: @", "sips:x@198.51.100.20"]
+    {
+        assert_eq!(transfer(&mut world, uri), 1, "{uri}");
+        assert_eq!(world.states_of(link, FIRST), [(Ringing, None), (Active, None)]);
+    }
+    let button = world.open(Some("long"));
+    world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
+    let call = world.call(button, None, true);
+    world.run_for(SECOND * 3);
+    world.say(button, ClientMessage::Transfer { call, uri: "42".to_owned() });
+    world.settle();
+    assert_eq!(world.pages[&button].calls[&call].errors, 1);
 }
 
 #[test]
