@@ -1,7 +1,7 @@
 //! Dialogs: what the requests of one conversation share (RFC 3261 12).
 
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
+use crate::message::{Headers, Host, Method, Name, NameAddr, Request, Response, Uri};
 use crate::transaction::Hop;
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,6 +19,8 @@ pub(crate) struct Dialog {
     routes: Vec<NameAddr>,
     pub(crate) local_number: u32,
     remote_number: Option<u32>,
+    /// Whether the peer takes UPDATE: its Allow names it (RFC 3311 5.1).
+    pub(crate) peer_updates: bool,
     /// The way on which the dialog came to be; requests that cannot be sent to an address that
     /// the route set names take it.
     hop: Hop,
@@ -37,6 +39,7 @@ impl Dialog {
             routes,
             local_number: invite.cseq().ok()?.number,
             remote_number: None,
+            peer_updates: allows_update(&response.headers).unwrap_or_default(),
             hop,
         })
     }
@@ -54,8 +57,16 @@ impl Dialog {
             routes: invite.record_routes(),
             local_number: 0,
             remote_number: Some(invite.cseq().ok()?.number),
+            peer_updates: allows_update(&invite.headers).unwrap_or_default(),
             hop,
         })
+    }
+
+    /// What an early dialog with the same peer has come to goes on here: the numbers of the peer,
+    /// and what is known of it. The route set and the target are the 2xx's (13.2.2.4).
+    pub(crate) fn succeed(&mut self, early: &Dialog) {
+        self.remote_number = self.remote_number.max(early.remote_number);
+        self.peer_updates |= early.peer_updates;
     }
 
     /// The peer's tag, empty where it has none.
@@ -110,6 +121,19 @@ impl Dialog {
         true
     }
 
+    /// Takes note of a request that its own header fields order (PRACK, RFC 3262 3).
+    pub(crate) fn note(&mut self, request: &Request) {
+        let number = request.cseq().ok().map(|cseq| cseq.number);
+        self.remote_number = self.remote_number.max(number);
+    }
+
+    /// Learns from a message of the peer which methods it takes.
+    pub(crate) fn learn(&mut self, headers: &Headers) {
+        if let Some(allowed) = allows_update(headers) {
+            self.peer_updates = allowed;
+        }
+    }
+
     /// Follows a Contact of a target refresh request or of its 2xx.
     pub(crate) fn refresh(&mut self, contact: Option<NameAddr>) {
         if let Some(contact) = contact {
@@ -143,6 +167,13 @@ pub(crate) fn blank(method: Method, uri: Uri) -> Request {
     let mut request = Request::new(method, uri);
     request.headers.push(Name::MaxForwards, limits::MAX_FORWARDS);
     request
+}
+
+/// Whether an Allow header field names UPDATE; nothing where there is none.
+fn allows_update(headers: &Headers) -> Option<bool> {
+    let mut allowed = headers.tokens(&Name::Allow).peekable();
+    allowed.peek()?;
+    Some(allowed.any(|method| method == Method::Update.as_str()))
 }
 
 /// The address of a URI whose host is one.

@@ -37,6 +37,8 @@ struct Run<'a> {
     endpoint: Endpoint,
     /// Requests that the endpoint sent, the last few.
     requests: VecDeque<crate::message::Request>,
+    /// The last RSeq of the endpoint, by Call-ID.
+    sequences: BTreeMap<String, u32>,
     /// Tags that the endpoint gave to calls of the peer, by Call-ID.
     tags: BTreeMap<String, String>,
     invites: Vec<InviteId>,
@@ -60,6 +62,7 @@ impl<'a> Run<'a> {
             now: Instant::now(),
             endpoint: Endpoint::new(settings, Seed::from_number(1)),
             requests: VecDeque::new(),
+            sequences: BTreeMap::new(),
             tags: BTreeMap::new(),
             invites: Vec::new(),
             placed: 0,
@@ -211,6 +214,15 @@ impl<'a> Run<'a> {
             response.headers.push(Name::Contact, "<sip:bob@192.0.2.2:5062>;expires=60");
             response.headers.push(Name::RecordRoute, "<sip:192.0.2.2:5063>, <sip:p.example;lr>");
         }
+        if extra & 32 == 32 {
+            response.headers.push(Name::SessionExpires, format!("{};refresher=uac", which * 3));
+            response.headers.push(Name::MinSe, (which * 9).to_string());
+        }
+        if extra & 16 == 16 {
+            response.headers.push(Name::Require, "100rel");
+            response.headers.push(Name::RSeq, (extra >> 6).to_string());
+            response.headers.push(Name::Allow, "INVITE, UPDATE, PRACK");
+        }
         if extra & 8 == 8 {
             let challenge = format!("Digest realm=\"r\", nonce=\"{which}\", stale={}", extra > 99);
             response.headers.push(Name::WwwAuthenticate, challenge.clone());
@@ -248,14 +260,18 @@ impl<'a> Run<'a> {
             _ => "application/sdp",
         };
         let body = if extra & 32 == 32 { "v=0" } else { "" };
+        let rseq = self.sequences.get(&call_id).copied().unwrap_or_default();
+        let option = ["Supported", "Require"].get(place >> 6).copied().unwrap_or("X-Option");
         let text = format!(
             "{method} sip:alice@192.0.2.1 SIP/2.0\r\n\
              Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK{call_id}{branch};rport\r\n\
              From: <sip:bob@sip.example>;tag={remote}\r\n\
              To: <sip:alice@sip.example>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
+             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\nAllow: INVITE, UPDATE, PRACK\r\n\
              Contact: <sip:bob@192.0.2.2>\r\nContent-Type: {kind}\r\n\
              Content-Length: {}\r\n\r\n{body}",
+            place * 4,
             body.len()
         );
         self.arrive(text.as_bytes());
@@ -290,6 +306,9 @@ impl<'a> Run<'a> {
                     self.requests.truncate(8);
                 }
                 Ok(Message::Response(response)) => {
+                    if let Some(rseq) = response.headers.number(&Name::RSeq) {
+                        self.sequences.insert(response.call_id().to_owned(), rseq);
+                    }
                     if let Some(tag) = response.to().ok().and_then(|to| to.tag().map(str::to_owned))
                     {
                         self.tags.insert(response.call_id().to_owned(), tag);

@@ -22,7 +22,7 @@
 //! knows nothing of SDP: bodies pass through as octets. UDP is the one transport so far; addresses
 //! travel as [`Hop`]s that name their protocol, and the timers know reliable transports already.
 //!
-//! Absent so far: TCP and TLS, PRACK (RFC 3262), session timers (RFC 4028), REFER, subscriptions.
+//! Absent so far: TCP and TLS, REFER, subscriptions.
 
 pub mod auth;
 mod cause;

@@ -37,6 +37,20 @@ pub(crate) const REOFFER_WAIT: Duration = Duration::from_secs(5);
 /// How often a re-INVITE of ours is tried against glare (491, RFC 3261 14.1).
 pub(crate) const GLARE_TRIES: u8 = 4;
 
+/// How often, at intervals of T1, an offer of ours is put off while something else is open.
+pub(crate) const OFFER_WAITS: u8 = 80;
+
+/// The session interval that we ask for, in seconds (RFC 4028 4).
+pub(crate) const SESSION_EXPIRES: u32 = 1800;
+/// The shortest session interval, in seconds, by RFC 4028 4 and for us.
+pub(crate) const MIN_SE: u32 = 90;
+/// The longest Min-SE that is followed, in seconds: beyond a day a timer finds nothing out.
+pub(crate) const MIN_SE_CEILING: u32 = 86_400;
+/// How often in a row a session interval is raised (422).
+pub(crate) const MIN_SE_TRIES: u8 = 3;
+/// Shortest pause before a refresh that was refused is tried again.
+pub(crate) const REFRESH_AGAIN: Duration = Duration::from_secs(5);
+
 /// Shortest time between two REGISTERs of an account that goes well.
 pub(crate) const REFRESH_FLOOR: Duration = Duration::from_secs(1);
 /// Longest lifetime that a registrar is believed to have granted.

@@ -187,7 +187,9 @@ impl<W: Wire> Core<W> {
             }
             sip::Event::Answered { invite, sdp, .. } => {
                 let id = CallId(invite.0);
-                match self.trunk_described(now, id, &sdp) {
+                // Without SDP the media stay as they were agreed before the call was taken.
+                let described = sdp.map_or(Ok(()), |sdp| self.trunk_described(now, id, &sdp));
+                match described {
                     Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
                     Err(error) => {
                         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
@@ -217,7 +219,10 @@ impl<W: Wire> Core<W> {
             sip::Event::Transferred { invite, outcome } => {
                 self.transferred(now, CallId(invite.0), outcome);
             }
-            sip::Event::Confirmed { .. } => {}
+            sip::Event::Confirmed { invite, answer: Some(answer) } => {
+                self.confirmed(now, CallId(invite.0), &answer);
+            }
+            sip::Event::Confirmed { answer: None, .. } => {}
         }
     }
 

@@ -107,7 +107,6 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let (page_call, leg) = at;
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
-        let offer = caller.offer.ok_or(488u16)?;
         let (codecs, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
             per_button: CALLS_IN_ALL,
@@ -119,8 +118,13 @@ impl<W: Wire> Core<W> {
             _ => 486,
         })?;
         let described = self.open_media(&codecs, seen).map_err(|_| 503).and_then(|mut media| {
+            let Some(offer) = caller.offer else {
+                // We make the offer when the visitor answers, and the ACK brings the answer.
+                let ours = media.description.offer().octets().to_vec();
+                return Ok((media, ours, None));
+            };
             match media.description.answer(offer) {
-                Ok((answer, negotiated)) => Ok((media, answer, negotiated)),
+                Ok((answer, negotiated)) => Ok((media, answer, Some(negotiated))),
                 Err(error) => {
                     self.pool.rest(now, media.pair);
                     Err(error.status())
@@ -129,7 +133,9 @@ impl<W: Wire> Core<W> {
         });
         let (media, answer, negotiated) = described.inspect_err(|_| self.policy.leave("", link))?;
         let TrunkMedia { pair, description, mut stream, bridge } = media;
-        stream.set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        if let Some(negotiated) = &negotiated {
+            stream.set_remote(legs::trunk::remote(negotiated), legs::trunk::payloads(negotiated));
+        }
         let id = CallId(caller.invite.0);
         let new = NewCall {
             link,
@@ -152,10 +158,10 @@ impl<W: Wire> Core<W> {
         if let Some(active) = self.calls.entry(id) {
             active.answer = Some(answer);
             active.visitor = leg;
-            active.facts.trunk_codec = Some(negotiated.codec);
+            active.facts.trunk_codec = negotiated.as_ref().map(|negotiated| negotiated.codec);
             // The bridge stays open until the visitor answers: before that nobody may be heard,
             // and silence is no reason to end the call.
-            active.negotiated = Some(negotiated);
+            active.negotiated = negotiated;
         }
         self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
         tracing::info!(call = id.0, "a call comes in");
@@ -176,6 +182,14 @@ impl<W: Wire> Core<W> {
         active.stream.set_remote(remote, legs::trunk::payloads(&negotiated));
         self.connect_bridge(now, id, negotiated);
         Ok(())
+    }
+
+    /// The provider has answered an offer that our answer to its call, or to its new INVITE, made.
+    pub(super) fn confirmed(&mut self, now: Instant, id: CallId, answer: &[u8]) {
+        if let Err(error) = self.trunk_described(now, id, answer) {
+            tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+            self.call_event(now, id, LegEvent::Stop(signalling::EndCause::NoCommonCodec));
+        }
     }
 
     /// The provider makes a new offer inside the call.
@@ -283,10 +297,12 @@ impl<W: Wire> Core<W> {
     pub(super) fn answer_trunk(&mut self, now: Instant, id: CallId) {
         let Some(active) = self.calls.entry(id) else { return };
         let invite = active.invite;
-        let (Some(sdp), Some(negotiated)) = (active.answer.take(), active.negotiated.take()) else {
+        let (Some(sdp), negotiated) = (active.answer.take(), active.negotiated.take()) else {
             return;
         };
-        self.connect_bridge(now, id, negotiated);
+        if let Some(negotiated) = negotiated {
+            self.connect_bridge(now, id, negotiated);
+        }
         self.sip.command(now, sip::Command::Answer { invite, sdp });
     }
 

@@ -10,6 +10,8 @@ export class Bench {
   /** Connects and registers. */
   async registered({ registrar, username, password = 'secret' }) {
     const { page } = this;
+    // Its script listens only once it has run.
+    await until('the bench has its choices', () => page.evaluate(() => document.querySelectorAll('#registrars option').length > 0));
     await page.click('#connect-button');
     await until('the bench is connected', async () => (await this.said('connection')) === 'Connected');
     await page.evaluate((fields) => {

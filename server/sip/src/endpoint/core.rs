@@ -11,7 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Methods that we answer otherwise than with 405 or 501.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+/// Extensions that we know (RFC 3262, RFC 4028).
+pub(crate) const SUPPORTED: &str = "100rel, timer";
 
 /// Queue, deadlines and counters; apart from [`Core`] so that the table can borrow it beside
 /// itself.

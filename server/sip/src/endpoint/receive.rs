@@ -1,7 +1,8 @@
 //! The way of a datagram: who sent it, what it is, whose it is.
 
+use super::core::SUPPORTED;
 use super::{Endpoint, Event, InviteId};
-use crate::invite::{Invite, sdp};
+use crate::invite::{Invite, is_too_short, sdp};
 use crate::limits;
 use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
@@ -175,6 +176,12 @@ impl Endpoint {
             });
             return;
         };
+        if is_too_short(request) {
+            self.core.answer_with(now, id, 422, |response| {
+                response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
+            });
+            return;
+        }
         if self.invites.len() >= limits::INVITES {
             self.core.out.counters.overloaded += 1;
             self.core.answer_with(now, id, 503, |response| {
@@ -223,10 +230,12 @@ fn way_back(headers: &mut Headers, hop: Hop) -> Option<Hop> {
     Some(Hop { remote: SocketAddr::new(hop.remote.ip(), port), ..hop })
 }
 
-/// The extensions that a request demands, all of which are foreign to us (8.2.2.3).
+/// The extensions that a request demands and that are foreign to us (8.2.2.3).
 fn required(request: &Request) -> Option<String> {
-    let all: Vec<&str> = request.headers.tokens(&Name::Require).collect();
-    (!all.is_empty()).then(|| all.join(", "))
+    let known = |option: &str| SUPPORTED.split(", ").any(|ours| ours.eq_ignore_ascii_case(option));
+    let foreign: Vec<&str> =
+        request.headers.tokens(&Name::Require).filter(|option| !known(option)).collect();
+    (!foreign.is_empty()).then(|| foreign.join(", "))
 }
 
 /// Header fields of an INVITE that whoever takes the call may want to see.

@@ -126,7 +126,9 @@ pub enum Command {
         /// What the event says, and what an unanswered incoming call is refused with.
         cause: CauseKind,
     },
-    /// Tells the caller of an incoming call that it rings: 180, or 183 with early media.
+    /// Tells the caller of an incoming call that it rings: 180, or 183 with early media. It is
+    /// said reliably where the caller wants it so, and where it brings an answer to a caller that
+    /// knows PRACK (RFC 3262).
     Ring {
         /// Which.
         invite: InviteId,
@@ -154,7 +156,8 @@ pub enum Command {
         /// The SDP, or the status that refuses (300 to 699; anything else is sent as 488).
         sdp: Result<Vec<u8>, u16>,
     },
-    /// Makes a new offer in a call that is up (re-INVITE); [`Event::Reanswered`] follows.
+    /// Makes a new offer in a call that is up (re-INVITE), or before it is taken where the first
+    /// offer was answered reliably (UPDATE); [`Event::Reanswered`] follows.
     Reoffer {
         /// Which.
         invite: InviteId,
@@ -235,8 +238,10 @@ pub enum Event {
     Answered {
         /// Which call.
         invite: InviteId,
-        /// The SDP answer: the 2xx's, or the one of the same fork's early media if it has none.
-        sdp: Vec<u8>,
+        /// The SDP answer: the one that came reliably before, or the 2xx's, or the one of the same
+        /// fork's early media. None: an UPDATE has changed it since, and what was agreed there
+        /// stands.
+        sdp: Option<Vec<u8>>,
         /// Who took it.
         remote: NameAddr,
         /// The phone that took it, numbered as in `Provisional`.

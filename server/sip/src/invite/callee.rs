@@ -1,5 +1,8 @@
 //! The callee until the call is taken or refused.
 
+use super::offer::{Media, Offers};
+use super::refresh::SessionTimer;
+use super::reliable::Reliable;
 use super::session::Session;
 use super::{Invite, Phase, Wake, put_sdp};
 use crate::cause::{Cause, CauseKind};
@@ -17,13 +20,41 @@ use std::time::Instant;
 ///
 /// ```text
 ///   100 sent --Ring--> 18x sent, again each minute --Answer--> 2xx (session.rs)
-///      |                   |
+///      |                   |                          \--- waits for the PRACK of our answer
 ///      +---- CANCEL: 487, Reject: its status, BYE: 487, nobody decides: 408
 /// ```
 pub(super) struct Callee {
     transaction: TransactionId,
-    dialog: Dialog,
+    pub(super) dialog: Dialog,
     rung: Option<(u16, Option<Vec<u8>>)>,
+    /// The INVITE has an offer.
+    offered: bool,
+    wish: Wish,
+    /// An `Answer` that waits for a PRACK.
+    pub(super) held: Option<Vec<u8>>,
+}
+
+/// What the caller says of reliable provisional responses (RFC 3262 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// It does not know them.
+    Unknown,
+    /// It takes them (Supported).
+    Supported,
+    /// It takes no others (Require).
+    Required,
+}
+
+impl Wish {
+    fn of(invite: &Request) -> Self {
+        let names =
+            |name| invite.headers.tokens(name).any(|option| option.eq_ignore_ascii_case("100rel"));
+        match (names(&Name::Require), names(&Name::Supported)) {
+            (true, _) => Wish::Required,
+            (false, true) => Wish::Supported,
+            (false, false) => Wish::Unknown,
+        }
+    }
 }
 
 impl Invite {
@@ -39,6 +70,9 @@ impl Invite {
         let tag = core.seed.token(16);
         let server = core.table.server_mut(transaction)?;
         let dialog = Dialog::from_request(&server.request, &tag, server.hop)?;
+        let (wish, offered) = (Wish::of(&server.request), !server.request.body.is_empty());
+        let number = server.request.cseq().ok()?.number;
+        let theirs = server.request.body.clone();
         server.invite = Some(id);
         core.answer(now, transaction, 100);
         let mut timers = Timers::default();
@@ -53,7 +87,19 @@ impl Invite {
             live: Vec::new(),
             acks: Vec::new(),
             ended: false,
-            phase: Phase::Called(Box::new(Callee { transaction, dialog, rung: None })),
+            top_number: 0,
+            offers: Offers::default(),
+            media: Media { ours: Vec::new(), theirs },
+            reliable: Reliable::of(number),
+            session_timer: SessionTimer::default(),
+            phase: Phase::Called(Box::new(Callee {
+                transaction,
+                dialog,
+                rung: None,
+                offered,
+                wish,
+                held: None,
+            })),
         })
     }
 
@@ -84,32 +130,91 @@ impl Invite {
             core.out.counters.refused += 1;
             return;
         };
+        // An offer of ours belongs into the 2xx, and an answer is given once.
+        let sdp = sdp.filter(|_| callee.offered && !self.reliable.is_described());
         let status = if sdp.is_some() { 183 } else { 180 };
         callee.rung = Some((status, sdp));
         self.ring_again(core, now);
     }
 
     pub(super) fn ring_again(&mut self, core: &mut Core, now: Instant) {
-        let Phase::Called(callee) = &self.phase else { return };
+        let Phase::Called(callee) = &mut self.phase else { return };
         let Some((status, sdp)) = callee.rung.clone() else { return };
-        let id = callee.transaction;
-        if let Some(response) = self.callee_response(core, id, status, sdp.as_deref()) {
-            core.respond(now, id, &response);
-        }
         self.timers.set(Wake::Ring, now + limits::RING_EVERY);
+        self.ring_with(core, now, status, sdp);
     }
 
-    /// Takes the call.
+    /// Sends a provisional response, reliably where the caller wants it so, or takes it and is
+    /// to get our answer with it.
+    pub(super) fn ring_with(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        status: u16,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let Phase::Called(callee) = &mut self.phase else { return };
+        let id = callee.transaction;
+        let sdp = sdp.filter(|_| !self.reliable.is_described());
+        let reliably = match callee.wish {
+            Wish::Unknown => false,
+            Wish::Supported => sdp.is_some(),
+            Wish::Required => true,
+        };
+        if reliably && !callee.offered {
+            // The first reliable response would have to hold our offer (RFC 3262 5).
+            return;
+        }
+        if reliably && self.reliable.is_sent() {
+            self.reliable.next = Some((status, sdp));
+            return;
+        }
+        if reliably && sdp.is_some() {
+            // From here on it is said without.
+            callee.rung = Some((status, None));
+            self.media.ours = sdp.clone().unwrap_or_default();
+        }
+        let Some(mut response) = self.callee_response(core, id, status, sdp.as_deref()) else {
+            return;
+        };
+        if reliably {
+            let number = self.reliable.number(core);
+            response.headers.push(Name::Require, "100rel");
+            response.headers.push(Name::RSeq, number.to_string());
+            self.send_reliable(core, now, id, &response);
+        } else {
+            core.respond(now, id, &response);
+        }
+    }
+
+    /// Takes the call. Where the answer is with the caller already, the 2xx has none, and where
+    /// it is on its way, the 2xx waits (RFC 3262 3, 5).
     pub(crate) fn answer(&mut self, core: &mut Core, now: Instant, sdp: &[u8]) {
-        let Phase::Called(callee) = &self.phase else {
+        let Phase::Called(callee) = &mut self.phase else {
             core.out.counters.refused += 1;
             return;
         };
-        let (id, dialog) = (callee.transaction, callee.dialog.clone());
-        let Some(response) = self.callee_response(core, id, 200, Some(sdp)) else { return };
-        self.timers.clear_all();
+        if self.reliable.holds_answer() {
+            callee.held = Some(sdp.to_vec());
+            return;
+        }
+        let (id, dialog, offered) = (callee.transaction, callee.dialog.clone(), callee.offered);
+        let sdp = Some(sdp).filter(|_| !self.reliable.is_described());
+        let Some(mut response) = self.callee_response(core, id, 200, sdp) else { return };
+        if let Some(sdp) = sdp {
+            self.media.ours = sdp.to_vec();
+        }
+        for wake in [Wake::Ring, Wake::Unanswered, Wake::RepeatReliable, Wake::PrackLost] {
+            self.timers.clear(wake);
+        }
+        if let Some(request) = core.request_of(id) {
+            self.accept_session(now, &request, &mut response);
+        }
         core.respond(now, id, &response);
-        self.phase = Phase::Talking(Box::new(Session::new(dialog, false)));
+        let mut session = Session::new(dialog, false);
+        session.answer_wanted = !offered;
+        self.phase = Phase::Talking(Box::new(session));
+        self.arm_session(now);
         self.await_ack(core, now, id, &response);
     }
 
@@ -124,7 +229,7 @@ impl Invite {
             core.respond(now, id, &response);
         }
         self.end(core, cause);
-        self.close();
+        self.close(core, now);
     }
 
     /// The caller gave up; the CANCEL itself is answered already (9.2).
@@ -149,6 +254,9 @@ impl Invite {
             != callee.dialog.remote_tag()
         {
             core.answer(now, id, 481);
+        } else if request.method == Method::Prack {
+            callee.dialog.note(request);
+            self.on_prack(core, now, id, request);
         } else if !callee.dialog.accepts(request) {
             core.answer_later(now, id);
         } else {
@@ -160,8 +268,8 @@ impl Invite {
                     self.refuse(core, now, 487, cause);
                 }
                 Method::Info => core.answer(now, id, 200),
-                Method::Update if request.body.is_empty() => core.answer(now, id, 200),
-                // Its first offer is not answered yet (RFC 3311 5.2).
+                Method::Update => self.on_offer(core, now, id, request),
+                // A second INVITE before the first is answered (14.2).
                 _ => core.answer_later(now, id),
             }
         }

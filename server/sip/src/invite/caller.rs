@@ -1,5 +1,9 @@
 //! The caller until the call is taken: INVITE, provisional responses, forks, CANCEL.
 
+use super::fork::{Early, Fork};
+use super::offer::{Media, Offers};
+use super::refresh::SessionTimer;
+use super::reliable::Reliable;
 use super::session::Session;
 use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind};
@@ -30,15 +34,12 @@ use std::time::Instant;
 pub(super) struct Caller {
     transaction: TransactionId,
     heard: bool,
-    cancelled: bool,
+    pub(super) cancelled: bool,
     cancel_sent: bool,
     /// The phones that were heard, in the order in which they were.
-    forks: Vec<Fork>,
-}
-
-struct Fork {
-    tag: String,
-    early: Option<Vec<u8>>,
+    pub(super) forks: Vec<Fork>,
+    /// The number of the last of them.
+    last_fork: u32,
 }
 
 /// Everything that an INVITE is made of.
@@ -76,6 +77,8 @@ impl Invite {
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
         request.headers.push(Name::Contact, core.contact(order.user, hop.remote.ip()));
         request.headers.push(Name::Allow, ALLOW);
+        let session_timer = SessionTimer::default();
+        session_timer.ask(&mut request.headers);
         request.headers.push(Name::Other("Accept".into()), "application/sdp");
         for (name, value) in order.headers {
             request.headers.push(Name::Other(name), value);
@@ -92,6 +95,11 @@ impl Invite {
             live: Vec::new(),
             acks: Vec::new(),
             ended: false,
+            top_number: number,
+            offers: Offers::default(),
+            media: Media { ours: order.offer, theirs: Vec::new() },
+            reliable: Reliable::default(),
+            session_timer,
             phase: Phase::Closing(None),
         };
         match sent {
@@ -118,24 +126,25 @@ impl Invite {
                 if caller.cancelled {
                     self.cancel(core, now);
                 } else if response.status > 100 {
-                    let event = caller.provisional(self.id, response);
-                    core.events.extend(event);
+                    self.on_provisional(core, now, id, response);
                 }
             }
             (_, 200..=299) => self.on_success(core, now, id, response),
             (Phase::Calling(caller), status) if caller.transaction == id => {
-                let cancelled = caller.cancelled;
-                if matches!(status, 401 | 407)
-                    && !cancelled
-                    && let Some(next) = self.retry(core, now, id, response, Role::Invite)
-                {
+                let next = match status {
+                    _ if caller.cancelled => None,
+                    401 | 407 => self.retry(core, now, id, response, Role::Invite),
+                    422 => self.ask_longer(core, now, id, response, Role::Invite),
+                    _ => None,
+                };
+                if let Some(next) = next {
                     if let Phase::Calling(caller) = &mut self.phase {
                         *caller = Caller::new(next);
                     }
                     return;
                 }
                 self.end(core, Cause::from_response(response));
-                self.close();
+                self.close(core, now);
             }
             _ => {}
         }
@@ -155,6 +164,8 @@ impl Invite {
         let Some(client) = core.table.client(id) else { return };
         let (request, hop) = (client.request.clone(), client.hop);
         let Some(mut dialog) = Dialog::from_response(&request, response, hop) else { return };
+        // Other requests may have gone out in its early dialog.
+        dialog.local_number = dialog.local_number.max(self.top_number);
         if self.acks.len() > limits::FORKS {
             core.out.counters.overloaded += 1;
             return;
@@ -165,7 +176,7 @@ impl Invite {
                 let wanted = !caller.cancelled;
                 if !wanted {
                     // The 2xx won the race against our CANCEL (9.1).
-                    self.close();
+                    self.close(core, now);
                 }
                 wanted
             }
@@ -178,22 +189,39 @@ impl Invite {
             return;
         }
         let tag = dialog.remote_tag().to_owned();
-        let (fork, early) = match &mut self.phase {
-            Phase::Calling(caller) => caller.fork(&tag),
-            _ => (0, None),
+        let body = sdp(&response.headers, &response.body).ok().flatten();
+        let (mut number, mut answer) = (0, Early::Unknown);
+        if let Phase::Calling(caller) = &mut self.phase
+            && let Some(fork) = caller.fork(&tag)
+        {
+            number = fork.number;
+            answer = std::mem::replace(&mut fork.early, Early::Changed);
+            if let Some(early) = &fork.dialog {
+                dialog.succeed(early);
+            }
+        }
+        let answer = match (answer, body) {
+            (Early::Changed, _) => Some(None),
+            (Early::Agreed(sdp), _) | (_, Some(sdp)) | (Early::Previewed(sdp), None) => {
+                Some(Some(sdp))
+            }
+            (Early::Unknown, None) => None,
         };
-        let remote = dialog.remote.clone();
-        let answer = sdp(&response.headers, &response.body).ok().flatten().or(early);
         match answer {
             Some(sdp) => {
-                self.timers.clear_all();
+                self.forgo_offer_of_others(core, now, &tag);
+                let remote = dialog.remote.clone();
                 self.phase = Phase::Talking(Box::new(Session::new(dialog, true)));
-                let event = Event::Answered { invite: self.id, sdp, remote, fork };
+                if let Some(sdp) = &sdp {
+                    self.media.theirs.clone_from(sdp);
+                }
+                self.session_accepted(now, response);
+                let event = Event::Answered { invite: self.id, sdp, remote, fork: number };
                 core.events.push_back(event);
             }
             None => {
                 // Taken without media: nobody could hear anything (RFC 3264 4, 13.2.1).
-                self.close();
+                self.close(core, now);
                 let cause = Cause { status: Some(response.status), ..Cause::local(NO_ANSWER_SDP) };
                 self.end(core, cause);
                 self.bye(core, now, &mut dialog, Role::ForkBye);
@@ -219,16 +247,16 @@ impl Invite {
     }
 
     /// The peer never answered the cancelled INVITE finally.
-    pub(super) fn give_up_cancelled(&mut self, core: &mut Core) {
+    pub(super) fn give_up_cancelled(&mut self, core: &mut Core, now: Instant) {
         if let Phase::Calling(caller) = &self.phase {
             let id = caller.transaction;
             core.table.forget_client(&mut core.out, id);
             self.live.retain(|(live, _)| *live != id);
-            self.close();
+            self.close(core, now);
         }
     }
 
-    /// A request in an early dialog of ours: before our offer is answered nothing can change.
+    /// A request in an early dialog of ours.
     pub(super) fn on_fork_request(
         &mut self,
         core: &mut Core,
@@ -239,11 +267,17 @@ impl Invite {
         let from = request.from().ok();
         let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default();
         let Phase::Calling(caller) = &mut self.phase else { return };
-        let known = caller.forks.iter().any(|fork| fork.tag == tag);
+        let Some(fork) = caller.forks.iter_mut().find(|fork| fork.tag == tag) else {
+            core.answer(now, id, 481);
+            return;
+        };
+        if fork.dialog.as_mut().is_some_and(|dialog| !dialog.accepts(request)) {
+            core.answer_later(now, id);
+            return;
+        }
         match request.method {
-            _ if !known => core.answer(now, id, 481),
-            Method::Update if !request.body.is_empty() => core.answer(now, id, 491),
-            Method::Update | Method::Info => core.answer(now, id, 200),
+            Method::Update => self.on_offer(core, now, id, request),
+            Method::Info => core.answer(now, id, 200),
             // No callee may do this (15), yet one that does has no use for the call any more.
             Method::Bye => {
                 core.answer(now, id, 200);
@@ -269,40 +303,31 @@ impl Caller {
             cancelled: false,
             cancel_sent: false,
             forks: Vec::new(),
+            last_fork: 0,
         }
     }
 
-    /// The number of a fork, from 1 (0: unknown and no room), and the SDP of its early media.
-    fn fork(&mut self, tag: &str) -> (u32, Option<Vec<u8>>) {
+    /// The early dialog with the phone of a tag.
+    pub(super) fn dialog(&mut self, tag: &str) -> Option<&mut Dialog> {
+        self.forks.iter_mut().find(|fork| fork.tag == tag)?.dialog.as_mut()
+    }
+
+    /// The fork of a tag, a new one where it was not heard before. None: it has no tag, or there
+    /// is no room.
+    pub(super) fn fork(&mut self, tag: &str) -> Option<&mut Fork> {
+        if tag.is_empty() {
+            return None;
+        }
         let place = match self.forks.iter().position(|fork| fork.tag == tag) {
             Some(place) => place,
             None if self.forks.len() < limits::FORKS => {
-                self.forks.push(Fork { tag: tag.to_owned(), early: None });
+                self.last_fork = self.last_fork.saturating_add(1);
+                self.forks.push(Fork::new(tag, self.last_fork));
                 self.forks.len() - 1
             }
-            None => return (0, None),
+            None => return None,
         };
-        let early = self.forks.get(place).and_then(|fork| fork.early.clone());
-        (place as u32 + 1, early)
-    }
-
-    fn provisional(&mut self, invite: InviteId, response: &Response) -> Option<Event> {
-        let to = response.to().ok();
-        let tag = to.as_ref().and_then(NameAddr::tag).unwrap_or_default();
-        let early_sdp = sdp(&response.headers, &response.body).ok().flatten();
-        let fork = if tag.is_empty() { 0 } else { self.fork(tag).0 };
-        if early_sdp.is_some()
-            && let Some(fork) = self.forks.iter_mut().find(|fork| fork.tag == tag)
-        {
-            fork.early.clone_from(&early_sdp);
-        }
-        Some(Event::Provisional {
-            invite,
-            status: response.status,
-            reason: response.reason.clone(),
-            early_sdp,
-            fork,
-        })
+        self.forks.get_mut(place)
     }
 }
 

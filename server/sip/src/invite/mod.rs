@@ -18,11 +18,15 @@
 
 mod callee;
 mod caller;
+mod fork;
 mod info;
 mod offer;
+mod refresh;
+mod reliable;
 mod session;
 
 pub(crate) use caller::{Order, first_number};
+pub(crate) use refresh::is_too_short;
 
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
@@ -34,6 +38,9 @@ use crate::transaction::{Hop, TransactionId, User, Wire};
 use base::Timers;
 use callee::Callee;
 use caller::Caller;
+use offer::{Media, Offers};
+use refresh::SessionTimer;
+use reliable::Reliable;
 use session::Session;
 use std::time::Instant;
 
@@ -46,6 +53,10 @@ enum Wake {
     Ring,
     /// An incoming call was neither answered nor refused.
     Unanswered,
+    /// A reliable provisional response is due again (RFC 3262 3).
+    RepeatReliable,
+    /// It was never acknowledged.
+    PrackLost,
     /// The 2xx is due again: no ACK yet (13.3.1.4).
     RepeatAnswer,
     /// No ACK came at all.
@@ -56,6 +67,10 @@ enum Wake {
     Glare,
     /// Our own new offer is neither taken nor refused.
     ReofferLate,
+    /// The session is to be refreshed (RFC 4028).
+    Refresh,
+    /// Nobody has refreshed it.
+    SessionExpired,
 }
 
 /// What a client transaction does for its invite.
@@ -66,7 +81,13 @@ enum Role {
     Bye,
     /// The BYE for a fork that was not kept.
     ForkBye,
+    /// A re-INVITE with a new offer.
     Reoffer,
+    /// An UPDATE with one.
+    Update,
+    /// An UPDATE without one.
+    Refresh,
+    Prack,
     Info,
 }
 
@@ -98,6 +119,12 @@ pub(crate) struct Invite {
     live: Vec<(TransactionId, Role)>,
     acks: Vec<Ack>,
     ended: bool,
+    /// The highest CSeq number of all requests so far.
+    top_number: u32,
+    offers: Offers,
+    media: Media,
+    reliable: Reliable,
+    session_timer: SessionTimer,
     phase: Phase,
 }
 
@@ -133,14 +160,30 @@ impl Invite {
         }
     }
 
-    /// Leaves the last state of the call; what is live on the wire goes on.
-    fn close(&mut self) {
+    /// Leaves the last state of the call; what is live on the wire goes on. An offer of the peer
+    /// gets its answer before (15.1.2).
+    fn close(&mut self, core: &mut Core, now: Instant) {
+        if let Some(theirs) = self.offers.theirs.take() {
+            core.answer(now, theirs.transaction, 487);
+        }
+        self.offers.ours = None;
         self.timers.clear_all();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Closing(None)) {
             Phase::Talking(session) => Phase::Closing(Some(Box::new(session.dialog))),
             Phase::Closing(dialog) => Phase::Closing(dialog),
             Phase::Calling(_) | Phase::Called(_) => Phase::Closing(None),
         };
+    }
+
+    /// Its dialog with the peer of this tag.
+    fn dialog(&mut self, tag: &str) -> Option<&mut Dialog> {
+        let dialog = match &mut self.phase {
+            Phase::Calling(caller) => caller.dialog(tag),
+            Phase::Called(callee) => Some(&mut callee.dialog),
+            Phase::Talking(session) => Some(&mut session.dialog),
+            Phase::Closing(dialog) => dialog.as_deref_mut(),
+        };
+        dialog.filter(|dialog| dialog.remote_tag() == tag)
     }
 
     fn role(&self, id: TransactionId) -> Option<Role> {
@@ -159,6 +202,8 @@ impl Invite {
         if let Some(challenger) = &mut self.challenger {
             challenger.begin(&mut request, &mut core.seed);
         }
+        let number = request.cseq().map_or(0, |cseq| cseq.number);
+        self.top_number = self.top_number.max(number);
         let id = core.request(now, request, hop, User::Invite(self.id))?;
         self.live.push((id, role));
         Some(id)
@@ -182,14 +227,29 @@ impl Invite {
         if !challenger.answer(response, &mut request, &mut core.seed) {
             return None;
         }
+        self.resend(core, now, request, hop, role)
+    }
+
+    /// Sends a request that was answered in vain again, changed, under a new number.
+    fn resend(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        mut request: Request,
+        hop: Hop,
+        role: Role,
+    ) -> Option<TransactionId> {
         let cseq = request.cseq().ok()?;
-        let number = match (&mut self.phase, role) {
-            (Phase::Talking(session), Role::Bye | Role::Reoffer | Role::Info) => {
-                next_number(&mut session.dialog)
-            }
-            (Phase::Closing(Some(dialog)), Role::Bye) => next_number(dialog),
-            _ => cseq.number.saturating_add(1),
+        let to = request.to().ok()?;
+        let dialog = match role {
+            Role::Invite | Role::Cancel | Role::ForkBye => None,
+            _ => self.dialog(to.tag().unwrap_or_default()),
         };
+        let number = match dialog {
+            Some(dialog) => next_number(dialog),
+            None => cseq.number.max(self.top_number).saturating_add(1),
+        };
+        self.top_number = self.top_number.max(number);
         request.headers.remove(&Name::Via);
         request.headers.set(Name::CSeq, format!("{number} {}", cseq.method));
         if request.method == Method::Invite {
@@ -213,8 +273,10 @@ impl Invite {
         match self.role(id) {
             Some(Role::Invite) => self.on_invite_response(core, now, id, response),
             Some(Role::Reoffer) => self.on_reoffer_response(core, now, id, response),
+            Some(Role::Update) => self.on_update_response(core, now, id, response),
+            Some(Role::Refresh) => self.on_refresh_response(core, now, id, response),
             Some(Role::Info) => self.on_info_response(core, now, id, response),
-            Some(role @ (Role::Bye | Role::ForkBye)) => {
+            Some(role @ (Role::Bye | Role::ForkBye | Role::Prack)) => {
                 self.retry(core, now, id, response, role);
             }
             Some(Role::Cancel) | None => {}
@@ -241,10 +303,13 @@ impl Invite {
             (Some(Role::Invite), Some(cause)) => {
                 self.end(core, cause);
                 if matches!(self.phase, Phase::Calling(_)) {
-                    self.close();
+                    self.close(core, now);
                 }
             }
-            (Some(Role::Reoffer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Reoffer | Role::Refresh), Some(cause)) => {
+                self.break_off(core, now, cause);
+            }
+            (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
             _ => {}
         }
@@ -254,16 +319,20 @@ impl Invite {
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
         while let Some(wake) = self.timers.expired(now) {
             match wake {
-                Wake::CancelGiveUp => self.give_up_cancelled(core),
+                Wake::CancelGiveUp => self.give_up_cancelled(core, now),
                 Wake::Ring => self.ring_again(core, now),
                 Wake::Unanswered => {
                     self.refuse(core, now, 408, Cause::local(CauseKind::NoAnswer));
                 }
+                Wake::RepeatReliable => self.repeat_reliable(core, now),
+                Wake::PrackLost => self.on_prack_lost(core, now),
                 Wake::RepeatAnswer => self.repeat_answer(core, now),
                 Wake::AckLost => self.on_ack_lost(core, now),
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
                 Wake::Glare => self.send_reoffer(core, now),
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
+                Wake::Refresh => self.refresh(core, now),
+                Wake::SessionExpired => self.on_session_expired(core, now),
             }
         }
     }

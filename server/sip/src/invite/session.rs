@@ -1,6 +1,5 @@
 //! A call that is up: new offers, keypad digits, the ACK of the callee's 2xx, BYE.
 
-use super::offer::Offer;
 use super::{Invite, Phase, Role, Wake, sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::dialog::Dialog;
@@ -26,9 +25,8 @@ pub(super) struct Session {
     pub(super) confirmed: bool,
     bye_wanted: bool,
     pub(super) unacknowledged: Option<Unacknowledged>,
-    /// Their offer, waiting for the shell.
-    pub(super) theirs: Option<TransactionId>,
-    pub(super) ours: Option<Offer>,
+    /// Our 2xx to the first INVITE holds the offer, and the ACK must hold the answer.
+    pub(super) answer_wanted: bool,
     pub(super) infos: VecDeque<(String, Vec<u8>)>,
     pub(super) info_sent: bool,
 }
@@ -50,8 +48,7 @@ impl Session {
             confirmed: caller,
             bye_wanted: false,
             unacknowledged: None,
-            theirs: None,
-            ours: None,
+            answer_wanted: false,
             infos: VecDeque::new(),
             info_sent: false,
         }
@@ -106,6 +103,7 @@ impl Invite {
         session.unacknowledged = None;
         let first = !std::mem::replace(&mut session.confirmed, true);
         let bye_wanted = session.bye_wanted;
+        let answer_wanted = std::mem::take(&mut session.answer_wanted);
         self.timers.clear(Wake::RepeatAnswer);
         self.timers.clear(Wake::AckLost);
         if bye_wanted {
@@ -113,6 +111,14 @@ impl Invite {
             return;
         }
         let answer = sdp(&ack.headers, &ack.body).ok().flatten();
+        if answer_wanted && answer.is_none() {
+            // Nobody knows where the caller is (13.2.2.4).
+            self.break_off(core, now, Cause::local(CauseKind::NotAcceptable));
+            return;
+        }
+        if let Some(answer) = &answer {
+            self.media.theirs.clone_from(answer);
+        }
         if first || answer.is_some() {
             core.events.push_back(Event::Confirmed { invite, answer });
         }
@@ -144,15 +150,10 @@ impl Invite {
         }
     }
 
-    /// Closes the session. An offer of the peer gets its answer before (15.1.2); one of ours gets
-    /// its own from the peer, or is forgotten after a while.
+    /// Closes the session. An offer of ours gets its answer from the peer, or is forgotten after
+    /// a while.
     fn leave(&mut self, core: &mut Core, now: Instant) {
-        if let Some(session) = self.session()
-            && let Some(id) = session.theirs.take()
-        {
-            core.answer(now, id, 487);
-        }
-        self.close();
+        self.close(core, now);
         if self.live.iter().any(|(_, role)| *role == Role::Reoffer) {
             self.timers.set(Wake::ReofferLate, now + core.settings.timers.t1 * 64);
         }
@@ -177,11 +178,17 @@ impl Invite {
             core.answer(now, id, status);
             return;
         }
+        if request.method == Method::Prack {
+            session.dialog.note(request);
+            self.on_prack(core, now, id, request);
+            return;
+        }
         if !session.dialog.accepts(request) {
             core.answer_later(now, id);
             return;
         }
         session.dialog.heard_on(hop);
+        session.dialog.learn(&request.headers);
         match request.method {
             Method::Bye => {
                 core.answer(now, id, 200);

@@ -225,10 +225,10 @@ fn requests_that_open_nothing_get_the_answer_of_their_kind() {
 fn a_demand_for_an_unknown_extension_is_refused_by_name() {
     let mut world = World::with_caller(13);
     let mut request = ask(theirs(), Method::Invite, "call", 1, None, Some(OFFER));
-    request.headers.push(Name::Require, "100rel, teleport");
+    request.headers.push(Name::Require, "100rel, teleport, levitate");
     world.say(theirs(), request);
     let response = world.response(theirs(), 420);
-    assert_eq!(response.headers.get(&Name::Unsupported), Some("100rel, teleport"));
+    assert_eq!(response.headers.get(&Name::Unsupported), Some("teleport, levitate"));
 }
 
 #[test]
@@ -279,4 +279,19 @@ fn a_malformed_request_is_refused_where_it_came_from_and_counted() {
     assert!(world.waiting(theirs()).is_empty());
     assert_eq!(world.phones[0].endpoint.counters().malformed, 2);
     assert_eq!(world.phones[0].endpoint.transactions(), 0);
+}
+
+#[test]
+fn a_caller_that_gets_our_offer_and_brings_no_answer_is_hung_up() {
+    let mut world = World::with_caller(30);
+    world.say(theirs(), ask(theirs(), Method::Invite, "call", 1, None, None));
+    let invite = world.incoming(0);
+    world.command(0, Command::Answer { invite, sdp: OFFER.to_vec() });
+    let answer = world.response(theirs(), 200);
+    assert_eq!(answer.body, OFFER);
+    let tag = answer.to().unwrap().tag().unwrap().to_owned();
+    world.say(theirs(), ask(theirs(), Method::Ack, "call", 1, Some(&tag), None));
+    assert_eq!(world.cause(0, invite).kind, CauseKind::NotAcceptable);
+    world.request(theirs(), Method::Bye);
+    world.assert_quiet();
 }

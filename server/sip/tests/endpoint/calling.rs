@@ -39,7 +39,7 @@ fn a_call_rings_is_answered_and_hung_up_by_the_caller() {
     match world.news(0).as_slice() {
         [
             Event::Provisional { status: 180, early_sdp: None, fork: 1, .. },
-            Event::Answered { sdp, fork: 1, .. },
+            Event::Answered { sdp: Some(sdp), fork: 1, .. },
         ] => assert_eq!(sdp, ANSWER),
         other => panic!("{other:?}"),
     }
@@ -256,7 +256,7 @@ fn early_media_is_handed_over_and_stands_in_for_an_answer_without_sdp() {
     match world.news(0).as_slice() {
         [
             Event::Provisional { status: 183, early_sdp: Some(early), .. },
-            Event::Answered { sdp, .. },
+            Event::Answered { sdp: Some(sdp), .. },
         ] => assert_eq!((&early[..], &sdp[..]), (ANSWER, ANSWER)),
         other => panic!("{other:?}"),
     }

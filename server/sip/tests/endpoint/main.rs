@@ -3,8 +3,10 @@
 
 mod answering;
 mod calling;
+mod refreshing;
 mod registering;
 mod registrar;
+mod reliable;
 mod sweeps;
 mod talking;
 mod wire;

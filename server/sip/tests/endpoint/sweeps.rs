@@ -99,7 +99,8 @@ fn react(
     match event {
         Event::Incoming { invite, .. } => {
             calls[phone].push(invite);
-            plan(world, phone, Command::Ring { invite, sdp: None });
+            let sdp = (choice % 3 == 1).then(|| ANSWER.to_vec());
+            plan(world, phone, Command::Ring { invite, sdp });
             match choice {
                 0 => plan(world, phone, Command::Reject { invite, status: 486 }),
                 1 => plan(world, phone, Command::Hangup { invite, cause: CauseKind::Declined }),
@@ -117,6 +118,9 @@ fn react(
             if choice < 8 {
                 plan(world, phone, Command::Hangup { invite, cause: CauseKind::Normal });
             }
+        }
+        Event::Provisional { invite, early_sdp: Some(_), .. } if choice < 5 => {
+            plan(world, phone, Command::Reoffer { invite, offer: OFFER.to_vec() });
         }
         Event::Reoffered { invite, .. } => {
             let sdp = if choice < 7 { Ok(ANSWER.to_vec()) } else { Err(488) };

@@ -110,6 +110,22 @@ fn sound_crosses_both_ways_once_a_page_has_answered_and_not_before() {
 }
 
 #[test]
+fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
+    let mut world = World::new(9);
+    (world.phone.delayed, world.phone.codecs) = (true, vec![base::Codec::Pcmu]);
+    let link = world.open(None);
+    world.brings_account(link);
+    world.run_for(SECOND);
+    world.phone_calls();
+    world.run_for(SECOND);
+    assert!(world.take(link, FIRST, true));
+    world.run_for(SECOND * 5);
+    let talk = world.phone.talks.values().next().expect("a talk");
+    let heard = (talk.heard, world.pages[&link].calls[&FIRST].heard);
+    assert!(heard.0 > 180 && heard.1 > 180, "{heard:?} frames");
+}
+
+#[test]
 fn a_call_that_a_page_does_not_take_ends_with_its_cause_whatever_is_lost() {
     let declined = |reason| {
         move |world: &mut World, link| {
@@ -203,6 +219,13 @@ fn a_transfer_is_for_pages_own_accounts_within_their_registrar_and_for_calls_tha
         assert_eq!(transfer(&mut world, uri), 1, "{uri}");
         assert_eq!(world.states_of(link, FIRST), [(Ringing, None), (Active, None)]);
     }
+    // What comes of one that may be is told: it fails and the call goes on, or the call ends.
+    let before = world.pages[&link].calls[&FIRST].errors;
+    world.say(link, ClientMessage::Transfer { call: FIRST, uri: "42".to_owned() });
+    world.run_for(SECOND * 40);
+    let ended = world.pages[&link].calls[&FIRST].ended();
+    let failed = world.pages[&link].calls[&FIRST].errors > before;
+    assert!(failed != ended.is_some(), "failed {failed}, ended {ended:?}");
     let button = world.open(Some("long"));
     world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
     let call = world.call(button, None, true);

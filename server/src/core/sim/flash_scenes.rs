@@ -81,6 +81,26 @@ fn a_flash_client_is_heard_by_its_caller_only_after_it_has_answered() {
 }
 
 #[test]
+fn a_caller_that_brings_its_offer_in_the_ack_is_heard_and_hears() {
+    let mut world = World::new(2);
+    (world.phone.delayed, world.phone.codecs) = (true, vec![base::Codec::Pcmu]);
+    let guest = registered(&mut world);
+    world.phone_calls();
+    world.run_for(SECOND);
+    assert_eq!(words(&world, guest, "1"), ["ringing"]);
+    streams(&mut world, guest, "1");
+    world.run_for(SECOND);
+    world.guests[guest].say(world.now, "answer", &[("callId", "1".into())]);
+    world.run_for(SECOND * 5);
+    let talk = world.phone.talks.values().next().expect("a talk");
+    let heard = (talk.heard, world.guests[guest].heard);
+    assert!(heard.0 > 240 && heard.1 > 240, "{heard:?} frames");
+    world.guests[guest].say(world.now, "hangup", &[("callId", Value::from("1"))]);
+    world.run_for(SECOND * 2);
+    world.check_log();
+}
+
+#[test]
 fn a_call_that_a_flash_client_does_not_take_leaves_nothing() {
     for way in ["rejected", "left", "beyond the bound", "nothing in common"] {
         let mut world = World::new(3);

@@ -54,6 +54,8 @@ pub struct Phone {
     pub codecs: Vec<Codec>,
     /// Hears and says nothing at all.
     pub dead: bool,
+    /// Its own calls bring their SDP in the ACK and not in the INVITE.
+    pub delayed: bool,
     /// Whether those who answer speak.
     pub speaks: bool,
     pub outbox: Vec<Packet>,
@@ -87,6 +89,7 @@ impl Phone {
             manner: None,
             codecs: Codec::ALL.to_vec(),
             dead: false,
+            delayed: false,
             speaks: true,
             outbox: Vec::new(),
             invited: 0,
@@ -188,7 +191,8 @@ impl Phone {
     fn drain(&mut self, now: Instant) {
         loop {
             while let Some(transmit) = self.sip.poll_transmit() {
-                let (from, to, payload) = (self.address, transmit.remote, transmit.payload);
+                let (from, to) = (self.address, transmit.remote);
+                let payload = if self.delayed { delay(transmit.payload) } else { transmit.payload };
                 self.outbox.push(Packet { from, to, payload });
             }
             let Some(event) = self.sip.poll_event() else { break };
@@ -196,7 +200,7 @@ impl Phone {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
                 }
-                Event::Answered { invite, sdp, .. } => {
+                Event::Answered { invite, sdp: Some(sdp), .. } => {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
                     }
@@ -380,6 +384,26 @@ impl Talk {
             }
         }
     }
+}
+
+/// Moves the SDP of a call from its INVITE to its ACK (RFC 3261 13.2.1). All that it says there is
+/// a telephone's G.711.
+fn delay(message: Vec<u8>) -> Vec<u8> {
+    let Ok(Message::Request(mut request)) = parse(&message) else { return message };
+    match request.method {
+        Method::Invite => {
+            request.headers.remove(&Name::ContentType);
+            request.body.clear();
+        }
+        Method::Ack => {
+            request.headers.set(Name::ContentType, "application/sdp");
+            request.body = b"v=0\r\no=- 1 1 IN IP4 198.51.100.20\r\ns=-\r\nt=0 0\r\n\
+                c=IN IP4 198.51.100.20\r\nm=audio 30000 RTP/AVP 0\r\n"
+                .to_vec();
+        }
+        _ => return message,
+    }
+    request.to_bytes()
 }
 
 /// 20 ms of something in a codec.
