@@ -14,6 +14,9 @@ interface LinkListener {
 	function linkChanged(connected:Bool, reconnecting:Bool):Void;
 	function serverSaid(command:String, argument:Dynamic):Void;
 	function troubled(trouble:TroubleInfo):Void;
+
+	/** A direct stream's own connection has changed; false where nobody knows the stream. */
+	function streamChanged(stream:Dynamic, status:String):Bool;
 }
 
 /*
@@ -155,6 +158,8 @@ class Link {
 				"NetConnection.Connect.IdleTimeout":
 				retry(trouble);
 			default:
+				// Of direct streams the player tells here, with the stream.
+				if (listener.streamChanged(Reflect.field(event.info, "stream"), status)) return;
 				if (trouble != null) listener.troubled(trouble);
 		}
 	}

@@ -8,7 +8,7 @@ import Link.LinkListener;
 import Trouble.TroubleInfo;
 
 /** One call, from the appliance's first word about it to its last. */
-typedef Call = {state:String, video:Bool, streams:Null<CallStreams>};
+typedef Call = {state:String, video:Bool, streams:Null<CallStreams>, ?direct:Dynamic};
 
 /**
  * The Flash WebPhone: joins the page, the connection, the calls' streams, the microphone and the
@@ -242,6 +242,11 @@ class WebPhone implements LinkListener {
 			});
 			return;
 		}
+		// Where the sound goes is no news for the page, and the call's state stays.
+		if (argument != null && Reflect.hasField(argument, "direct")) {
+			introduced(argument);
+			return;
+		}
 		var info:Dynamic = {video: Text.flag(argument, "video"), code: Text.number(argument, "code")};
 		for (name in TEXTS) Reflect.setField(info, name, Text.of(argument, name));
 		track(info.callId, info.state);
@@ -251,6 +256,27 @@ class WebPhone implements LinkListener {
 
 	public function troubled(trouble:TroubleInfo):Void {
 		bridge.tell("error", trouble);
+	}
+
+	public function streamChanged(stream:Dynamic, status:String):Bool {
+		return Lambda.exists(calls, function(call) return call.streams != null && call.streams.statusOf(stream, status));
+	}
+
+	function introduced(argument:Dynamic):Void {
+		var call = calls.get(Text.of(argument, "callId"));
+		if (call == null) return;
+		call.direct = argument;
+		if (call.streams == null) return;
+		try {
+			call.streams.introduce(Text.of(argument, "farId").toLowerCase(), Text.of(argument, "farCallId"), Text.flag(argument, "direct"));
+		} catch (error:Error) {
+			// A player without direct streams, or one that forbids them: the appliance gives up in time.
+		}
+	}
+
+	/** The appliance gives up by itself what it is not told of, so an error here is no trouble. */
+	function heardDirectly(callId:String, on:Bool):Void {
+		link.command("direct", {callId: callId, on: on}, function(_) {}, function(_) {});
 	}
 
 	function callTroubled(callId:String, trouble:TroubleInfo):Void {
@@ -290,9 +316,10 @@ class WebPhone implements LinkListener {
 		if (call.streams != null) return;
 		call.video = video;
 		try {
-			var streams = new CallStreams(link.connection, callId, volume, callTroubled);
+			var streams = new CallStreams(link.connection, callId, volume, callTroubled, heardDirectly);
 			call.streams = streams;
 			streams.send(mic.device);
+			if (call.direct != null) introduced(call.direct);
 			if (video) {
 				streams.sendVideo(cam);
 				panel.showVideo(streams.down);

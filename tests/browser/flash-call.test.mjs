@@ -210,6 +210,123 @@ test('a camera that is not there is said once, and the call goes on', LIMIT, asy
   await hears('onCallStateChanged', (info) => info.state === 'active');
 });
 
+/** A call that is up, with its microphone on, whose partner the appliance has introduced. */
+async function introduced(t) {
+  const it = await call(t);
+  const { page, note, notes, hears, play, says, microphone } = it;
+  const far = '5e'.repeat(32);
+  await play(microphone, 'decide', true);
+  await note('attachAudio');
+  await says('active', { code: 200 });
+  await hears('onCallStateChanged', (info) => info.state === 'active');
+  const of = async (name, what) => (await notes()).filter((n) => n.name === name && n.what === what).map((n) => n.argument);
+  const offer = (more) => says('active', { direct: false, farId: far, farCallId: 'two', ...more });
+  /** The newest streams from player to player. */
+  const streams = () => until('direct streams are there', async () => {
+    const peers = (await notes()).filter((n) => n.what === 'peer');
+    const up = peers.filter((n) => n.argument === 'directConnections').at(-1)?.name;
+    const down = peers.filter((n) => n.argument === far).at(-1)?.name;
+    return up && down ? { up, down } : undefined;
+  });
+  const told = (on, times = 1) => until(`the appliance is told ${on}`, async () => (await notes())
+    .filter((n) => n.what === 'direct' && n.argument.callId === 'seven' && n.argument.on === on).length >= times);
+  const last = (words, name, what, value) => until(words, async () => (await of(name, what)).at(-1) === value);
+  await offer();
+  const direct = await streams();
+  await last('it publishes for peers', direct.up, 'publish', 'seven');
+  await last('it plays the partner', direct.down, 'play', 'two');
+  /** The partner's stream says that it is alive, from now on until the page is told to be silent. */
+  const beats = (name) => page.evaluate((to) => {
+    const film = document.getElementById('rtckitFlash1');
+    window.beats = setInterval(() => film.standIn(to, 'beat', null), 300);
+  }, name);
+  const silence = () => page.evaluate(() => clearInterval(window.beats));
+  return { ...it, far, of, offer, streams, told, last, direct, beats, silence };
+}
+
+test('a partner that is heard directly is heard so by the visitor once the appliance says it', LIMIT, async (t) => {
+  const { page, far, of, offer, told, last, direct, beats, silence, up, down, note, play, says, streams } = await introduced(t);
+  assert.deepEqual((await of(direct.up, 'publish')), ['seven'], 'late packets are not sent again');
+  for (const [who, admitted] of [[far, true], [far.toUpperCase(), true], ['77'.repeat(32), false]]) {
+    await play(direct.up, 'onPeerConnect', who);
+    assert.equal((await note(`admits ${who}`)).argument, admitted);
+  }
+  await last('its stream says that it is alive', direct.up, 'send', 'beat');
+  await last('both ways carry the microphone', direct.up, 'attachAudio', 'Built-in');
+  assert.equal((await of(up, 'attachAudio')).at(-1), 'Built-in');
+  assert.equal((await of(direct.down, 'volume')).at(-1), 0, 'nobody is heard twice');
+  await beats(direct.down);
+  await told(true);
+  await offer({ direct: true });
+  await last('nothing goes to the appliance', up, 'attachAudio', null);
+  await last('the bridge is not heard', down, 'volume', 0);
+  await last('the partner is', direct.down, 'volume', 1);
+  await run(page, 'setVolume', 0.5);
+  await last('it is quieter', direct.down, 'volume', 0.5);
+  assert.equal((await of(down, 'volume')).at(-1), 0);
+  await run(page, 'setMicMuted', true);
+  await last('it is silent', direct.up, 'attachAudio', null);
+  await run(page, 'setMicMuted', false);
+  await last('it is heard again', direct.up, 'attachAudio', 'Built-in');
+  assert.equal((await of(up, 'attachAudio')).at(-1), null);
+  // The partner's machine is not heard of any more.
+  await silence();
+  await told(false);
+  await last('the appliance gets the microphone again', up, 'attachAudio', 'Built-in');
+  await last('the bridge is heard', down, 'volume', 0.5);
+  for (const name of [direct.up, direct.down]) assert.equal((await of(name, 'close')).length, 1);
+  // A word that was on its way does not count; what comes after the appliance knows does.
+  await offer({ direct: true });
+  await says('active', { direct: false });
+  await offer();
+  const again = await until('it is tried again', async () => {
+    const next = await streams();
+    return next.up !== direct.up && next.down !== direct.down ? next : undefined;
+  });
+  assert.equal((await of(up, 'attachAudio')).at(-1), 'Built-in');
+  await play(again.down, 'beat', null);
+  await told(true, 2);
+  await says('ended', { code: 200 });
+  for (const name of [again.up, again.down, up, down]) {
+    await until('all streams are closed', async () => (await of(name, 'close')).length === 1);
+  }
+  const states = (await heard(page, 'onCallStateChanged')).map((info) => info.state);
+  assert.equal(states.filter((state) => state === 'active').length, 1, 'where sound goes is no news for the page');
+  assert.deepEqual(await heard(page, 'onError'), []);
+});
+
+test('a direct stream that breaks or never comes leaves the call to the appliance', LIMIT, async (t) => {
+  const { page, of, offer, told, last, direct, up, play, says, streams } = await introduced(t);
+  // The partner is told later, and does not publish yet.
+  await play(direct.down, 'status', { code: 'NetStream.Play.StreamNotFound', level: 'error' });
+  const next = await until('it asks again', async () => {
+    const now = await streams();
+    return now.down !== direct.down ? now : undefined;
+  });
+  assert.equal(next.up, direct.up);
+  await play(next.down, 'beat', null);
+  await told(true);
+  await offer({ direct: true });
+  await last('nothing goes to the appliance', up, 'attachAudio', null);
+  await play(next.down, 'status of the connection', { code: 'NetStream.Connect.Closed', level: 'status' });
+  await told(false);
+  await last('the appliance gets the microphone again', up, 'attachAudio', 'Built-in');
+  await says('active', { direct: false });
+  // On hold there is no way past the appliance, whatever the partner says.
+  await offer();
+  const third = await until('it is tried again', async () => {
+    const now = await streams();
+    return now.up !== direct.up ? now : undefined;
+  });
+  await says('active', { direct: false });
+  await until('both are closed', async () => (await of(third.up, 'close')).length + (await of(third.down, 'close')).length === 2);
+  // Nobody answers at all.
+  await offer();
+  await told(false, 2);
+  assert.equal((await of(up, 'attachAudio')).at(-1), 'Built-in');
+  assert.deepEqual(await heard(page, 'onError'), []);
+});
+
 test('a refused page is told so and not tried again; a lost connection is, and loses its calls', LIMIT, async (t) => {
   const refused = await visit(t);
   await run(refused.page, 'connect');

@@ -57,6 +57,8 @@ pub struct Bridge {
     directions: [Direction; 2],
     muted: [bool; 2],
     held: [bool; 2],
+    /// The sides hear each other by another way.
+    bypassed: bool,
     heard: [bool; 2],
     /// Where in the 20 ms this call ticks, so that calls don't tick together.
     phase: Duration,
@@ -77,6 +79,7 @@ impl Bridge {
             directions: [Direction::new(), Direction::new()],
             muted: [false; 2],
             held: [false; 2],
+            bypassed: false,
             heard: [false; 2],
             phase: Duration::from_micros(seed.below(20_000)),
             tick_at: None,
@@ -136,6 +139,15 @@ impl Bridge {
         } else if self.quiet_since.is_some() {
             self.quiet_since = Some(now);
         }
+    }
+
+    /// The sides hear each other by another way, or do so no more. What comes all the same passes;
+    /// meanwhile silence is no reason to end the call.
+    pub fn bypass(&mut self, now: Instant, on: bool) {
+        if self.bypassed && !on && self.quiet_since.is_some() {
+            self.quiet_since = Some(now);
+        }
+        self.bypassed = on;
     }
 
     /// Ends everything: no frame passes and no timer runs any more. Statistics stay.
@@ -289,7 +301,7 @@ impl Bridge {
 
     /// Since when the silence lasts that is still to be told.
     fn silent_since(&self) -> Option<Instant> {
-        let watched = !self.quiet_told && !self.held[0] && !self.held[1];
+        let watched = !self.quiet_told && !self.held[0] && !self.held[1] && !self.bypassed;
         self.quiet_since.filter(|_| watched)
     }
 

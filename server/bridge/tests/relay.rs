@@ -100,6 +100,24 @@ fn one_side_alone_keeps_the_call_and_so_does_a_hold() {
 }
 
 #[test]
+fn sides_that_hear_each_other_by_another_way_may_be_silent_here_until_they_do_so_no_more() {
+    let mut world = World::between(1, Codec::Pcmu, Codec::Pcmu);
+    world.bridge.bypass(world.now, true);
+    world.pass(3_600_000);
+    assert_eq!(world.events, []);
+    // What comes all the same passes.
+    world.give(Side::Trunk, Codec::Pcmu, 1, 0, &[0; 160]);
+    assert_eq!(world.heard(Side::Visitor).relayed, 1);
+    world.bridge.bypass(world.now, false);
+    let since = world.now;
+    world.pass(59_000);
+    // To be told again that there is no other way changes nothing.
+    world.bridge.bypass(world.now, false);
+    world.pass(1000);
+    assert_eq!(world.events[1..], [Event::Silent { since }]);
+}
+
+#[test]
 fn a_muted_or_held_side_is_not_relayed_and_the_other_one_is() {
     let mut world = World::between(1, Codec::Pcmu, Codec::Pcmu);
     world.bridge.mute(Side::Visitor, true);

@@ -84,6 +84,13 @@ pub enum Request {
         /// To whom.
         uri: Private<String>,
     },
+    /// `direct`: whether the partner's stream reaches the client without us.
+    Direct {
+        /// Which call.
+        call: String,
+        /// It is heard, or is not any more.
+        on: bool,
+    },
 }
 
 impl Request {
@@ -114,6 +121,7 @@ impl Request {
                 call: argument.call()?,
                 uri: Private::new(argument.text("uri")?),
             },
+            "direct" => Request::Direct { call: argument.call()?, on: argument.flag("on")? },
             _ => return Err(Refusal::unknown_call()),
         })
     }
@@ -262,12 +270,39 @@ pub struct CallInfo {
     pub code: u16,
     /// Words for it; may be empty.
     pub reason: String,
+    /// The way to the partner that does not lead through us; `None` where nothing is to be said of
+    /// it.
+    pub direct: Option<Direct>,
+}
+
+/// What a client is told of the direct stream between it and its partner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Direct {
+    /// Where the partner's stream is; `None`: there is none any more.
+    pub far: Option<Far>,
+    /// Sound goes directly; else through us.
+    pub on: bool,
+}
+
+/// Where a partner's direct stream is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Far {
+    /// The partner's peer ID in lower-case hexadecimal, 64 letters (RFC 7425 4.3.2).
+    pub id: Private<String>,
+    /// The partner's name for the call, which is that of its stream.
+    pub call: String,
 }
 
 impl CallInfo {
-    /// The object that is sent.
+    /// The object that is sent; of the direct stream it says something only where there is
+    /// something to say.
     pub fn to_value(&self) -> Value {
-        Value::object([
+        let far = self.direct.as_ref().and_then(|direct| direct.far.as_ref());
+        let far = far.map(|far| {
+            [("farId", far.id.reveal().as_str().into()), ("farCallId", far.call.as_str().into())]
+        });
+        let direct = self.direct.as_ref().map(|direct| ("direct", Value::from(direct.on)));
+        let always = [
             ("callId", self.call.as_str().into()),
             ("direction", self.direction.as_str().into()),
             ("state", self.state.as_str().into()),
@@ -276,7 +311,8 @@ impl CallInfo {
             ("video", self.video.into()),
             ("code", u32::from(self.code).into()),
             ("reason", self.reason.as_str().into()),
-        ])
+        ];
+        Value::object(always.into_iter().chain(direct).chain(far.into_iter().flatten()))
     }
 }
 
@@ -339,6 +375,8 @@ mod tests {
         let digits = ("digits", Value::from("12#a"));
         let dtmf = Request::Dtmf { call: call(), digits: text("12#A") };
         assert_eq!(parse("dtmf", &[id.clone(), digits]), Ok(dtmf));
+        let direct = Request::Direct { call: call(), on: true };
+        assert_eq!(parse("direct", &[id.clone(), ("on", true.into())]), Ok(direct));
         let transfer = Request::Transfer { call: call(), uri: bob() };
         assert_eq!(parse("transfer", &[id.clone(), uri]), Ok(transfer));
         for (name, request) in [
@@ -347,6 +385,7 @@ mod tests {
             ("hangup", Request::Hangup { call: call() }),
             ("hold", Request::Hold { call: call() }),
             ("resume", Request::Resume { call: call() }),
+            ("direct", Request::Direct { call: call(), on: false }),
         ] {
             assert_eq!(parse(name, std::slice::from_ref(&id)), Ok(request));
         }
@@ -416,6 +455,7 @@ mod tests {
             video: false,
             code: 486,
             reason: "Busy Here".into(),
+            direct: None,
         };
         let expected = Value::object([
             ("callId", "c7".into()),
@@ -428,6 +468,14 @@ mod tests {
             ("reason", "Busy Here".into()),
         ]);
         assert!(info.to_value() == expected);
+        let far = Far { id: Private::new("5e".repeat(32)), call: "2".into() };
+        let direct = CallInfo { direct: Some(Direct { far: Some(far), on: true }), ..info.clone() };
+        let more = ["direct", "farId", "farCallId"].map(|name| direct.to_value().take(name));
+        let id = "5e".repeat(32);
+        assert!(more == [Some(true.into()), Some(id.as_str().into()), Some("2".into())]);
+        let bridged = CallInfo { direct: Some(Direct { far: None, on: false }), ..info };
+        let more = ["direct", "farId", "farCallId"].map(|name| bridged.to_value().take(name));
+        assert!(more == [Some(false.into()), None, None]);
         let states = Registration { registered: true, code: 200, reason: "OK".into() };
         let names = ["registered", "code", "reason"].map(|name| states.to_value().take(name));
         assert!(names == [Some(true.into()), Some(200.0.into()), Some("OK".into())]);

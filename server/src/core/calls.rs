@@ -355,8 +355,12 @@ impl Calls {
         Some(id)
     }
 
+    /// The same, only to look at.
+    pub fn get(&self, id: CallId) -> Option<&ActiveCall> {
+        self.table.get(&id).map(Box::as_ref)
+    }
+
     /// All calls, in no order.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &ActiveCall> {
         self.table.values().map(Box::as_ref)
     }

@@ -44,6 +44,8 @@ metrics! {
     gauge flash_sessions;
     /// Flash clients that were let in.
     counter flash_connections_total;
+    /// Pairs of Flash clients whose sound went directly from one to the other.
+    counter flash_direct_total;
     /// Handshakes of Flash clients that were dropped because too many came at once.
     counter flash_handshakes_dropped_total;
     /// Datagrams on the Flash port that were nobody's, repeated or broken.

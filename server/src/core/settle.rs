@@ -107,13 +107,18 @@ impl<W: Wire> Core<W> {
                 }
             }
         }
+        let mut changed = false;
         while let Some(active) = self.calls.entry(id) {
             let Some(change) = active.call.poll_change() else { break };
+            changed = true;
             active.facts.changed(now, change);
             let link = active.link;
             let message = legs::browser::state_message(active.page_call, change, &active.party);
             self.log_change(id, change);
             self.tell(link, message);
+        }
+        if changed {
+            self.review_direct(now, id);
         }
         if self.calls.entry(id).is_some_and(|active| active.call.is_over()) {
             self.finish(now, id);
@@ -197,7 +202,10 @@ impl<W: Wire> Core<W> {
                     }
                 }
             }
-            sip::Event::Reoffered { invite, sdp } => self.reoffered(now, invite, sdp),
+            sip::Event::Reoffered { invite, sdp } => {
+                self.reoffered(now, invite, sdp);
+                self.review_direct(now, CallId(invite.0));
+            }
             sip::Event::Ended { invite, cause } => {
                 let code = cause.status.unwrap_or(0);
                 let cause = legs::trunk::end_cause(&cause);
@@ -211,6 +219,7 @@ impl<W: Wire> Core<W> {
             }
             sip::Event::Reanswered { invite, sdp } => {
                 self.reanswered(now, CallId(invite.0), sdp);
+                self.review_direct(now, CallId(invite.0));
             }
             sip::Event::Incoming { invite, account, from, offer, .. } => {
                 let offer = offer.as_deref();

@@ -4,7 +4,7 @@ use base::{Codec, Private};
 use rtmfp::session::{FlowId, OpenFlow, SendError, SessionCommand};
 use rtmfp::{Command, Endpoint, SessionId};
 use rtmp::amf::Value;
-use rtmp::application::{CallInfo, Direction, Registration, function};
+use rtmp::application::{CallInfo, Direct, Direction, Registration, function};
 use rtmp::connection::{Action, Outgoing};
 use rtmp::media::{ALAW_TAG, AudioCodec, MULAW_TAG, SPEEX_TAG};
 use rtmp::numbers::code;
@@ -125,31 +125,10 @@ pub fn words(message: &ServerMessage) -> Option<(&'static str, Value)> {
                 Registration { registered: *registered, code: *code, reason: reason.clone() };
             Some((function::REGISTRATION_CHANGED, registration.to_value()))
         }
-        ServerMessage::State {
-            call,
-            direction,
-            state,
-            cause: _,
-            code,
-            reason,
-            uri,
-            display_name,
-            video,
-        } => {
-            let comes_in = *direction == signalling::Direction::In;
-            let rings = comes_in && *state == CallState::Ringing;
-            let info = CallInfo {
-                call: call.to_string(),
-                direction: if comes_in { Direction::In } else { Direction::Out },
-                state: state_word(*state),
-                uri: Private::new(uri.clone()),
-                display_name: Private::new(display_name.clone()),
-                video: *video,
-                code: *code,
-                reason: reason.clone(),
-            };
+        ServerMessage::State { direction, state, .. } => {
+            let rings = *direction == signalling::Direction::In && *state == CallState::Ringing;
             let name = if rings { function::CALL_INCOMING } else { function::CALL_CHANGED };
-            Some((name, info.to_value()))
+            Some((name, call_info(message)?.to_value()))
         }
         // The SWF measures its own sound, and has no function for keys that the phone presses.
         ServerMessage::Quality { .. }
@@ -159,6 +138,41 @@ pub fn words(message: &ServerMessage) -> Option<(&'static str, Value)> {
         | ServerMessage::Answer { .. }
         | ServerMessage::Pong { .. } => None,
     }
+}
+
+/// The same for where the direct stream of a call stands; `message`: where the call does.
+pub fn direct_words(message: &ServerMessage, direct: Direct) -> Option<(&'static str, Value)> {
+    let info = CallInfo { direct: Some(direct), ..call_info(message)? };
+    Some((function::CALL_CHANGED, info.to_value()))
+}
+
+fn call_info(message: &ServerMessage) -> Option<CallInfo> {
+    let ServerMessage::State {
+        call,
+        direction,
+        state,
+        cause: _,
+        code,
+        reason,
+        uri,
+        display_name,
+        video,
+    } = message
+    else {
+        return None;
+    };
+    let comes_in = *direction == signalling::Direction::In;
+    Some(CallInfo {
+        call: call.to_string(),
+        direction: if comes_in { Direction::In } else { Direction::Out },
+        state: state_word(*state),
+        uri: Private::new(uri.clone()),
+        display_name: Private::new(display_name.clone()),
+        video: *video,
+        code: *code,
+        reason: reason.clone(),
+        direct: None,
+    })
 }
 
 fn state_word(state: CallState) -> rtmp::application::CallState {

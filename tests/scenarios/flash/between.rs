@@ -7,11 +7,11 @@ use harness::{
 };
 use signalling::EndCause;
 
-const CALLER: f32 = 440.0;
-const CALLED: f32 = 660.0;
+pub(super) const CALLER: f32 = 440.0;
+pub(super) const CALLED: f32 = 660.0;
 
 /// An appliance whose button calls `alice`, who may be a visitor with Flash.
-fn pages(place: &Place) -> (Kamailio, Appliance) {
+pub(super) fn pages(place: &Place) -> (Kamailio, Appliance) {
     let provider = Kamailio::start(place, Digest::Md5, None);
     let account =
         format!("registrar = \"{}\"\nusername = \"bob\"\npassword = \"{PASSWORD}\"", provider.sip);
@@ -24,7 +24,15 @@ fn pages(place: &Place) -> (Kamailio, Appliance) {
 }
 
 fn alice(provider: &Kamailio, appliance: &Appliance) -> FlashVisitor {
-    let settings = FlashSettings { tone: Some(CALLED), ..FlashSettings::of_webphone() };
+    alice_as(provider, appliance, FlashSettings::of_webphone())
+}
+
+pub(super) fn alice_as(
+    provider: &Kamailio,
+    appliance: &Appliance,
+    settings: FlashSettings,
+) -> FlashVisitor {
+    let settings = FlashSettings { tone: Some(CALLED), ..settings };
     let alice = FlashVisitor::connect(appliance, settings);
     let outcome = alice.registers(&provider.sip.to_string(), "alice", PASSWORD);
     assert!(outcome.registered, "{outcome:?}");

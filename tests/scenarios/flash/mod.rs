@@ -3,6 +3,7 @@
 mod accounts;
 mod between;
 mod calls;
+mod direct;
 mod doors;
 mod floods;
 mod networks;

@@ -4,6 +4,7 @@
 //!   scenario --orders--> [ player: socket, RTMFP, NetConnection, streams ] --what is seen--> Seen
 //! ```
 
+mod direct;
 pub mod flood;
 pub mod idle;
 mod player;
@@ -68,6 +69,8 @@ pub struct FlashSettings {
     pub zero_transactions: bool,
     /// Whether every datagram is written down.
     pub taped: bool,
+    /// Whether it talks to other clients directly; films before there was such a thing do not.
+    pub direct: bool,
     /// Whether what comes is decoded and kept.
     pub listens: bool,
     /// Where it comes from.
@@ -91,6 +94,7 @@ impl Default for FlashSettings {
             object_encoding: 0,
             zero_transactions: false,
             taped: false,
+            direct: false,
             listens: true,
             from: Ipv4Addr::LOCALHOST,
             look: Look::AtOnce,
@@ -344,6 +348,11 @@ impl FlashVisitor {
         self.order(Order::Mute(muted));
     }
 
+    /// Lets no datagram pass between it and other clients any more, or lets them again.
+    pub fn block_peers(&self, blocked: bool) {
+        self.order(Order::Block(blocked));
+    }
+
     /// Begins to look for the longest gap anew.
     pub fn measure_gap(&self) {
         self.shared.update(|seen| (seen.longest_gap, seen.packet_at) = (Duration::ZERO, None));
@@ -408,6 +417,16 @@ impl FlashVisitor {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("a Flash client does not hear {frequency} Hz, but {last}");
+    }
+
+    /// Waits until the appliance has said `direct` of the newest call, with this value for the
+    /// time that is given by number, from 1.
+    pub fn is_told_direct(&self, on: bool, times: usize) -> CallInfo {
+        self.until(&format!("direct is {on} for time {times}"), |seen| {
+            let mut told = seen.steps.iter().filter(|s| s.call == self.call);
+            let steps: Vec<_> = told.by_ref().filter(|s| s.direct == Some(on)).collect();
+            steps.get(times - 1).map(|step| (*step).clone())
+        })
     }
 
     /// Whether messages of sound still come.

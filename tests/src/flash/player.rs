@@ -1,5 +1,8 @@
 //! The client itself: the machines of the initiator's side, joined as Flash Player joins them.
 
+mod talks;
+
+use super::direct::Directs;
 use super::seen::{CallInfo, RegInfo, Status, status, text};
 use super::voice::{Microphone, Speaker};
 use super::wire::{Tape, Wire};
@@ -27,6 +30,7 @@ pub(super) enum Order {
     Command { name: String, argument: Value, reply: mpsc::Sender<Answer> },
     Say(Option<f32>),
     Mute(bool),
+    Block(bool),
     Leave,
     Vanish,
 }
@@ -69,6 +73,9 @@ pub(super) struct Player {
     talks: Vec<Talk>,
     microphone: Microphone,
     speaker: Speaker,
+    directs: Directs,
+    /// For the partner's direct stream.
+    near_speaker: Speaker,
     muted: bool,
     leaving_until: Option<Instant>,
     over: bool,
@@ -123,6 +130,8 @@ impl Player {
             talks: Vec::new(),
             microphone,
             speaker: Speaker::default(),
+            directs: Directs::default(),
+            near_speaker: Speaker::default(),
             muted: false,
             leaving_until: None,
             over: false,
@@ -150,8 +159,8 @@ impl Player {
                 patience = patience.min(at.saturating_duration_since(now));
             }
             let mut buffer = std::mem::take(&mut self.buffer);
-            if let Some(length) = self.wire.receive(Some(patience), &mut buffer) {
-                self.handle_datagram(Instant::now(), &buffer[..length]);
+            if let Some((length, from)) = self.wire.receive(Some(patience), &mut buffer) {
+                self.handle_datagram(Instant::now(), from, &buffer[..length]);
             }
             self.buffer = buffer;
         }
@@ -167,16 +176,17 @@ impl Player {
         self.shared.update(|seen| seen.over = true);
     }
 
-    fn deadlines(&self) -> [Option<Instant>; 3] {
+    fn deadlines(&self) -> [Option<Instant>; 4] {
         let connection = self.connection.as_ref().and_then(Client::poll_timeout);
-        [self.endpoint.poll_timeout(), connection, self.microphone.wake_at()]
+        let direct = self.directs.wake_at();
+        [self.endpoint.poll_timeout(), connection, self.microphone.wake_at(), direct]
     }
 
     /// Everything that is to be done now.
     pub fn turn(&mut self, now: Instant) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(length) = self.wire.receive(None, &mut buffer) {
-            self.handle_datagram(now, &buffer[..length]);
+        while let Some((length, from)) = self.wire.receive(None, &mut buffer) {
+            self.handle_datagram(now, from, &buffer[..length]);
         }
         self.buffer = buffer;
         while let Ok(order) = self.orders.try_recv() {
@@ -194,13 +204,19 @@ impl Player {
             connection.handle_timeout(now);
         }
         self.speak(now);
+        if let Some((call, on)) = self.directs.turn(now, &mut self.endpoint)
+            && let Some(connection) = &mut self.connection
+        {
+            let argument = [("callId", call.into()), ("on", on.into())];
+            connection.call("direct", vec![Value::object(argument)]);
+        }
         self.drain(now);
         let gone = self.leaving_until.is_some_and(|at| at <= now || self.endpoint.sessions() == 0);
         self.over |= gone;
     }
 
-    fn handle_datagram(&mut self, now: Instant, payload: &[u8]) {
-        let (local, remote) = (self.wire.local(), self.server);
+    fn handle_datagram(&mut self, now: Instant, remote: SocketAddr, payload: &[u8]) {
+        let local = self.wire.local();
         let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload };
         self.endpoint.handle_datagram(now, &datagram);
         self.drain(now);
@@ -225,6 +241,7 @@ impl Player {
                     self.send_sound(now, 0, &[]);
                 }
             }
+            Order::Block(blocked) => self.wire.open = !blocked,
             Order::Leave => {
                 if let Some(connection) = &mut self.connection {
                     connection.close(now);
@@ -271,6 +288,24 @@ impl Player {
     }
 
     fn handle_event(&mut self, now: Instant, event: Event) {
+        let own = match &event {
+            Event::Opened { session, .. }
+            | Event::Failed { session, .. }
+            | Event::Session { session, .. }
+            | Event::Closed { session, .. } => self.session.is_none_or(|own| own == *session),
+        };
+        if !own {
+            if let Some(payload) = self.directs.handle_event(now, event)
+                && self.directs.is_on()
+                && let Some((codec, pcm)) = self.near_speaker.play(&payload, self.settings.listens)
+            {
+                self.shared.update(|seen| {
+                    seen.direct += 1;
+                    seen.hear(now, 0, codec, &pcm);
+                });
+            }
+            return;
+        }
         match event {
             Event::Opened { session, legacy, .. } => {
                 self.session = Some(session);
@@ -305,9 +340,14 @@ impl Player {
                     && media.kind == MediaKind::Audio
                 {
                     let listens = self.settings.listens;
-                    if let Some((codec, pcm)) = self.speaker.play(media.payload, listens) {
-                        self.shared.update(|seen| seen.hear(now, media.timestamp, codec, &pcm));
-                    }
+                    let played = self.speaker.play(media.payload, listens);
+                    let on = self.directs.is_on();
+                    self.shared.update(|seen| {
+                        seen.bridged += 1;
+                        if let (Some((codec, pcm)), false) = (played, on) {
+                            seen.hear(now, media.timestamp, codec, &pcm);
+                        }
+                    });
                 }
                 self.endpoint.recycle_message(session, octets);
             }
@@ -387,38 +427,6 @@ impl Player {
         let _ = reply.send(outcome.map_err(refused));
     }
 
-    /// Asks for the two streams of a call.
-    fn begin(&mut self, call: String) {
-        let Some(connection) = &mut self.connection else { return };
-        self.talks.push(Talk { call: call.clone(), up: None, down: None });
-        for purpose in [Purpose::Publish(call.clone()), Purpose::Play(call)] {
-            connection.create_stream().expect("room for a stream");
-            self.wanted.push_back(purpose);
-        }
-    }
-
-    fn use_stream(&mut self, stream: u32) {
-        let (Some(connection), Some(purpose)) = (&mut self.connection, self.wanted.pop_front())
-        else {
-            return;
-        };
-        let talk = |talks: &mut Vec<Talk>, call: &str| talks.iter().position(|t| t.call == call);
-        match purpose {
-            Purpose::Publish(call) => {
-                connection.publish(stream, &call);
-                if let Some(place) = talk(&mut self.talks, &call) {
-                    self.talks[place].up = Some(stream);
-                }
-            }
-            Purpose::Play(call) => {
-                connection.play(stream, &call);
-                if let Some(place) = talk(&mut self.talks, &call) {
-                    self.talks[place].down = Some(stream);
-                }
-            }
-        }
-    }
-
     fn called(&mut self, function: String, arguments: &[Value]) {
         let Some(info) = arguments.first() else { return };
         if function == "onRegState" {
@@ -427,50 +435,12 @@ impl Player {
         }
         let step = CallInfo::read(function, info);
         if step.state == "ended" {
+            self.directs.forget(&step.call, &mut self.endpoint, Instant::now());
             self.end(&step.call);
+        } else if self.settings.direct {
+            self.directs.told(Instant::now(), info, self.server, &mut self.endpoint);
         }
         self.shared.update(|seen| seen.steps.push(step));
-    }
-
-    /// Gives the streams of a call up.
-    fn end(&mut self, call: &str) {
-        let Some(connection) = &mut self.connection else { return };
-        for talk in self.talks.extract_if(.., |talk| talk.call == call) {
-            talk.up
-                .into_iter()
-                .chain(talk.down)
-                .for_each(|stream| connection.delete_stream(stream));
-        }
-        if self.talks.is_empty() {
-            self.microphone.close();
-        }
-    }
-
-    fn speak(&mut self, now: Instant) {
-        while let Some((at, payload)) = self.microphone.record(now) {
-            if !self.muted {
-                self.send_sound(now, at, &payload);
-            }
-        }
-    }
-
-    /// Sends a message to every stream that publishes.
-    fn send_sound(&mut self, now: Instant, at: u32, payload: &[u8]) {
-        let (Some(connection), Some(session)) = (&mut self.connection, self.session) else {
-            return;
-        };
-        for stream in self.talks.iter().filter_map(|talk| talk.up) {
-            let written = connection.write_audio(stream, at, payload, &mut self.scratch);
-            let Some(outgoing) = written else { continue };
-            let message = &self.scratch[..outgoing.length];
-            if self.flows.send_media(now, &mut self.endpoint, session, outgoing, message) {
-                let lost = self.wire.lost;
-                self.shared.update(|seen| {
-                    seen.sent += 1;
-                    seen.lost = lost;
-                });
-            }
-        }
     }
 }
 

@@ -30,6 +30,10 @@ pub struct CallInfo {
     pub code: u32,
     /// `reason`.
     pub reason: String,
+    /// `direct`, where it is there.
+    pub direct: Option<bool>,
+    /// `farId`; empty where it is not there.
+    pub far_id: String,
 }
 
 /// What `onRegState` told.
@@ -73,10 +77,15 @@ pub struct FlashSeen {
     pub steps: Vec<CallInfo>,
     /// Info objects of streams and of the connection.
     pub statuses: Vec<Status>,
-    /// Messages of sound that came, and those sent.
+    /// Messages of sound that came and were heard, by whatever way.
     pub packets: u64,
-    /// Messages of sound that were sent.
+    /// Messages of sound that were sent to the appliance.
     pub sent: u64,
+    /// Messages of sound that came from the appliance, and those of the direct stream that were
+    /// heard.
+    pub bridged: u64,
+    /// See above.
+    pub direct: u64,
     /// When the last of them came.
     pub packet_at: Option<Instant>,
     /// The longest time between two of them; [`super::FlashVisitor::measure_gap`] begins anew.
@@ -114,6 +123,8 @@ impl CallInfo {
             video: flag(info, "video"),
             code: number(info, "code"),
             reason: text(info, "reason"),
+            direct: info.find("direct").and_then(Value::as_bool),
+            far_id: text(info, "farId"),
         }
     }
 }

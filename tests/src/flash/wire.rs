@@ -30,6 +30,10 @@ pub(super) struct Wire {
     loss: u64,
     seed: Seed,
     tape: Option<Tape>,
+    /// Whether datagrams from and to others than the server get through.
+    pub open: bool,
+    /// Datagrams of others that came.
+    pub others: u64,
     /// Datagrams that got lost so far.
     pub lost: u64,
 }
@@ -39,7 +43,8 @@ impl Wire {
         let socket = UdpSocket::bind((from, 0)).unwrap();
         let local = socket.local_addr().unwrap();
         let tape = tape.then(Tape::default);
-        Wire { socket, local, server, loss, seed, tape, lost: 0 }
+        let (open, others) = (true, 0);
+        Wire { socket, local, server, loss, seed, tape, open, others, lost: 0 }
     }
 
     pub fn local(&self) -> SocketAddr {
@@ -65,14 +70,18 @@ impl Wire {
 
     pub fn send(&mut self, to: SocketAddr, octets: &[u8]) {
         self.write_down(true, octets);
-        if !self.is_lost() {
+        if !self.is_lost() && (to == self.server || self.open) {
             // An error tells of an earlier datagram that found nobody.
             let _ = self.socket.send_to(octets, to);
         }
     }
 
-    /// The next datagram of the server; none after `patience`, which is nothing where nobody waits.
-    pub fn receive(&mut self, patience: Option<Duration>, buffer: &mut [u8]) -> Option<usize> {
+    /// The next datagram and whose it is; none after `patience`, which is nothing where nobody waits.
+    pub fn receive(
+        &mut self,
+        patience: Option<Duration>,
+        buffer: &mut [u8],
+    ) -> Option<(usize, SocketAddr)> {
         match patience {
             Some(patience) => {
                 self.socket.set_nonblocking(false).unwrap();
@@ -84,10 +93,11 @@ impl Wire {
         }
         loop {
             match self.socket.recv_from(buffer) {
-                Ok((length, from)) if from == self.server => {
+                Ok((length, from)) if from == self.server || self.open => {
                     self.write_down(false, &buffer[..length]);
                     if !self.is_lost() {
-                        return Some(length);
+                        self.others += u64::from(from != self.server);
+                        return Some((length, from));
                     }
                 }
                 Ok(_) => {}

@@ -14,10 +14,12 @@
 mod barriers;
 mod client;
 mod link;
+mod peer;
 mod server;
 mod streams;
 
 pub use client::{Client, ClientEvent, ClientSettings};
+pub use peer::{PeerEvent, Publisher, Subscriber};
 pub use server::{ConnectRequest, Server, ServerEvent, ServerSettings};
 
 use std::fmt;

@@ -159,6 +159,7 @@ fn functions_of_the_client_are_called() {
         video: false,
         code: 180,
         reason: String::new(),
+        direct: None,
     };
     pipe.server.call(function::CALL_CHANGED, vec![info.to_value()]);
     pipe.server.set_keepalive(30_000, 1);

@@ -6,6 +6,7 @@ mod barriers;
 mod calls;
 mod closing;
 mod flows;
+mod peers;
 mod pipe;
 mod recorded;
 mod streams;

@@ -45,6 +45,12 @@ impl Flash {
                 }
             }
         }
+        for id in self.pairs.calls() {
+            let active = calls.get(id).filter(|active| active.is_talking());
+            if !active.is_some_and(|active| Flash::is_link(active.link)) {
+                return Err(format!("{id:?} is in a pair and no talk of a Flash client"));
+            }
+        }
         for active in calls.iter().filter(|active| Flash::is_link(active.link)) {
             let session = self.links.get(&active.link).copied();
             let client = session.and_then(|session| self.clients.get(&session));

@@ -4,7 +4,7 @@ use crate::allowance::Allowance;
 use crate::crowd::Seat;
 use crate::legs::flash::Flows;
 use crate::legs::flash_time::{DownClock, UpClock};
-use base::LinkId;
+use base::{LinkId, Private};
 use rtmp::connection::{Server, ServerSettings};
 use std::time::Instant;
 
@@ -37,6 +37,8 @@ pub struct Client {
     pub link: Option<LinkId>,
     /// Where its session comes from.
     pub address: std::net::IpAddr,
+    /// By which others find it (RFC 7425 4.3.2), in hexadecimal.
+    pub peer_id: Private<String>,
     pub talks: Vec<Talk>,
     /// How many commands it may give.
     pub allowance: Allowance,
@@ -49,13 +51,19 @@ pub struct Client {
 
 impl Client {
     /// A client whose session has just opened.
-    pub fn new(now: Instant, address: std::net::IpAddr, seat: Seat) -> Client {
+    pub fn new(
+        now: Instant,
+        address: std::net::IpAddr,
+        peer_id: Private<String>,
+        seat: Seat,
+    ) -> Client {
         Client {
             connection: Server::new(now, ServerSettings::default()),
             allowance: Allowance::new(now),
             flows: Flows::default(),
             link: None,
             address,
+            peer_id,
             talks: Vec::new(),
             wake_at: None,
             next_call: 0,

@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod checks;
 mod client;
+mod direct;
+mod pairs;
 mod requests;
 mod sound;
 
@@ -27,9 +29,11 @@ use crate::legs;
 use crate::net::{PortId, Wire};
 use base::{Datagram, LinkId, Private, Seed};
 use client::Client;
+use pairs::Pairs;
 use requests::Way;
 use rtmfp::session::{KeepAlive, SessionEvent};
 use rtmfp::{Command, Endpoint, Event, SessionId};
+use rtmp::application::Direct;
 use rtmp::connection::{Action, ConnectRequest, ServerEvent};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
@@ -63,7 +67,9 @@ pub(super) struct Flash {
     /// When a client's connection wants to be woken.
     deadlines: BTreeSet<(Instant, SessionId)>,
     /// What the calls have said and the clients were not told yet.
-    words: VecDeque<(LinkId, ServerMessage)>,
+    words: VecDeque<(LinkId, ServerMessage, Option<Direct>)>,
+    /// Clients that are each other's far end.
+    pairs: Pairs,
     crowd: Arc<Mutex<Crowd>>,
     next_link: u64,
     /// Where messages of sound are written.
@@ -86,6 +92,7 @@ impl Flash {
             links: HashMap::new(),
             deadlines: BTreeSet::new(),
             words: VecDeque::new(),
+            pairs: Pairs::default(),
             crowd: Arc::new(Mutex::new(Crowd::new(CLIENTS, CLIENTS_OF_ONE))),
             next_link: FIRST_LINK,
             scratch: vec![0; 2048],
@@ -99,16 +106,25 @@ impl Flash {
 
     /// Keeps what a client is to be told for the end of the round; false where there is no room.
     pub(super) fn tell(&mut self, link: LinkId, message: ServerMessage) -> bool {
+        self.keep(link, message, None)
+    }
+
+    /// The same for where a call's direct stream stands; `message`: where the call does.
+    fn tell_direct(&mut self, link: LinkId, message: ServerMessage, direct: Direct) -> bool {
+        self.keep(link, message, Some(direct))
+    }
+
+    fn keep(&mut self, link: LinkId, message: ServerMessage, direct: Option<Direct>) -> bool {
         let room = self.words.len() < WORDS;
         if room {
-            self.words.push_back((link, message));
+            self.words.push_back((link, message, direct));
         }
         room
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let own = self.deadlines.first().map(|(at, _)| *at);
-        self.endpoint.poll_timeout().into_iter().chain(own).min()
+        [self.endpoint.poll_timeout(), own, self.pairs.poll_timeout()].into_iter().flatten().min()
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -159,6 +175,7 @@ impl<W: Wire> Core<W> {
             client.connection.handle_timeout(now);
             self.drain_client(now, session);
         }
+        self.expire_direct(now);
         self.drain_flash(now);
     }
 
@@ -169,8 +186,8 @@ impl<W: Wire> Core<W> {
             let Some(flash) = &mut self.flash else { return };
             if let Some(event) = flash.endpoint.poll_event() {
                 self.handle_flash_event(now, event);
-            } else if let Some((link, message)) = flash.words.pop_front() {
-                self.say_to_flash(now, link, &message);
+            } else if let Some((link, message, direct)) = flash.words.pop_front() {
+                self.say_to_flash(now, link, &message, direct);
             } else {
                 break;
             }
@@ -186,13 +203,14 @@ impl<W: Wire> Core<W> {
     fn handle_flash_event(&mut self, now: Instant, event: Event) {
         let Some(flash) = &mut self.flash else { return };
         match event {
-            Event::Opened { session, remote, .. } => {
+            Event::Opened { session, remote, certificate, .. } => {
                 let address = remote.reveal().ip().to_canonical();
                 let Some(seat) = Crowd::enter(&flash.crowd, address) else {
                     let orderly = false;
                     return flash.endpoint.command(now, Command::Close { session, orderly });
                 };
-                flash.clients.insert(session, Client::new(now, address, seat));
+                let peer_id = direct::peer_id(certificate.fingerprint());
+                flash.clients.insert(session, Client::new(now, address, peer_id, seat));
                 self.drain_client(now, session);
             }
             Event::Session { session, event } => self.handle_session_event(now, session, event),
@@ -396,12 +414,22 @@ impl<W: Wire> Core<W> {
     }
 
     /// Tells a client what its page would be told.
-    fn say_to_flash(&mut self, now: Instant, link: LinkId, message: &ServerMessage) {
+    fn say_to_flash(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        message: &ServerMessage,
+        direct: Option<Direct>,
+    ) {
         let Some((session, client)) = self.flash.as_mut().and_then(|flash| flash.client_of(link))
         else {
             return;
         };
-        if let Some((function, value)) = legs::flash::words(message) {
+        let words = match direct {
+            Some(direct) => legs::flash::direct_words(message, direct),
+            None => legs::flash::words(message),
+        };
+        if let Some((function, value)) = words {
             client.connection.call(function, vec![value]);
         }
         self.drain_client(now, session);

@@ -98,6 +98,10 @@ impl<W: Wire> Core<W> {
                 let (_, id) = self.named_call(link, &call)?;
                 self.held(now, id, false)?;
             }
+            Request::Direct { call, on } => {
+                let (_, id) = self.named_call(link, &call)?;
+                self.heard_directly(now, id, on);
+            }
             Request::Transfer { call, uri } => {
                 let (call, _) = self.named_call(link, &call)?;
                 let transfer = self.transfer(now, link, call, uri.reveal());

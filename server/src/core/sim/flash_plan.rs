@@ -22,6 +22,7 @@ impl World {
         way.network.jitter = Duration::from_millis(seed.below(60));
         way.flips = seed.below(40);
         way.replays = seed.below(40);
+        self.phone.passes = seed.below(80);
     }
 
     /// A Flash client sets out to connect; returns its index.
@@ -46,6 +47,7 @@ impl World {
             let (app, page) = (app[self.seed.below(7) as usize], self.seed.below(10));
             let page = ["https://evil.example/", PAGE][usize::from(page > 0)];
             let index = self.arrive(None, app, page);
+            self.guests[index].hears_peers = self.seed.below(3) > 0;
             // Most say little, which keeps the test short.
             if self.seed.below(4) > 0 {
                 self.guests[index].tick = Duration::from_millis(200);
@@ -105,6 +107,11 @@ impl World {
                 let value = [Value::Null, Value::from(-1.0), Value::from("x"), f64::NAN.into()];
                 let value = value[self.seed.below(4) as usize].clone();
                 self.guests[index].act(now, |client| client.call(name, vec![value]));
+            }
+            27 | 28 => {
+                let on = self.seed.below(3) > 0;
+                let [call] = call;
+                self.guests[index].say(now, "direct", &[call, ("on", on.into())]);
             }
             25 if self.seed.below(2) == 0 => {
                 let way = self.seed.below(3);

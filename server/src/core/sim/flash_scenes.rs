@@ -5,11 +5,11 @@ use super::world::World;
 use rtmp::amf::Value;
 use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
-const PAGE: &str = "https://shop.example/";
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const PAGE: &str = "https://shop.example/";
 
 /// A client that publishes and plays a call, from the time that it has a name for it.
-fn streams(world: &mut World, guest: usize, call: &str) {
+pub fn streams(world: &mut World, guest: usize, call: &str) {
     for _ in 0..2 {
         world.guests[guest].act(world.now, |client| client.create_stream());
     }
@@ -21,7 +21,7 @@ fn streams(world: &mut World, guest: usize, call: &str) {
 }
 
 /// A client with an account of its own that is registered.
-fn registered(world: &mut World) -> usize {
+pub fn registered(world: &mut World) -> usize {
     let guest = world.arrive(None, "webphone", PAGE);
     world.run_for(SECOND);
     let account = [
@@ -35,7 +35,7 @@ fn registered(world: &mut World) -> usize {
     guest
 }
 
-fn words(world: &World, guest: usize, call: &str) -> Vec<String> {
+pub fn words(world: &World, guest: usize, call: &str) -> Vec<String> {
     world.guests[guest].calls[call].iter().map(|told| told.0.clone()).collect()
 }
 

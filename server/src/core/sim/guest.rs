@@ -100,6 +100,10 @@ pub struct Guest {
     pub registered: bool,
     /// States of its calls as they were told: name, words and reasons.
     pub calls: BTreeMap<String, Vec<(String, String)>>,
+    /// What it was told of its calls' direct streams: call, whether sound goes there, the partner.
+    pub direct: Vec<(String, bool, String)>,
+    /// Whether it says at once that it hears whom it is introduced to.
+    pub hears_peers: bool,
     /// Those that came in.
     pub incoming: BTreeSet<String>,
     pub streams: Vec<u32>,
@@ -146,6 +150,8 @@ impl Guest {
             closed: false,
             registered: false,
             calls: BTreeMap::new(),
+            direct: Vec::new(),
+            hears_peers: false,
             incoming: BTreeSet::new(),
             streams: Vec::new(),
             publishing: BTreeSet::new(),
@@ -171,6 +177,12 @@ impl Guest {
 
     pub fn is_at(&self, address: SocketAddr) -> bool {
         !self.vanished && self.address == address
+    }
+
+    /// By which others find it.
+    pub fn peer_id(&self) -> String {
+        let octets = self.endpoint.identity().certificate().fingerprint();
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
     }
 
     /// Whether it brings an account of its own.
@@ -393,6 +405,21 @@ impl Guest {
                 if name == "onRegState" {
                     self.registered =
                         about.find("registered").and_then(Value::as_bool) == Some(true);
+                    return;
+                }
+                if let Some(on) = about.find("direct").and_then(Value::as_bool) {
+                    let told = self.calls.get(&text("callId")).and_then(|told| told.last());
+                    let state = told.map(|(state, _)| state.clone());
+                    assert_eq!(state, Some(text("state")), "a word of streams changes no state");
+                    self.direct.push((text("callId"), on, text("farId")));
+                    if self.hears_peers
+                        && about.find("farId").is_some()
+                        && let Some(client) = &mut self.connection
+                    {
+                        let heard =
+                            [("callId", text("callId").as_str().into()), ("on", true.into())];
+                        client.call("direct", vec![Value::object(heard)]);
+                    }
                     return;
                 }
                 if name == "onIncomingCall" {

@@ -14,6 +14,7 @@
 
 mod called;
 mod checks;
+mod direct_scenes;
 mod flash_plan;
 mod flash_scenes;
 mod guest;
@@ -46,6 +47,8 @@ struct Tally {
     /// Flash clients that were let in, calls that they were told of, those that were answered, calls
     /// that came in and those of them that were answered, messages of sound that they heard.
     flash: [u64; 6],
+    /// Flash clients that were introduced to another, and those whose sound went there.
+    direct: [u64; 2],
 }
 
 impl Tally {
@@ -88,6 +91,9 @@ impl Tally {
                 taken,
                 guest.heard,
             ];
+            let introduced = guest.direct.iter().any(|(_, _, far)| !far.is_empty());
+            self.direct[0] += u64::from(introduced);
+            self.direct[1] += u64::from(guest.direct.iter().any(|(_, on, _)| *on));
             self.flash.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
         }
         self.heard_by_phone += world.phone.past.iter().map(|talk| talk.heard).sum::<u64>();
@@ -134,6 +140,7 @@ fn lives_with_flash_clients_leave_nothing_behind() {
     let [connected, calls, answered, came, taken, heard] = tally.flash;
     assert!(connected > 80 && calls > 120 && answered > 50, "{tally:?}");
     assert!(came > 20 && taken > 10 && heard > 2_000, "{tally:?}");
+    assert!(tally.direct[0] > 4 && tally.direct[1] > 1, "{tally:?}");
 }
 
 #[test]

@@ -64,6 +64,15 @@ pub struct Phone {
     pub past: Vec<Talk>,
     /// When a frame was heard last, and its first octet.
     pub heard_last: Option<(Instant, u8)>,
+    /// Of so many calls in a hundred it is only the proxy: who is called is somebody that has
+    /// registered, and the media is theirs.
+    pub passes: u64,
+    /// It stands in the way of the media of calls that it passes on, towards who called.
+    pub stands_between: bool,
+    /// What it says of its media then.
+    between: Vec<u8>,
+    /// The calls that it has passed on: each end's other end.
+    passed: BTreeMap<InviteId, InviteId>,
     /// Where accounts that registered can be called.
     pub contacts: Vec<sip::message::Uri>,
     seed: Seed,
@@ -95,6 +104,10 @@ impl Phone {
             invited: 0,
             past: Vec::new(),
             heard_last: None,
+            passes: 0,
+            stands_between: false,
+            between: Vec::new(),
+            passed: BTreeMap::new(),
             contacts: Vec::new(),
             seed,
             server,
@@ -196,6 +209,7 @@ impl Phone {
                 self.outbox.push(Packet { from, to, payload });
             }
             let Some(event) = self.sip.poll_event() else { break };
+            let Some(event) = self.pass_on(now, event) else { continue };
             match event {
                 Event::Incoming { invite, offer: Some(offer), .. } => {
                     self.incoming(now, invite, &offer);
@@ -228,8 +242,56 @@ impl Phone {
         }
     }
 
-    /// Calls somebody who has registered.
-    pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
+    /// What happens in a call that is passed on happens at its other end; what happens in another
+    /// call is given back.
+    fn pass_on(&mut self, now: Instant, event: Event) -> Option<Event> {
+        if let Event::Incoming { invite, offer: Some(offer), .. } = &event
+            && self.passes > 0
+            && self.seed.below(100) < self.passes
+            && let Some(contact) = super::flash_plan::pick(&mut self.seed, &self.contacts)
+        {
+            let other = self.invite(now, &contact, offer.clone());
+            if self.stands_between {
+                let address = SocketAddr::new(self.address.ip(), 40_000);
+                let mut own = Description::new(address, &self.codecs, &mut self.seed);
+                self.between = own.answer(offer).map(|(answer, _)| answer).unwrap_or_default();
+            }
+            self.passed.extend([(*invite, other), (other, *invite)]);
+            return None;
+        }
+        let of = match &event {
+            Event::Provisional { invite, .. }
+            | Event::Answered { invite, .. }
+            | Event::Reoffered { invite, .. }
+            | Event::Reanswered { invite, .. }
+            | Event::Ended { invite, .. } => *invite,
+            _ => return Some(event),
+        };
+        let Some(invite) = self.passed.get(&of).copied() else { return Some(event) };
+        let command = match event {
+            Event::Provisional { .. } => Command::Ring { invite, sdp: None },
+            Event::Answered { .. } if self.stands_between => {
+                Command::Answer { invite, sdp: self.between.clone() }
+            }
+            Event::Answered { sdp, .. } => Command::Answer { invite, sdp: sdp.unwrap_or_default() },
+            Event::Reoffered { sdp: Some(offer), .. } => Command::Reoffer { invite, offer },
+            Event::Reanswered { sdp, .. } => Command::AnswerOffer {
+                invite,
+                sdp: sdp.map_err(|cause| cause.status.unwrap_or(488)),
+            },
+            Event::Ended { cause, .. } => {
+                self.passed.remove(&of);
+                self.passed.remove(&invite);
+                Command::Hangup { invite, cause: cause.kind }
+            }
+            _ => return None,
+        };
+        self.sip.command(now, command);
+        None
+    }
+
+    /// Sends an INVITE to somebody who has registered.
+    fn invite(&mut self, now: Instant, contact: &sip::message::Uri, offer: Vec<u8>) -> InviteId {
         let account = base::AccountId(1);
         let settings = sip::Account {
             registrar: self.server,
@@ -245,10 +307,26 @@ impl Phone {
         self.sip.command(now, Command::SetAccount { account, settings });
         self.next_invite += 1;
         let invite = InviteId(self.next_invite);
+        let command = Command::Invite {
+            invite,
+            account,
+            destination: contact.clone(),
+            target: self.server,
+            headers: Vec::new(),
+            display_name: Some("Caller".to_owned()),
+            offer,
+        };
+        self.sip.command(now, command);
+        invite
+    }
+
+    /// Calls somebody who has registered.
+    pub fn call(&mut self, now: Instant, contact: &sip::message::Uri) {
         let address = SocketAddr::new(self.address.ip(), self.next_port);
         self.next_port += 2;
         let description = Description::new(address, &self.codecs, &mut self.seed);
         let offer = description.offer();
+        let invite = self.invite(now, contact, offer.octets().to_vec());
         let settings = rtp::StreamSettings {
             local_rtp: address,
             local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
@@ -270,16 +348,6 @@ impl Phone {
             digits: String::new(),
         };
         self.talks.insert(invite, talk);
-        let invite = Command::Invite {
-            invite,
-            account,
-            destination: contact.clone(),
-            target: self.server,
-            headers: Vec::new(),
-            display_name: Some("Caller".to_owned()),
-            offer: offer.octets().to_vec(),
-        };
-        self.sip.command(now, invite);
         self.drain(now);
     }
 

@@ -1,0 +1,349 @@
+//! Streams between two clients without a server between them, for both ends (RFC 7425 5.4).
+//!
+//! ```text
+//!   Subscriber                                       Publisher
+//!       |------ control flow, stream N: play --------------->|
+//!       |<----- flows that answer to it, stream N: ----------|
+//!       |       StreamBegin, statuses, sound, data           |
+//! ```
+//!
+//! Each machine is one stream on a session that the driver has opened or accepted; a session may
+//! carry several. They are driven as the machines of a connection are: flows are numbers, sending
+//! ones numbered by the machine, so each machine needs a table of its own for them.
+
+use super::link::{Link, Sorted, Use};
+use super::{Action, Media, MediaKind, Outgoing, Statistics};
+use crate::amf::Value;
+use crate::command::{Command, Data, Encoding};
+use crate::message::{Body, UserControl};
+use crate::metadata::Metadata;
+use crate::numbers::{EVENTS_AT_MOST, code};
+use crate::status::{Level, Refusal, info};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Something that the other end of a direct stream did.
+#[derive(Debug, PartialEq)]
+pub enum PeerEvent {
+    /// At the publisher: the peer wants to play.
+    PlayRequested {
+        /// Which stream.
+        name: String,
+    },
+    /// At the subscriber: the stream has begun.
+    Begun,
+    /// At the subscriber: `onStatus`; the info object.
+    Status(Value),
+    /// At the subscriber: data of the stream.
+    Data(Data),
+    /// The stream is over. It comes once and is the last event.
+    Closed,
+}
+
+/// What both ends share.
+#[derive(Debug)]
+struct End {
+    link: Link,
+    stream: u32,
+    events: VecDeque<PeerEvent>,
+    closed: bool,
+}
+
+impl End {
+    fn new(stream: u32) -> End {
+        End { link: Link::new(false), stream, events: VecDeque::new(), closed: false }
+    }
+
+    fn tell(&mut self, event: PeerEvent) {
+        if self.closed {
+            return;
+        }
+        if self.events.len() < EVENTS_AT_MOST {
+            self.events.push_back(event);
+        } else {
+            self.link.count_dropped();
+        }
+    }
+
+    /// The last event has a place whatever waits before it.
+    fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.link.close_all();
+            self.events.push_back(PeerEvent::Closed);
+        }
+    }
+
+    fn command(&mut self, name: &str, arguments: Vec<Value>) {
+        let command = Command::new(name, 0.0, arguments);
+        self.link.send(self.stream, command.encode(Encoding::Amf0));
+    }
+}
+
+/// The end that plays a peer's stream.
+#[derive(Debug)]
+pub struct Subscriber {
+    end: End,
+}
+
+impl Subscriber {
+    /// Asks the peer of an open session for its stream of this name. `stream`: this end's number
+    /// for it, not 0 (RFC 7425 5.4.1); `None` where it is.
+    pub fn new(stream: u32, name: &str) -> Option<Subscriber> {
+        let mut end = End::new(Some(stream).filter(|stream| *stream != 0)?);
+        // -2: live or recorded, what there is.
+        end.command("play", vec![name.into(), Value::from(-2.0)]);
+        Some(Subscriber { end })
+    }
+
+    /// The peer has opened a flow that answers to a sending flow of this machine.
+    pub fn handle_flow_opened(&mut self, flow: u64, metadata: &[u8], return_of: Option<u64>) {
+        let answers = return_of.is_some_and(|flow| self.end.link.is_sending(flow));
+        let ours = Metadata::parse(metadata).filter(|of| of.stream == self.end.stream);
+        if answers && ours.is_some() && !self.end.closed && self.end.link.has_room() {
+            self.end.link.admit(flow, self.end.stream);
+        } else {
+            self.end.link.reject(flow);
+        }
+    }
+
+    /// A message has arrived. Media is returned at once.
+    pub fn handle_message<'a>(
+        &mut self,
+        now: Instant,
+        flow: u64,
+        octets: &'a [u8],
+    ) -> Option<Media<'a>> {
+        let media = match self.end.link.sort(now, flow, octets) {
+            Sorted::Media(media) => (!self.end.closed).then_some(media),
+            Sorted::Act { body, .. } => {
+                self.act(body);
+                None
+            }
+            Sorted::Nothing => None,
+        };
+        self.release(now);
+        media
+    }
+
+    fn release(&mut self, now: Instant) {
+        while let Some((flow, octets)) = self.end.link.next_held() {
+            if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, &octets) {
+                self.act(body);
+            }
+        }
+    }
+
+    /// A deadline was reached: a barrier opens (RFC 7425 5.2).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.end.link.handle_timeout(now);
+        self.release(now);
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.end.link.poll_timeout()
+    }
+
+    fn act(&mut self, body: Body<'_>) {
+        match body {
+            Body::Command { values, .. } => match Command::parse(values) {
+                Ok(Command { name, object, mut arguments, .. }) if name == "onStatus" => {
+                    let none = arguments.is_empty();
+                    let info = if none { object } else { arguments.swap_remove(0) };
+                    self.end.tell(PeerEvent::Status(info));
+                }
+                Ok(_) => self.end.link.count_ignored(),
+                Err(_) => self.end.link.count_malformed(),
+            },
+            Body::UserControl(UserControl::StreamBegin(_)) => self.end.tell(PeerEvent::Begun),
+            Body::Data(values) => match Data::parse(values) {
+                Ok(data) => self.end.tell(PeerEvent::Data(data)),
+                Err(_) => self.end.link.count_malformed(),
+            },
+            _ => self.end.link.count_ignored(),
+        }
+    }
+
+    /// A receiving flow is over, which says nothing of the stream (RFC 7425 5.4.2).
+    pub fn handle_flow_finished(&mut self, now: Instant, flow: u64) {
+        self.end.link.release_flow(flow);
+        self.release(now);
+        self.end.link.forget_receiving(flow);
+    }
+
+    /// The peer has rejected a sending flow: it does not publish, or not any more (5.4.3).
+    pub fn handle_flow_rejected(&mut self, flow: u64) {
+        if self.end.link.mark_rejected(flow).is_some() {
+            self.end.close();
+        }
+    }
+
+    /// Plays no more.
+    pub fn close(&mut self) {
+        self.end.close();
+    }
+
+    /// What is to be done to the session.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.end.link.poll_action()
+    }
+
+    /// What the publisher did.
+    pub fn poll_event(&mut self) -> Option<PeerEvent> {
+        self.end.events.pop_front()
+    }
+
+    /// What was dropped or refused.
+    pub fn statistics(&self) -> Statistics {
+        self.end.link.statistics()
+    }
+}
+
+/// The end that publishes a stream to one peer.
+#[derive(Debug)]
+pub struct Publisher {
+    end: End,
+    control: u64,
+    /// The name that was asked for and is not answered yet.
+    asked: Option<String>,
+    playing: bool,
+}
+
+impl Publisher {
+    /// A peer has opened a flow that answers to none of ours. `None`: it is no subscription, and to
+    /// be rejected.
+    pub fn new(flow: u64, metadata: &[u8]) -> Option<Publisher> {
+        let stream = Metadata::parse(metadata)?.stream;
+        let mut end = End::new(Some(stream).filter(|stream| *stream != 0)?);
+        end.link.associate = Some(flow);
+        end.link.admit(flow, stream);
+        Some(Publisher { end, control: flow, asked: None, playing: false })
+    }
+
+    /// A message of the peer's control flow.
+    pub fn handle_message(&mut self, now: Instant, flow: u64, octets: &[u8]) {
+        if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, octets) {
+            self.act(body);
+        }
+        self.release(now);
+    }
+
+    fn release(&mut self, now: Instant) {
+        while let Some((flow, octets)) = self.end.link.next_held() {
+            if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, &octets) {
+                self.act(body);
+            }
+        }
+    }
+
+    /// A deadline was reached: a barrier opens (RFC 7425 5.2).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.end.link.handle_timeout(now);
+        self.release(now);
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.end.link.poll_timeout()
+    }
+
+    fn act(&mut self, body: Body<'_>) {
+        let Body::Command { values, .. } = body else { return self.end.link.count_ignored() };
+        match Command::parse(values) {
+            Ok(Command { name, arguments, .. }) if name == "play" => {
+                let name = arguments.first().and_then(Value::as_str).unwrap_or_default();
+                if self.asked.is_none() && !self.playing {
+                    self.asked = Some(name.to_owned());
+                    self.end.tell(PeerEvent::PlayRequested { name: name.to_owned() });
+                }
+            }
+            Ok(Command { name, .. }) if name == "closeStream" => self.end.close(),
+            // Whether it wants sound or pictures: it gets what there is.
+            Ok(_) => self.end.link.count_ignored(),
+            Err(_) => self.end.link.count_malformed(),
+        }
+    }
+
+    /// Lets the peer play, and opens the flow for sound.
+    pub fn accept(&mut self) {
+        let Some(name) = self.asked.take() else { return };
+        self.playing = true;
+        let stream = self.end.stream;
+        self.end.link.send(stream, UserControl::StreamBegin(stream).encode());
+        for (code, words) in
+            [(code::PLAY_RESET, "Playing and resetting"), (code::PLAY_START, "Started playing")]
+        {
+            let words = format!("{words} {name}.");
+            self.end.command("onStatus", vec![info(Level::Status, code, &words, [])]);
+        }
+        self.end.link.flow(stream, Use::Audio);
+    }
+
+    /// Does not let the peer play, and ends the stream.
+    pub fn refuse(&mut self, refusal: &Refusal) {
+        if self.asked.take().is_some() {
+            self.end.command("onStatus", vec![refusal.info()]);
+            self.end.close();
+        }
+    }
+
+    /// Sends data of the stream to who plays it.
+    pub fn send_data(&mut self, data: &Data) {
+        if self.playing && !self.end.closed {
+            self.end.link.send(self.end.stream, data.encode(Encoding::Amf0));
+        }
+    }
+
+    /// Writes an audio message into `buffer` (payload and five octets). `None`: nobody plays, or
+    /// the buffer is too small. Nothing is allocated.
+    pub fn write_audio(
+        &self,
+        timestamp: u32,
+        payload: &[u8],
+        buffer: &mut [u8],
+    ) -> Option<Outgoing> {
+        let open = self.playing && !self.end.closed;
+        let (stream, kind) = (self.end.stream, MediaKind::Audio);
+        open.then(|| self.end.link.write_media(stream, kind, timestamp, payload, buffer)).flatten()
+    }
+
+    /// A receiving flow is over; with the control flow the stream is (RFC 7425 5.4.3).
+    pub fn handle_flow_finished(&mut self, now: Instant, flow: u64) {
+        self.end.link.release_flow(flow);
+        self.release(now);
+        self.end.link.forget_receiving(flow);
+        if flow == self.control {
+            self.end.close();
+        }
+    }
+
+    /// The peer has rejected a flow of the stream.
+    pub fn handle_flow_rejected(&mut self, flow: u64) {
+        if self.end.link.mark_rejected(flow).is_some() {
+            self.end.close();
+        }
+    }
+
+    /// Publishes no more: the peer's control flow is rejected.
+    pub fn close(&mut self) {
+        if !self.end.closed {
+            self.end.link.reject(self.control);
+            self.end.close();
+        }
+    }
+
+    /// What is to be done to the session.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.end.link.poll_action()
+    }
+
+    /// What the subscriber did.
+    pub fn poll_event(&mut self) -> Option<PeerEvent> {
+        self.end.events.pop_front()
+    }
+
+    /// What was dropped or refused.
+    pub fn statistics(&self) -> Statistics {
+        self.end.link.statistics()
+    }
+}
