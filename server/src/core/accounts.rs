@@ -102,27 +102,46 @@ impl Accounts {
         self.insert(settings, Some(link))
     }
 
-    /// Removes a page's account. Where another page brought the same one along, that page's is told
-    /// anew: what is withdrawn from the registrar is the binding of both.
+    /// Removes a page's account.
     pub fn remove(&mut self, account: AccountId) {
-        let twin = self.newest_twin(account).filter(|twin| *twin != account);
+        self.withdrawn(account);
         self.entries.remove(&account);
-        if let Some(entry) = twin.and_then(|twin| self.entries.get_mut(&twin)) {
+    }
+
+    /// A page's account goes from its registrar, and with it the binding of every page that brought
+    /// the same one along: theirs is told anew.
+    pub fn withdrawn(&mut self, account: AccountId) {
+        let Some(entry) = self.entries.get(&account) else { return };
+        let others = self.registered_pages(&entry.settings.username).filter(|id| *id != account);
+        let same = |id: &AccountId| self.entries.get(id).is_some_and(|other| is_same(other, entry));
+        let Some(twin) = others.into_iter().find(same) else { return };
+        if let Some(entry) = self.entries.get_mut(&twin) {
             entry.told = None;
             self.unsettled = true;
         }
     }
 
-    /// The newest of the pages' accounts that have this one's user and registrar: several tabs, or a
-    /// page that came back before its former self was given up. There a person sits, if anywhere.
-    pub fn newest_twin(&self, account: AccountId) -> Option<AccountId> {
-        let of = &self.entries.get(&account)?.settings;
-        let same = |entry: &Entry| {
-            let settings = &entry.settings;
-            (&settings.username, &settings.registrar) == (&of.username, &of.registrar)
+    /// The account that rings when this one is called: the newest that a page has registered with
+    /// the same user and registrar (several tabs, a page that came back before its former self was
+    /// given up), since there a person sits. One that the registrar does not know is never called:
+    /// anybody can claim a name.
+    pub fn called(&self, account: AccountId) -> Option<AccountId> {
+        let entry = self.entries.get(&account)?;
+        let named = || self.registered_pages(&entry.settings.username);
+        let same = |id: &AccountId| self.entries.get(id).is_some_and(|other| is_same(other, entry));
+        // The name alone found this account, so another registrar's may be meant; but not by who
+        // calls the shop.
+        named().find(same).or_else(|| named().next().filter(|_| entry.link.is_some()))
+    }
+
+    /// Accounts of pages with this user that their registrars know, the newest first.
+    fn registered_pages(&self, username: &str) -> impl Iterator<Item = AccountId> {
+        let fits = move |entry: &Entry| {
+            entry.link.is_some()
+                && entry.settings.username == username
+                && matches!(entry.state, RegistrationState::Registered { .. })
         };
-        let pages = self.entries.iter().rev().filter(|(_, entry)| entry.link.is_some());
-        pages.into_iter().find(|(_, entry)| same(entry)).map(|(id, _)| *id)
+        self.entries.iter().rev().filter(move |(_, entry)| fits(entry)).map(|(id, _)| *id)
     }
 
     /// An address that a page has written, in full: a user or a number stands for one at the
@@ -298,6 +317,12 @@ impl Accounts {
         }
         (all, up)
     }
+}
+
+/// Whether two accounts are one to their registrar.
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    let (one, other) = (&one.settings, &other.settings);
+    one.username == other.username && one.registrar == other.registrar
 }
 
 /// The domain of an account: the host, with the port where it is not the usual one.

@@ -86,7 +86,7 @@ impl<W: Wire> Core<W> {
     fn ring(&mut self, now: Instant, caller: &Caller<'_>) -> Result<(), u16> {
         // The shop's own accounts call; it is pages that can be called.
         let account = caller.account.ok_or(404u16)?;
-        let account = self.accounts.newest_twin(account).ok_or(480u16)?;
+        let account = self.accounts.called(account).ok_or(480u16)?;
         let link = self.accounts.entry(account).and_then(|entry| entry.link).ok_or(480u16)?;
         let (page_call, leg) = self.next_incoming(link).ok_or(480u16)?;
         let rung = self.ring_at(now, caller, account, link, (page_call, leg));

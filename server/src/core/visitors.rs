@@ -84,6 +84,7 @@ impl<W: Wire> Core<W> {
             ClientMessage::Unregister => {
                 let account = self.links.get(&link).and_then(|known| known.account);
                 if let Some(account) = account {
+                    self.accounts.withdrawn(account);
                     self.sip.command(now, sip::Command::Unregister { account });
                 }
             }

@@ -199,6 +199,20 @@ fn of_two_pages_with_one_account_the_newer_is_called_even_after_the_older_is_giv
     world.phone_calls();
     world.run_for(SECOND);
     assert_eq!(world.states_of(present, FIRST + 1), [(Ringing, None)]);
+    // A page that has only claimed the name is not called.
+    let claims = world.open(None);
+    let (registrar, password) = ("198.51.100.20".to_owned(), "secret".to_owned());
+    let username = format!("page{}", former.0);
+    world.phone.dead = true;
+    world.say(claims, ClientMessage::Register { registrar, username, password });
+    world.run_for(SECOND / 10);
+    world.phone.dead = false;
+    world.say(present, ClientMessage::Hangup { call: FIRST, reason: HangupReason::Rejected });
+    world.run_for(SECOND / 8);
+    world.phone_calls();
+    world.run_for(SECOND / 8);
+    assert_eq!(world.states_of(claims, FIRST), []);
+    assert_eq!(world.states_of(present, FIRST + 2), [(Ringing, None)]);
 }
 
 #[test]
