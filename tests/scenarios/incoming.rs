@@ -212,3 +212,46 @@ fn a_page_that_loses_its_socket_while_it_rings_still_answers_and_one_that_leaves
     again.hears(PHONE);
     again.hang_up();
 }
+
+#[test]
+fn a_transferred_caller_talks_to_somebody_else_and_the_page_is_free() {
+    let pages = pages("incoming-transfer");
+    let [bob, carol] = ["bob", "carol"].map(|user| phone(&pages, user));
+    let mut visitor = alice(&pages);
+    dial(&bob);
+    visitor.rings();
+    visitor.answer();
+    visitor.talks();
+    visitor.hears(PHONE);
+    visitor.transfer("carol");
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    carol.tells("CALL_ESTABLISHED");
+    bob.tells_times("CALL_ESTABLISHED", 2);
+    assert_eq!(visitor.look(|seen| seen.errors.clone()), []);
+    pages.appliance.is_quiet();
+    assert_eq!(pages.appliance.rows(1).len(), 1);
+    bob.hang_up();
+}
+
+#[test]
+fn a_transfer_that_fails_is_told_and_the_call_goes_on() {
+    let pages = pages("incoming-transfer-fails");
+    let bob = phone(&pages, "bob");
+    let mut visitor = alice(&pages);
+    dial(&bob);
+    visitor.rings();
+    visitor.answer();
+    visitor.talks();
+    visitor.transfer("nobody");
+    let (code, words) = visitor.until("it is told so", |seen| seen.errors.first().cloned());
+    assert_eq!(code, ErrorCode::TransferFailed, "{words}");
+    assert!(words.contains("This number does not exist"), "{words}");
+    visitor.hears(PHONE);
+    // Somewhere else than the account's own registrar is not even asked for.
+    visitor.transfer("sip:carol@127.0.0.1:9");
+    let (code, _) = visitor.until("it is refused", |seen| seen.errors.get(1).cloned());
+    assert_eq!(code, ErrorCode::Forbidden);
+    visitor.hang_up();
+    bob.tells("CALL_CLOSED");
+    pages.appliance.is_quiet();
+}

@@ -1,6 +1,6 @@
 //! Why a call or a registration ended: one closed list, and one total map from status codes to it.
 
-use crate::message::{Headers, Name, Response};
+use crate::message::{Headers, Name, Params, Response};
 use std::time::Duration;
 
 /// Who brought the end about.
@@ -39,7 +39,7 @@ pub enum CauseKind {
     AuthenticationFailed,
     /// No common media.
     NotAcceptable,
-    /// The callee is elsewhere; redirections are not followed.
+    /// The callee is elsewhere, where this call may not follow.
     Redirected,
     /// No reply came in time.
     Timeout,
@@ -127,7 +127,7 @@ impl Cause {
     pub(crate) fn remote(kind: CauseKind, headers: &Headers) -> Self {
         Cause {
             originator: Originator::Remote,
-            kind,
+            kind: failure(headers).unwrap_or(kind),
             status: None,
             reason: reason_text(headers),
             retry_after: None,
@@ -154,6 +154,40 @@ impl Cause {
             reason: reason_text(&response.headers).or_else(|| phrase.map(str::to_owned)),
             retry_after: retry_after(&response.headers),
         }
+    }
+}
+
+/// What BYE and CANCEL say of an end that we brought about (RFC 3326): the cause of ISDN that
+/// gateways hand on, or that the call was taken elsewhere.
+pub(crate) fn reason(kind: CauseKind, elsewhere: bool) -> String {
+    let (cause, text) = match kind {
+        _ if elsewhere => return "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned(),
+        CauseKind::Normal | CauseKind::Cancelled => (16, "Normal call clearing"),
+        CauseKind::Busy => (17, "User busy"),
+        CauseKind::NoAnswer => (19, "No answer from user"),
+        CauseKind::Declined => (21, "Call rejected"),
+        CauseKind::Timeout => (102, "Recovery on timer expiry"),
+        CauseKind::NotAcceptable | CauseKind::Unsupported => (88, "Incompatible destination"),
+        CauseKind::Protocol => (111, "Protocol error"),
+        CauseKind::ServerFailure => (41, "Temporary failure"),
+        CauseKind::Overloaded => (42, "Switching equipment congestion"),
+        _ => (31, "Normal, unspecified"),
+    };
+    format!("Q.850;cause={cause};text=\"{text}\"")
+}
+
+/// What a failure of the network behind the peer is, by its Reason header field; nothing where a
+/// person hung up.
+fn failure(headers: &Headers) -> Option<CauseKind> {
+    let (protocol, params) = headers.get(&Name::Reason)?.split_once(';')?;
+    let isdn = protocol.trim().eq_ignore_ascii_case("Q.850");
+    let params = Params::parse_header(params).filter(|_| isdn)?;
+    match params.get("cause")?.parse().ok()? {
+        102u16 => Some(CauseKind::Timeout),
+        34 | 38 | 41 | 47 => Some(CauseKind::ServerFailure),
+        42 => Some(CauseKind::Overloaded),
+        65 | 79 | 88 => Some(CauseKind::NotAcceptable),
+        _ => None,
     }
 }
 

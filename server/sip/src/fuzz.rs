@@ -13,8 +13,10 @@ const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
 const STATUSES: [u16; 16] =
     [100, 180, 183, 200, 200, 200, 302, 401, 407, 423, 481, 486, 487, 491, 503, 603];
-const METHODS: [&str; 10] =
-    ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "JUMP"];
+const METHODS: [&str; 12] = [
+    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "REFER",
+    "NOTIFY", "JUMP",
+];
 
 /// Runs a list of operations (time steps, commands, replies to what the endpoint sent, requests
 /// from templates, raw octets) against an endpoint.
@@ -43,6 +45,8 @@ struct Run<'a> {
     tags: BTreeMap<String, String>,
     invites: Vec<InviteId>,
     placed: u64,
+    /// Transfers that were asked for and whose outcome is not told.
+    asked: u32,
     sent: u32,
     /// How often each call ended.
     ended: BTreeMap<InviteId, u32>,
@@ -66,6 +70,7 @@ impl<'a> Run<'a> {
             tags: BTreeMap::new(),
             invites: Vec::new(),
             placed: 0,
+            asked: 0,
             sent: 0,
             ended: BTreeMap::new(),
         }
@@ -100,7 +105,7 @@ impl<'a> Run<'a> {
     }
 
     fn operate(&mut self, operation: u8) {
-        match operation % 18 {
+        match operation % 20 {
             0 => self.pass(Duration::from_millis(self.data.len() as u64 % 700 + 1)),
             1 => self.pass(Duration::from_secs(2)),
             2 => {
@@ -151,6 +156,30 @@ impl<'a> Run<'a> {
             },
             13 | 14 => self.reply(),
             15 | 16 => self.request(),
+            17 => {
+                let (invite, other) = (self.invite(), self.invite());
+                let Ok(target) = Uri::parse("sip:carol@sip.example") else { return };
+                let replaces = self.next().is_multiple_of(2).then_some(other);
+                self.asked += 1;
+                self.command(Command::Refer { invite, target, replaces });
+            }
+            18 => {
+                let invite = self.invite();
+                if self.next().is_multiple_of(4) {
+                    self.command(Command::RefuseReferral { invite, status: 403 });
+                    return;
+                }
+                self.placed += 1;
+                let new = InviteId(self.placed);
+                self.invites.push(new);
+                self.command(Command::FollowReferral {
+                    invite,
+                    new,
+                    account: AccountId(1),
+                    target: PEER,
+                    offer: b"v=0".to_vec(),
+                });
+            }
             _ => {
                 let length = self.next().min(self.data.len());
                 let (octets, rest) = self.data.split_at(length);
@@ -173,6 +202,7 @@ impl<'a> Run<'a> {
             expires: Duration::from_secs(choice as u64 * 4),
             outbound_proxy: proxy.map(|uri| (uri, PEER)),
             display_name: Some("A \"B\"\r\n".into()),
+            identity: Box::default(),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
     }
@@ -259,7 +289,12 @@ impl<'a> Run<'a> {
             (_, 16) => "text/plain",
             _ => "application/sdp",
         };
-        let body = if extra & 32 == 32 { "v=0" } else { "" };
+        let body = match (method, extra & 32) {
+            ("NOTIFY", 32) => "SIP/2.0 200 OK",
+            ("NOTIFY", _) => "SIP/2.0 180 Ringing",
+            (_, 32) => "v=0",
+            _ => "",
+        };
         let rseq = self.sequences.get(&call_id).copied().unwrap_or_default();
         let option = ["Supported", "Require"].get(place >> 6).copied().unwrap_or("X-Option");
         let text = format!(
@@ -268,7 +303,9 @@ impl<'a> Run<'a> {
              From: <sip:bob@sip.example>;tag={remote}\r\n\
              To: <sip:alice@sip.example>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
-             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\nAllow: INVITE, UPDATE, PRACK\r\n\
+             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\n\
+             Event: refer\r\nSubscription-State: active\r\n\
+             Refer-To: <sip:carol@sip.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\nAllow: INVITE, UPDATE, PRACK\r\n\
              Contact: <sip:bob@192.0.2.2>\r\nContent-Type: {kind}\r\n\
              Content-Length: {}\r\n\r\n{body}",
             place * 4,
@@ -325,6 +362,10 @@ impl<'a> Run<'a> {
                     *times += 1;
                     assert_eq!(*times, 1, "a call ended twice");
                 }
+                Event::Transferred { .. } => {
+                    assert!(self.asked > 0, "an outcome of no transfer");
+                    self.asked -= 1;
+                }
                 _ => {}
             }
         }
@@ -340,6 +381,7 @@ impl<'a> Run<'a> {
         assert_eq!(self.endpoint.invites(), 0, "calls are left");
         assert_eq!(self.endpoint.transactions(), 0, "transactions are left");
         assert_eq!(self.endpoint.poll_timeout(), None, "a timer is left");
+        assert_eq!(self.asked, 0, "a transfer has no outcome");
         for invite in &self.invites {
             assert_eq!(self.ended.get(invite), Some(&1), "a call never ended");
         }

@@ -22,7 +22,7 @@
 //! knows nothing of SDP: bodies pass through as octets. UDP is the one transport so far; addresses
 //! travel as [`Hop`]s that name their protocol, and the timers know reliable transports already.
 //!
-//! Absent so far: TCP and TLS, REFER, subscriptions.
+//! Absent so far: TCP and TLS, subscriptions other than those of REFER, REFER outside of calls.
 
 pub mod auth;
 mod cause;
@@ -35,11 +35,13 @@ mod invite;
 mod limits;
 pub mod message;
 mod registration;
+mod replaces;
 mod transaction;
 
 pub use cause::{Cause, CauseKind, Originator};
 pub use endpoint::{
-    Account, Command, Counters, Endpoint, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Counters, Endpoint, Event, Identity, InviteId, PeerPolicy, RegistrationState,
+    Settings,
 };
 pub use fuzz::fuzz;
 pub use transaction::{Hop, Timers};

@@ -51,6 +51,12 @@ pub(crate) const MIN_SE_TRIES: u8 = 3;
 /// Shortest pause before a refresh that was refused is tried again.
 pub(crate) const REFRESH_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long the peer may take to transfer a call and report, ringing included.
+pub(crate) const TRANSFER_PATIENCE: Duration = Duration::from_secs(200);
+
+/// How often one call follows a redirection.
+pub(crate) const REDIRECTS: usize = 5;
+
 /// Shortest time between two REGISTERs of an account that goes well.
 pub(crate) const REFRESH_FLOOR: Duration = Duration::from_secs(1);
 /// Longest lifetime that a registrar is believed to have granted.

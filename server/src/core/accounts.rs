@@ -293,6 +293,7 @@ impl Accounts {
                 expires: settings.expires,
                 outbound_proxy: route.zip(proxy),
                 display_name: None,
+                identity: Box::default(),
             };
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.told = Some((registrar, proxy));

@@ -228,10 +228,15 @@ impl<W: Wire> Core<W> {
             sip::Event::Transferred { invite, outcome } => {
                 self.transferred(now, CallId(invite.0), outcome);
             }
+            sip::Event::Referred { invite, .. } => {
+                self.sip.command(now, sip::Command::RefuseReferral { invite, status: 603 });
+            }
             sip::Event::Confirmed { invite, answer: Some(answer) } => {
                 self.confirmed(now, CallId(invite.0), &answer);
             }
-            sip::Event::Confirmed { answer: None, .. } => {}
+            sip::Event::ForkEnded { .. }
+            | sip::Event::PictureRequested { .. }
+            | sip::Event::Confirmed { answer: None, .. } => {}
         }
     }
 

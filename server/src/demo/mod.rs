@@ -190,6 +190,9 @@ impl Phone {
                 }
                 Event::Confirmed { .. }
                 | Event::Transferred { .. }
+                | Event::Referred { .. }
+                | Event::ForkEnded { .. }
+                | Event::PictureRequested { .. }
                 | Event::Provisional { .. }
                 | Event::Answered { .. }
                 | Event::Reanswered { .. }

@@ -317,6 +317,11 @@ impl Visitor {
         self.send(if on { ClientMessage::Hold { call } } else { ClientMessage::Resume { call } });
     }
 
+    /// Sends the far end of the newest call to another address.
+    pub fn transfer(&self, uri: &str) {
+        self.send(ClientMessage::Transfer { call: self.calls, uri: uri.to_owned() });
+    }
+
     /// The number of the newest call.
     pub fn number(&self) -> u32 {
         self.calls

@@ -1,6 +1,6 @@
 //! What every part of the endpoint works with: the transactions, the way out, the clock's list.
 
-use super::{Counters, Event, Settings};
+use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, reason_phrase};
@@ -11,9 +11,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Methods that we answer otherwise than with 405 or 501.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
-/// Extensions that we know (RFC 3262, RFC 4028).
-pub(crate) const SUPPORTED: &str = "100rel, timer";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
+/// Extensions that we know (RFC 3262, RFC 4028, RFC 3891, RFC 4488,
+/// RFC 6228).
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub, 199";
 
 /// Queue, deadlines and counters; apart from [`Core`] so that the table can borrow it beside
 /// itself.
@@ -53,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) table: Table,
     pub(crate) out: Out,
     pub(crate) events: VecDeque<Event>,
+    /// How far calls have come, for the calls in which they were asked for.
+    pub(crate) reports: VecDeque<(InviteId, u16)>,
     /// Peers beyond the settings': registrars, proxies and next hops that commands named.
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
@@ -71,6 +75,7 @@ impl Core {
                 counters: Counters::default(),
             },
             events: VecDeque::new(),
+            reports: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
             settings,

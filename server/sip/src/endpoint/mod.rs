@@ -3,17 +3,18 @@
 mod accounts;
 pub(crate) mod core;
 mod receive;
+mod referring;
 mod words;
 
 pub(crate) use core::{Core, escape_user};
 pub use words::{
-    Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Counters, Event, Identity, InviteId, PeerPolicy, RegistrationState, Settings,
 };
 
 use crate::cause::{Cause, CauseKind};
 use crate::invite::{Invite, Order};
 use crate::limits;
-use crate::message::NameAddr;
+use crate::message::{Name, NameAddr};
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
@@ -59,6 +60,7 @@ impl Endpoint {
     /// Takes a datagram from the socket.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
         self.receive(now, datagram);
+        self.pass_reports(now);
     }
 
     /// Does what is due.
@@ -87,6 +89,7 @@ impl Endpoint {
                     self.settle_account(id);
                 }
             }
+            self.pass_reports(now);
         }
     }
 
@@ -113,6 +116,7 @@ impl Endpoint {
                 self.on_transaction_over(now, id, user, Some(Cause::unreachable()));
             }
         }
+        self.pass_reports(now);
     }
 
     /// Carries out an order. What cannot be carried out is counted as refused.
@@ -156,6 +160,7 @@ impl Endpoint {
                     routes: Vec::new(),
                     headers,
                     offer,
+                    hosts: Vec::new(),
                     challenger: None,
                 };
                 self.place(now, account, order);
@@ -184,13 +189,18 @@ impl Endpoint {
             Command::Info { invite, content_type, body } => {
                 self.order(invite, |invite, core| invite.info(core, now, content_type, body));
             }
-            Command::Refer { invite, .. } => {
-                // Transfers are not in this version.
-                let outcome = Err(Cause::local(CauseKind::Unsupported));
-                self.core.events.push_back(Event::Transferred { invite, outcome });
+            Command::Refer { invite, target, replaces } => {
+                self.refer(now, invite, target, replaces);
+            }
+            Command::FollowReferral { invite, new, account, target, offer } => {
+                self.follow_referral(now, invite, new, account, target, offer);
+            }
+            Command::RefuseReferral { invite, status } => {
+                self.order(invite, |invite, core| invite.refuse_referral(core, now, status));
             }
             Command::Shutdown => self.shutdown(now),
         }
+        self.pass_reports(now);
     }
 
     /// The next datagram to send.
@@ -375,6 +385,9 @@ impl Endpoint {
         let clean: Vec<_> = headers
             .into_iter()
             .filter(|(name, value)| {
+                if name.eq_ignore_ascii_case(Name::UserToUser.as_str()) {
+                    return is_user_to_user(value);
+                }
                 let ours = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
                 ours && name.len() > 2
                     && name.len() <= 64
@@ -387,4 +400,11 @@ impl Endpoint {
         self.core.out.counters.refused += (before - clean.len()) as u64;
         clean
     }
+}
+
+/// Whether a value may go out as User-to-User: hexadecimal digits for up to 128 octets (RFC 7433 4,
+/// and the most that ISDN carries).
+fn is_user_to_user(value: &str) -> bool {
+    let hex = value.bytes().all(|octet| octet.is_ascii_hexdigit());
+    hex && !value.is_empty() && value.len().is_multiple_of(2) && value.len() <= 256
 }

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
 };
+use crate::replaces::Replaces;
 use crate::transaction::{Hop, Received, TransactionId, User, Wire};
 use base::{Datagram, Protocol};
 use std::net::SocketAddr;
@@ -126,10 +127,33 @@ impl Endpoint {
                 }
             }
             (Method::Invite, false) => self.on_invite(now, id, request),
-            (Method::Bye | Method::Info | Method::Update | Method::Prack, false) => {
-                self.core.answer(now, id, 481);
-            }
+            (
+                Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify,
+                false,
+            ) => self.core.answer(now, id, 481),
+            // Nobody may make us call from outside of a call.
+            (Method::Refer, false) => self.core.answer(now, id, 403),
             (method, false) => self.core.answer_method(now, id, method),
+        }
+    }
+
+    /// The call that a new INVITE takes the place of, or the status that refuses it (RFC 3891 3).
+    fn replaced_by(&self, request: &Request) -> Result<Option<InviteId>, u16> {
+        let mut all = request.headers.all(&Name::Replaces);
+        let Some(value) = all.next() else { return Ok(None) };
+        let replaces = Replaces::parse(value).filter(|_| all.next().is_none()).ok_or(400u16)?;
+        let key = (replaces.call_id.clone(), replaces.to_tag.clone());
+        let id = self.dialogs.get(&key).copied().ok_or(481u16)?;
+        let invite = self.invites.get(&id).ok_or(481u16)?;
+        if invite.has_ended() {
+            return Err(603);
+        }
+        // Only a call that is up can be replaced: one that rings here is not its caller's to move.
+        match invite.replaced() {
+            Some(ours) if ours.to_tag != replaces.from_tag => Err(481),
+            Some(_) if replaces.early_only => Err(486),
+            Some(_) => Ok(Some(id)),
+            None => Err(481),
         }
     }
 
@@ -182,6 +206,13 @@ impl Endpoint {
             });
             return;
         }
+        let replaces = match self.replaced_by(request) {
+            Ok(replaces) => replaces,
+            Err(status) => {
+                self.core.answer(now, id, status);
+                return;
+            }
+        };
         if self.invites.len() >= limits::INVITES {
             self.core.out.counters.overloaded += 1;
             self.core.answer_with(now, id, 503, |response| {
@@ -207,6 +238,7 @@ impl Endpoint {
             from: NameAddr { params: Default::default(), ..from },
             to: request.uri.clone(),
             offer,
+            replaces,
             headers: interesting(request),
         });
     }
@@ -240,7 +272,13 @@ fn required(request: &Request) -> Option<String> {
 
 /// Header fields of an INVITE that whoever takes the call may want to see.
 fn interesting(request: &Request) -> Vec<(String, String)> {
-    let known = [Name::PAssertedIdentity, Name::Subject, Name::UserAgent];
+    let known = [
+        Name::PAssertedIdentity,
+        Name::Subject,
+        Name::UserAgent,
+        Name::ReferredBy,
+        Name::UserToUser,
+    ];
     request
         .headers
         .iter()

@@ -73,6 +73,20 @@ pub struct Account {
     pub outbound_proxy: Option<(Uri, SocketAddr)>,
     /// The display name of From.
     pub display_name: Option<String>,
+    /// What else its calls say of who calls.
+    pub identity: Box<Identity>,
+}
+
+/// Who calls, for networks that ask for more than From (RFC 3325, RFC 3323).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// P-Asserted-Identity, for a provider that trusts us to say it.
+    pub asserted: Option<Uri>,
+    /// P-Preferred-Identity: which of its own names for us the provider is to assert.
+    pub preferred: Option<Uri>,
+    /// The callee is not to learn who calls: From is anonymous, and `Privacy: id` asks the
+    /// provider to keep what is asserted to itself.
+    pub anonymous: bool,
 }
 
 /// What the shell orders.
@@ -111,7 +125,8 @@ pub enum Command {
         /// The address of the next hop, looked up already.
         target: SocketAddr,
         /// Further header fields; those whose name is not a token beginning with `X-`, or whose
-        /// value holds control characters, are left out and counted.
+        /// value holds control characters, are left out and counted. One more may be among them,
+        /// `User-to-User` (RFC 7433): an even number of hexadecimal digits, at most 256.
         headers: Vec<(String, String)>,
         /// The display name of From, instead of the account's.
         display_name: Option<String>,
@@ -182,6 +197,27 @@ pub enum Command {
         target: Uri,
         /// The call of ours that the new one takes the place of (RFC 3891).
         replaces: Option<InviteId>,
+    },
+    /// Follows [`Event::Referred`]: a new call to where the peer wants us, of which the peer gets
+    /// reports. It is a call like any other, and the one that asked goes on until it is ended.
+    FollowReferral {
+        /// The call that asked.
+        invite: InviteId,
+        /// A number not used before, for the new call.
+        new: InviteId,
+        /// The account that calls.
+        account: AccountId,
+        /// The address of the next hop, looked up already.
+        target: SocketAddr,
+        /// The SDP offer.
+        offer: Vec<u8>,
+    },
+    /// Does not follow [`Event::Referred`].
+    RefuseReferral {
+        /// The call that asked.
+        invite: InviteId,
+        /// 300 to 699; anything else is sent as 603.
+        status: u16,
     },
     /// Ends every call and withdraws every registration. Afterwards nothing new begins.
     Shutdown,
@@ -281,7 +317,10 @@ pub enum Event {
         to: Uri,
         /// The SDP offer; without one, `Answer` makes it.
         offer: Option<Vec<u8>>,
-        /// Header fields that begin with `X-`, and those that say who calls.
+        /// The call of ours that this one takes the place of (RFC 3891), which is up. Whoever takes
+        /// the new one hangs up the old one.
+        replaces: Option<InviteId>,
+        /// Header fields that begin with `X-`, those that say who calls, and User-to-User.
         headers: Vec<(String, String)>,
     },
     /// Our answer arrived: the ACK came.
@@ -291,12 +330,36 @@ pub enum Event {
         /// The SDP answer, where the offer was ours.
         answer: Option<Vec<u8>>,
     },
+    /// The peer asks us to call somebody else instead (REFER). [`Command::FollowReferral`] or
+    /// [`Command::RefuseReferral`] is due within five seconds; after them the endpoint refuses.
+    Referred {
+        /// Which call.
+        invite: InviteId,
+        /// Who is to be called. Whoever decides to follow pays for the call.
+        target: Uri,
+        /// The new call is to take the place of another at its far end (RFC 3891).
+        attended: bool,
+        /// On whose behalf, as the peer says (RFC 3892).
+        referred_by: Option<NameAddr>,
+    },
     /// The outcome of [`Command::Refer`]. The call that asked is still there.
     Transferred {
         /// Which call asked.
         invite: InviteId,
         /// Whether the peer reached the target, or why not.
         outcome: Result<(), Cause>,
+    },
+    /// A phone that rang will not take the call (199, RFC 6228); others may.
+    ForkEnded {
+        /// Which call.
+        invite: InviteId,
+        /// The phone, numbered as in `Provisional`.
+        fork: u32,
+    },
+    /// The peer needs a whole picture (INFO with `picture_fast_update`, RFC 5168).
+    PictureRequested {
+        /// Which call.
+        invite: InviteId,
     },
     /// A keypad digit came by INFO.
     DigitsReceived {

@@ -1,9 +1,12 @@
 //! The callee until the call is taken or refused.
 
 use super::offer::{Media, Offers};
+use super::redirect::Redirects;
+use super::referral::Referral;
 use super::refresh::SessionTimer;
 use super::reliable::Reliable;
 use super::session::Session;
+use super::transfer::Transfer;
 use super::{Invite, Phase, Wake, put_sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
@@ -92,6 +95,11 @@ impl Invite {
             media: Media { ours: Vec::new(), theirs },
             reliable: Reliable::of(number),
             session_timer: SessionTimer::default(),
+            redirects: Redirects::default(),
+            ending: None,
+            transfer: Transfer::default(),
+            referral: Referral::default(),
+            referrer: None,
             phase: Phase::Called(Box::new(Callee {
                 transaction,
                 dialog,

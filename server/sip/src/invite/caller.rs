@@ -2,17 +2,20 @@
 
 use super::fork::{Early, Fork};
 use super::offer::{Media, Offers};
+use super::redirect::Redirects;
+use super::referral::Referral;
 use super::refresh::SessionTimer;
 use super::reliable::Reliable;
 use super::session::Session;
+use super::transfer::Transfer;
 use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
-use crate::cause::{Cause, CauseKind};
+use crate::cause::{Cause, CauseKind, reason};
 use crate::challenge::Challenger;
 use crate::dialog::{Dialog, blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event, InviteId};
 use crate::limits;
-use crate::message::{Method, Name, NameAddr, Request, Response, Uri};
+use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
 use crate::transaction::{TransactionId, User, follower};
 use base::Timers;
 use std::net::SocketAddr;
@@ -54,6 +57,8 @@ pub(crate) struct Order<'a> {
     pub(crate) routes: Vec<NameAddr>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) offer: Vec<u8>,
+    /// Where the call may be sent elsewhere (3xx).
+    pub(crate) hosts: Vec<Host>,
     pub(crate) challenger: Option<Challenger>,
 }
 
@@ -68,6 +73,7 @@ impl Invite {
         for route in routes {
             request.headers.push(Name::Route, route.to_string());
         }
+        let redirects = Redirects::new(order.hosts, order.destination.clone());
         let mut from = order.from;
         from.set_tag(&tag);
         request.headers.push(Name::From, from.to_string());
@@ -100,6 +106,11 @@ impl Invite {
             media: Media { ours: order.offer, theirs: Vec::new() },
             reliable: Reliable::default(),
             session_timer,
+            redirects,
+            ending: None,
+            transfer: Transfer::default(),
+            referral: Referral::default(),
+            referrer: None,
             phase: Phase::Closing(None),
         };
         match sent {
@@ -134,6 +145,7 @@ impl Invite {
                 let next = match status {
                     _ if caller.cancelled => None,
                     401 | 407 => self.retry(core, now, id, response, Role::Invite),
+                    300..=399 => self.follow_redirect(core, now, id, response),
                     422 => self.ask_longer(core, now, id, response, Role::Invite),
                     _ => None,
                 };
@@ -216,6 +228,7 @@ impl Invite {
                     self.media.theirs.clone_from(sdp);
                 }
                 self.session_accepted(now, response);
+                self.tell_referrer(core, 200);
                 let event = Event::Answered { invite: self.id, sdp, remote, fork: number };
                 core.events.push_back(event);
             }
@@ -240,7 +253,9 @@ impl Invite {
         let id = caller.transaction;
         self.timers.set(Wake::CancelGiveUp, now + core.settings.timers.t1 * 64);
         let Some(client) = core.table.client(id) else { return };
-        let (cancel, hop) = (follower(&client.request, Method::Cancel), client.hop);
+        let (mut cancel, hop) = (follower(&client.request, Method::Cancel), client.hop);
+        let kind = self.ending.unwrap_or(CauseKind::Normal);
+        cancel.headers.push(Name::Reason, reason(kind, false));
         if let Some(id) = core.request_as_is(now, cancel, hop, User::Invite(self.id)) {
             self.live.push((id, Role::Cancel));
         }

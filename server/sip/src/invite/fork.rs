@@ -40,13 +40,15 @@ pub(super) struct Fork {
     pub(super) early: Early,
     /// The RSeq of the last reliable response that was taken (RFC 3262 4).
     sequence: Option<u32>,
+    /// It said that it will not take the call.
+    gone: bool,
 }
 
 impl Fork {
     /// A phone that was just heard for the first time.
     pub(super) fn new(tag: &str, number: u32) -> Self {
         let (dialog, early) = (None, Early::Unknown);
-        Fork { tag: tag.to_owned(), number, dialog, early, sequence: None }
+        Fork { tag: tag.to_owned(), number, dialog, early, sequence: None, gone: false }
     }
 
     /// Whether a reliable response is the next one. What comes again or too early is dropped: it
@@ -114,6 +116,13 @@ impl Invite {
                 if let Some(fork) = caller.fork(tag) {
                     fork.sequence = sequence.or(fork.sequence);
                     number = fork.number;
+                    if status == 199 {
+                        fork.early = Early::Unknown;
+                        if !std::mem::replace(&mut fork.gone, true) {
+                            core.events.push_back(Event::ForkEnded { invite, fork: number });
+                        }
+                        return;
+                    }
                     early_sdp = fork.hear(early_sdp, sequence.is_some());
                 }
             }
@@ -122,8 +131,11 @@ impl Invite {
                 core.out.counters.overloaded += 1;
                 return;
             }
+            // The end of a phone that was never heard is no news.
+            None if status == 199 => return,
             None => {}
         }
+        self.tell_referrer(core, status);
         let reason = response.reason.clone();
         let event = Event::Provisional { invite, status, reason, early_sdp, fork: number };
         core.events.push_back(event);

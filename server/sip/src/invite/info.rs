@@ -85,13 +85,26 @@ impl Invite {
                     core.events.push_back(Event::DigitsReceived { invite, digit, duration });
                 }
             }
+            "application/media_control+xml" if wants_picture(&request.body) => {
+                core.answer(now, id, 200);
+                if !self.ended {
+                    core.events.push_back(Event::PictureRequested { invite: self.id });
+                }
+            }
             _ if request.body.is_empty() => core.answer(now, id, 200),
             _ => core.answer_with(now, id, 415, |response| {
-                let kinds = "application/dtmf-relay, application/dtmf";
+                let kinds =
+                    "application/dtmf-relay, application/dtmf, application/media_control+xml";
                 response.headers.push(Name::Other("Accept".into()), kinds);
             }),
         }
     }
+}
+
+/// Whether a body asks for a whole picture (RFC 5168).
+fn wants_picture(body: &[u8]) -> bool {
+    let word = b"picture_fast_update";
+    body.windows(word.len()).any(|part| part == word)
 }
 
 /// Reads `Signal=5` and `Duration=160` (milliseconds), or a body that is the digit alone.

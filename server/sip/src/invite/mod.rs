@@ -21,14 +21,17 @@ mod caller;
 mod fork;
 mod info;
 mod offer;
+mod redirect;
+mod referral;
 mod refresh;
 mod reliable;
 mod session;
+mod transfer;
 
 pub(crate) use caller::{Order, first_number};
 pub(crate) use refresh::is_too_short;
 
-use crate::cause::{Cause, CauseKind};
+use crate::cause::{Cause, CauseKind, Originator, reason};
 use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event, InviteId};
@@ -39,10 +42,13 @@ use base::Timers;
 use callee::Callee;
 use caller::Caller;
 use offer::{Media, Offers};
+use redirect::Redirects;
+use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
 use session::Session;
 use std::time::Instant;
+use transfer::Transfer;
 
 /// A deadline of an invite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +77,10 @@ enum Wake {
     Refresh,
     /// Nobody has refreshed it.
     SessionExpired,
+    /// The peer has not reported of a transfer.
+    TransferLate,
+    /// The shell has not decided on a REFER.
+    ReferralUndecided,
 }
 
 /// What a client transaction does for its invite.
@@ -89,6 +99,8 @@ enum Role {
     Refresh,
     Prack,
     Info,
+    Refer,
+    Notify,
 }
 
 /// An ACK of a 2xx, kept for as long as the 2xx may be repeated.
@@ -125,6 +137,15 @@ pub(crate) struct Invite {
     media: Media,
     reliable: Reliable,
     session_timer: SessionTimer,
+    redirects: Redirects,
+    /// How it ended, for the peer.
+    ending: Option<CauseKind>,
+    /// What we asked the peer for.
+    transfer: Transfer,
+    /// What the peer asked us for.
+    referral: Referral,
+    /// The call in which this one was asked for.
+    referrer: Option<InviteId>,
     phase: Phase,
 }
 
@@ -156,6 +177,9 @@ impl Invite {
     fn end(&mut self, core: &mut Core, cause: Cause) {
         if !self.ended {
             self.ended = true;
+            self.ending = (cause.originator != Originator::Remote).then_some(cause.kind);
+            self.transferred(core, Err(cause.clone()));
+            self.tell_referrer(core, Invite::status_of(&cause));
             core.events.push_back(Event::Ended { invite: self.id, cause });
         }
     }
@@ -167,6 +191,9 @@ impl Invite {
             core.answer(now, theirs.transaction, 487);
         }
         self.offers.ours = None;
+        if let Referral::Asked(id, _) = std::mem::take(&mut self.referral) {
+            core.answer(now, id, 487);
+        }
         self.timers.clear_all();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Closing(None)) {
             Phase::Talking(session) => Phase::Closing(Some(Box::new(session.dialog))),
@@ -276,6 +303,8 @@ impl Invite {
             Some(Role::Update) => self.on_update_response(core, now, id, response),
             Some(Role::Refresh) => self.on_refresh_response(core, now, id, response),
             Some(Role::Info) => self.on_info_response(core, now, id, response),
+            Some(Role::Refer) => self.on_refer_response(core, now, id, response),
+            Some(Role::Notify) => self.on_notify_response(core, now, id, response),
             Some(role @ (Role::Bye | Role::ForkBye | Role::Prack)) => {
                 self.retry(core, now, id, response, role);
             }
@@ -311,6 +340,8 @@ impl Invite {
             }
             (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
+            (Some(Role::Refer), Some(cause)) => self.break_off(core, now, cause),
+            (Some(Role::Notify), Some(_)) => self.referral = Referral::Idle,
             _ => {}
         }
     }
@@ -333,6 +364,8 @@ impl Invite {
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
                 Wake::Refresh => self.refresh(core, now),
                 Wake::SessionExpired => self.on_session_expired(core, now),
+                Wake::TransferLate => self.transferred(core, Err(Cause::timeout())),
+                Wake::ReferralUndecided => self.refuse_referral(core, now, 603),
             }
         }
     }
@@ -417,7 +450,15 @@ impl Invite {
 
     /// Sends BYE into a dialog.
     fn bye(&mut self, core: &mut Core, now: Instant, dialog: &mut Dialog, role: Role) {
-        let request = dialog.request(Method::Bye);
+        let mut request = dialog.request(Method::Bye);
+        match (role, self.ending) {
+            (Role::ForkBye, None) => {
+                // Another phone took the call (RFC 3326 2).
+                request.headers.push(Name::Reason, reason(CauseKind::Normal, true));
+            }
+            (_, Some(kind)) => request.headers.push(Name::Reason, reason(kind, false)),
+            (_, None) => {}
+        }
         let hop = dialog.hop(|ip| core.knows(ip));
         if self.send(core, now, request.clone(), hop, role).is_none() {
             // No room for a transaction: said once is better than not said.

@@ -197,6 +197,8 @@ impl Invite {
             }
             Method::Invite | Method::Update => self.on_offer(core, now, id, request),
             Method::Info => self.on_info(core, now, id, request),
+            Method::Refer => self.on_refer(core, now, id, request),
+            Method::Notify => self.on_notify(core, now, id, request),
             _ => core.answer_method(now, id, &request.method),
         }
     }

@@ -62,6 +62,11 @@ names! {
     Reason = "Reason",
     Warning = "Warning",
     ReferTo = "Refer-To",
+    ReferSub = "Refer-Sub",
+    ReferredBy = "Referred-By",
+    Replaces = "Replaces",
+    Event = "Event",
+    SubscriptionState = "Subscription-State",
     RSeq = "RSeq",
     RAck = "RAck",
     SessionExpires = "Session-Expires",
@@ -69,6 +74,9 @@ names! {
     ServiceRoute = "Service-Route",
     Path = "Path",
     PAssertedIdentity = "P-Asserted-Identity",
+    PPreferredIdentity = "P-Preferred-Identity",
+    Privacy = "Privacy",
+    UserToUser = "User-to-User",
     Subject = "Subject",
 }
 

@@ -254,7 +254,8 @@ fn escape_user(text: &str) -> String {
     out
 }
 
-fn unescape(text: &str) -> Vec<u8> {
+/// What `%` escapes stand for; those that are none stay as they are.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
     let octets = text.as_bytes();
     let mut out = Vec::with_capacity(octets.len());
     let mut at = 0;

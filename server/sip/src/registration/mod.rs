@@ -11,7 +11,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, RegistrationState, escape_user};
 use crate::invite::Order;
 use crate::limits;
-use crate::message::{Method, Name, NameAddr, Response};
+use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
 use crate::transaction::{Hop, TransactionId, User};
 use base::AccountId;
 use std::net::{IpAddr, SocketAddr};
@@ -178,7 +178,29 @@ impl Registration {
                 routes.push(route.clone());
             }
         }
-        Order { from, user: &self.settings.username, routes, ..order }
+        let identity = &self.settings.identity;
+        let mut headers = order.headers;
+        for (name, uri) in [
+            (Name::PAssertedIdentity, &identity.asserted),
+            (Name::PPreferredIdentity, &identity.preferred),
+        ] {
+            if let Some(uri) = uri {
+                headers.push((name.as_str().to_owned(), NameAddr::new(uri.clone()).to_string()));
+            }
+        }
+        if identity.anonymous {
+            from = anonymous();
+            headers.push((Name::Privacy.as_str().to_owned(), "id".to_owned()));
+        }
+        let user = if identity.anonymous { "anonymous" } else { &self.settings.username };
+        Order { from, user, routes, headers, hosts: self.hosts(), ..order }
+    }
+
+    /// The hosts to which its calls may be sent elsewhere (3xx): its own domain and registrar.
+    fn hosts(&self) -> Vec<Host> {
+        let proxy = self.settings.outbound_proxy.iter().map(|(uri, _)| uri.host.clone());
+        let domain = Host::parse(&self.settings.domain);
+        domain.into_iter().chain([Host::from(self.settings.registrar.ip())]).chain(proxy).collect()
     }
 
     /// The credentials for its calls.
@@ -448,6 +470,12 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
+
+/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
+fn anonymous() -> NameAddr {
+    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
+    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
+}
 
 fn credentials(settings: &Account) -> Credentials {
     Credentials {

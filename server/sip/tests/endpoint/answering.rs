@@ -195,7 +195,7 @@ fn requests_that_open_nothing_get_the_answer_of_their_kind() {
     let cases = [
         (Method::Options, None, 200),
         (Method::Register, None, 405),
-        (Method::Notify, None, 405),
+        (Method::Notify, None, 481),
         (Method::Other("FROBNICATE".into()), None, 501),
         (Method::Bye, None, 481),
         (Method::Bye, Some("gone"), 481),

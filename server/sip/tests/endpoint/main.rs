@@ -3,10 +3,12 @@
 
 mod answering;
 mod calling;
+mod redirecting;
 mod refreshing;
 mod registering;
 mod registrar;
 mod reliable;
 mod sweeps;
 mod talking;
+mod transferring;
 mod wire;

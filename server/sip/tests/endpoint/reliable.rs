@@ -126,6 +126,29 @@ fn every_fork_has_its_own_order_of_reliable_responses() {
 }
 
 #[test]
+fn a_phone_that_will_not_take_the_call_is_told_apart_from_those_that_may() {
+    let (mut world, request) = call(13);
+    assert!(request.headers.tokens(&Name::Supported).any(|option| option == "199"));
+    world.reply(theirs(), &request, 180, "a", None);
+    world.reply(theirs(), &request, 183, "b", Some(ANSWER));
+    world.reply(theirs(), &request, 199, "b", None);
+    world.reply(theirs(), &request, 199, "b", None);
+    world.reply(theirs(), &request, 199, "c", None);
+    let ended: Vec<u32> = world
+        .news(0)
+        .iter()
+        .filter_map(|event| match event {
+            Event::ForkEnded { fork, .. } => Some(*fork),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, [2, 3]);
+    world.reply(theirs(), &request, 200, "a", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    assert!(matches!(world.news(0).last(), Some(Event::Answered { fork: 1, .. })));
+}
+
+#[test]
 fn a_phone_changes_its_media_before_it_takes_the_call() {
     let (mut world, request) = call(4);
     // Before our offer is answered there is nothing to change.

@@ -203,7 +203,7 @@ fn the_peer_moves_and_requests_follow_its_new_contact() {
 }
 
 #[test]
-fn keypad_digits_come_by_info() {
+fn keypad_digits_and_wishes_for_a_picture_come_by_info() {
     let (mut world, request) = scripted(12);
     let mut info = inside(&request, Method::Info, 5, Some(b"Signal=7\r\nDuration=250\r\n"));
     info.headers.set(Name::ContentType, "application/dtmf-relay");
@@ -215,7 +215,13 @@ fn keypad_digits_come_by_info() {
         }
         other => panic!("{other:?}"),
     }
-    let mut info = inside(&request, Method::Info, 6, Some(b"<xml/>"));
+    let xml = b"<media_control><vc_primitive><to_encoder><picture_fast_update/>";
+    let mut info = inside(&request, Method::Info, 6, Some(xml));
+    info.headers.set(Name::ContentType, "application/media_control+xml");
+    world.say(theirs(), info);
+    world.response(theirs(), 200);
+    assert!(matches!(world.news(0).as_slice(), [Event::PictureRequested { invite: ONE }]));
+    let mut info = inside(&request, Method::Info, 7, Some(b"<xml/>"));
     info.headers.set(Name::ContentType, "application/media_control+xml");
     world.say(theirs(), info);
     world.response(theirs(), 415);
@@ -257,7 +263,7 @@ fn options_inside_a_call_are_answered() {
     let (mut world, request) = scripted(15);
     world.say(theirs(), inside(&request, Method::Options, 5, None));
     assert!(world.response(theirs(), 200).headers.get(&Name::Allow).is_some());
-    world.say(theirs(), inside(&request, Method::Refer, 6, None));
+    world.say(theirs(), inside(&request, Method::Subscribe, 6, None));
     world.response(theirs(), 405);
 }
 

@@ -67,6 +67,7 @@ pub fn account(registrar: SocketAddr) -> Account {
         expires: Duration::from_secs(300),
         outbound_proxy: None,
         display_name: Some("Alice".into()),
+        identity: Box::default(),
     }
 }
 

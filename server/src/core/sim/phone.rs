@@ -273,7 +273,7 @@ impl Phone {
             Event::Answered { .. } if self.stands_between => {
                 Command::Answer { invite, sdp: self.between.clone() }
             }
-            Event::Answered { sdp, .. } => Command::Answer { invite, sdp: sdp.unwrap_or_default() },
+            Event::Answered { sdp: Some(sdp), .. } => Command::Answer { invite, sdp },
             Event::Reoffered { sdp: Some(offer), .. } => Command::Reoffer { invite, offer },
             Event::Reanswered { sdp, .. } => Command::AnswerOffer {
                 invite,
@@ -303,6 +303,7 @@ impl Phone {
             expires: Duration::from_secs(300),
             outbound_proxy: None,
             display_name: None,
+            identity: Box::default(),
         };
         self.sip.command(now, Command::SetAccount { account, settings });
         self.next_invite += 1;

@@ -1,0 +1,381 @@
+//! Transfers both ways: REFER, its reports, and calls that take the place of others
+//! (RFC 3515, RFC 3891, RFC 5589).
+
+use crate::wire::*;
+use sip::message::{Method, Name, Request, Response, Uri};
+use sip::{CauseKind, Command, Event, InviteId};
+
+const ONE: InviteId = InviteId(1);
+const TWO: InviteId = InviteId(2);
+
+/// A call with a scripted peer that was called under this number.
+fn talk_as(world: &mut World, number: u64) -> Request {
+    world.command(0, invite(number, theirs()));
+    let request = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    world.news(0);
+    request
+}
+
+fn talk(seed: u64) -> (World, Request) {
+    let mut world = World::with_caller(seed);
+    let request = talk_as(&mut world, 1);
+    (world, request)
+}
+
+fn inside(invite: &Request, method: Method, number: u32) -> Request {
+    let from = invite.from().unwrap();
+    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), None);
+    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
+    request
+}
+
+fn carol() -> Uri {
+    Uri::parse("sip:carol@sip.example").unwrap()
+}
+
+fn notify(invite: &Request, number: u32, state: &str, line: &str) -> Request {
+    let mut request = inside(invite, Method::Notify, number);
+    request.headers.push(Name::Event, "refer");
+    request.headers.push(Name::SubscriptionState, state);
+    request.headers.push(Name::ContentType, "message/sipfrag;version=2.0");
+    request.body = format!("{line}\r\n").into_bytes();
+    request
+}
+
+/// What became of transfers that we asked for.
+fn outcomes(world: &World) -> Vec<Result<(), Option<u16>>> {
+    let events = world.phones[0].events.iter();
+    events
+        .filter_map(|event| match event {
+            Event::Transferred { outcome, .. } => {
+                Some(outcome.clone().map_err(|cause| cause.status))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn refer(world: &mut World, replaces: Option<InviteId>) -> Request {
+    world.command(0, Command::Refer { invite: ONE, target: carol(), replaces });
+    world.request(theirs(), Method::Refer)
+}
+
+#[test]
+fn a_peer_that_is_asked_to_call_another_reports_until_it_has() {
+    let (mut world, request) = talk(1);
+    let refer = refer(&mut world, None);
+    assert_eq!(refer.headers.get(&Name::ReferTo), Some("<sip:carol@sip.example>"));
+    assert_eq!(refer.headers.get(&Name::ReferredBy), Some("<sip:alice@sip.example>"));
+    world.reply(theirs(), &refer, 202, "", None);
+    world.say(theirs(), notify(&request, 5, "active;expires=60", "SIP/2.0 100 Trying"));
+    world.response(theirs(), 200);
+    assert!(outcomes(&world).is_empty());
+    world.say(theirs(), notify(&request, 6, "terminated;reason=noresource", "SIP/2.0 200 OK"));
+    world.response(theirs(), 200);
+    assert_eq!(outcomes(&world), [Ok(())]);
+    // The call that asked is still there; reports that nobody waits for are told so.
+    world.say(theirs(), notify(&request, 7, "active", "SIP/2.0 200 OK"));
+    world.response(theirs(), 481);
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    let bye = world.request(theirs(), Method::Bye);
+    world.reply(theirs(), &bye, 200, "", None);
+    world.assert_quiet();
+    assert_eq!(outcomes(&world).len(), 1);
+}
+
+#[test]
+fn a_transfer_that_fails_says_why_and_leaves_the_call() {
+    for (answer, report, status) in [
+        (603, None, Some(603)),
+        (202, Some(("active", "SIP/2.0 486 Busy Here")), Some(486)),
+        (202, Some(("terminated;reason=timeout", "SIP/2.0 180 Ringing")), None),
+    ] {
+        let (mut world, request) = talk(2);
+        let refer = refer(&mut world, None);
+        world.reply(theirs(), &refer, answer, "", None);
+        if let Some((state, line)) = report {
+            world.say(theirs(), notify(&request, 5, state, line));
+            world.response(theirs(), 200);
+        }
+        assert_eq!(outcomes(&world), [Err(status)]);
+        assert!(world.causes(0, ONE).is_empty());
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_report_is_not_waited_for_without_end() {
+    let (mut world, _) = talk(3);
+    let refer = refer(&mut world, None);
+    world.reply(theirs(), &refer, 202, "", None);
+    world.command(0, Command::Refer { invite: ONE, target: carol(), replaces: None });
+    assert_eq!(outcomes(&world), [Err(Some(491))], "one at a time");
+    world.seconds(201);
+    assert_eq!(outcomes(&world).len(), 2);
+    // One that says that it will not report has at least understood.
+    let (mut world, _) = talk(4);
+    let request = self::refer(&mut world, None);
+    let mut answer = reply(theirs(), &request, 202, "", None);
+    answer.headers.push(Name::ReferSub, "false");
+    world.say(theirs(), answer);
+    assert_eq!(outcomes(&world), [Ok(())]);
+}
+
+#[test]
+fn a_transfer_whose_call_ends_has_an_outcome_too() {
+    let (mut world, request) = talk(5);
+    let refer = refer(&mut world, None);
+    world.reply(theirs(), &refer, 202, "", None);
+    world.say(theirs(), inside(&request, Method::Bye, 9));
+    world.response(theirs(), 200);
+    assert_eq!(outcomes(&world).len(), 1);
+    world.command(0, Command::Refer { invite: ONE, target: carol(), replaces: None });
+    assert_eq!(outcomes(&world).len(), 2, "even for a call that is over");
+    world.assert_quiet();
+}
+
+#[test]
+fn an_attended_transfer_names_the_call_that_is_replaced() {
+    let mut world = World::with_caller(6);
+    talk_as(&mut world, 1);
+    let second = talk_as(&mut world, 2);
+    let refer = refer(&mut world, Some(TWO));
+    let expected = format!(
+        "<sip:carol@sip.example?Replaces={}%3Bto-tag%3Dkept%3Bfrom-tag%3D{}>",
+        second.call_id(),
+        second.from().unwrap().tag().unwrap()
+    );
+    assert_eq!(refer.headers.get(&Name::ReferTo), Some(&expected[..]));
+    world.reply(theirs(), &refer, 202, "", None);
+    // A call that is not there replaces nothing.
+    world.command(0, Command::Refer { invite: TWO, target: carol(), replaces: Some(InviteId(77)) });
+    assert_eq!(outcomes(&world), [Err(None)]);
+}
+
+/// The peer asks us to call carol; what it wrote besides.
+fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
+    let (mut world, request) = talk(seed);
+    let mut refer = inside(&request, Method::Refer, 20);
+    refer.headers.push(Name::ReferTo, to);
+    for (name, value) in fields {
+        refer.headers.push(name.clone(), *value);
+    }
+    world.say(theirs(), refer);
+    (world, request)
+}
+
+fn follow(world: &mut World) {
+    world.command(
+        0,
+        Command::FollowReferral {
+            invite: ONE,
+            new: TWO,
+            account: ACCOUNT,
+            target: theirs(),
+            offer: b"v=0 for carol".to_vec(),
+        },
+    );
+}
+
+/// The next report of ours, answered.
+fn told(world: &mut World) -> (String, String) {
+    let notify = world.request(theirs(), Method::Notify);
+    assert_eq!(notify.headers.get(&Name::Event), Some("refer;id=20"));
+    world.reply(theirs(), &notify, 200, "", None);
+    let state = notify.headers.get(&Name::SubscriptionState).unwrap().to_owned();
+    (state, String::from_utf8(notify.body).unwrap())
+}
+
+#[test]
+fn we_call_whom_the_peer_wants_and_report() {
+    let to = "<sip:carol@sip.example?Replaces=abc%40x%3Bto-tag%3D1%3Bfrom-tag%3D2&X-Evil=1>";
+    let by = [(Name::ReferredBy, "<sip:bob@sip.example>")];
+    let (mut world, first) = asked(7, to, &by);
+    match world.news(0).as_slice() {
+        [Event::Referred { invite: ONE, target, attended: true, referred_by: Some(by) }] => {
+            assert_eq!(target.to_string(), "sip:carol@sip.example");
+            assert_eq!(by.uri.to_string(), "sip:bob@sip.example");
+        }
+        other => panic!("{other:?}"),
+    }
+    follow(&mut world);
+    world.response(theirs(), 202);
+    assert_eq!(told_first(&mut world), "SIP/2.0 100 Trying\r\n");
+    let second = world.request(theirs(), Method::Invite);
+    assert_eq!(second.uri.to_string(), "sip:carol@sip.example");
+    assert_eq!(second.headers.get(&Name::Replaces), Some("abc@x;to-tag=1;from-tag=2"));
+    assert_eq!(second.headers.get(&Name::ReferredBy), Some("<sip:bob@sip.example>"));
+    assert_eq!(second.headers.get(&Name::from("X-Evil")), None);
+    assert_ne!(second.call_id(), first.call_id());
+    world.reply(theirs(), &second, 180, "carol", None);
+    let (state, line) = told(&mut world);
+    assert!(state.starts_with("active") && line.starts_with("SIP/2.0 180 "));
+    world.reply(theirs(), &second, 200, "carol", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    let (state, line) = told(&mut world);
+    assert!(state.starts_with("terminated") && line.starts_with("SIP/2.0 200 "));
+    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.response(theirs(), 200);
+    world.command(0, Command::Hangup { invite: TWO, cause: CauseKind::Normal });
+    world.assert_quiet();
+}
+
+/// The first report, which goes out with the 202.
+fn told_first(world: &mut World) -> String {
+    told(world).1
+}
+
+#[test]
+fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
+    let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
+    follow(&mut world);
+    world.response(theirs(), 202);
+    told(&mut world);
+    let second = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &second, 486, "carol", None);
+    world.request(theirs(), Method::Ack);
+    let (state, line) = told(&mut world);
+    assert!(state.starts_with("terminated") && line.starts_with("SIP/2.0 486 "));
+    assert!(world.causes(0, ONE).is_empty(), "the first call goes on");
+    assert_eq!(world.cause(0, TWO).status, Some(486));
+}
+
+#[test]
+fn a_peer_that_wants_no_reports_gets_none() {
+    let (mut world, _) = asked(9, "<sip:carol@sip.example>", &[(Name::ReferSub, "false")]);
+    follow(&mut world);
+    assert_eq!(world.response(theirs(), 202).headers.get(&Name::ReferSub), Some("false"));
+    let second = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &second, 200, "carol", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    world.seconds(2);
+    assert!(world.waiting(theirs()).is_empty());
+}
+
+#[test]
+fn a_wish_that_nobody_decides_on_or_that_makes_no_sense_is_refused() {
+    for (to, status) in [
+        ("<sip:carol@sip.example>", 603),
+        ("<mailto:carol@example.com>", 416),
+        ("<sip:carol@sip.example;method=BYE>", 501),
+        ("<sip:carol@sip.example?Replaces=junk>", 400),
+        ("<sip:>", 400),
+    ] {
+        let (mut world, _) = asked(10, to, &[]);
+        world.response(theirs(), status);
+        follow(&mut world);
+        assert_eq!(world.cause(0, TWO).kind, CauseKind::Protocol, "{to}");
+        assert!(world.causes(0, ONE).is_empty());
+    }
+    let (mut world, _) = asked(11, "<sip:carol@sip.example>", &[]);
+    world.command(0, Command::RefuseReferral { invite: ONE, status: 403 });
+    world.response(theirs(), 403);
+    // Outside of a call nobody makes us call.
+    let mut refer = ask(theirs(), Method::Refer, "stray", 1, None, None);
+    refer.headers.push(Name::ReferTo, "<sip:carol@sip.example>");
+    world.say(theirs(), refer);
+    world.response(theirs(), 403);
+}
+
+#[test]
+fn a_call_that_ends_while_its_wish_is_open_leaves_nothing() {
+    let (mut world, first) = asked(12, "<sip:carol@sip.example>", &[]);
+    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.assert_quiet();
+    let (mut world, first) = asked(13, "<sip:carol@sip.example>", &[]);
+    follow(&mut world);
+    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.command(0, Command::Hangup { invite: TWO, cause: CauseKind::Normal });
+    world.assert_quiet();
+}
+
+/// A call that comes in with this Replaces.
+fn replacing(world: &mut World, value: &str) {
+    let mut request = ask(theirs(), Method::Invite, "new", 1, None, Some(OFFER));
+    request.headers.push(Name::Require, "replaces");
+    request.headers.push(Name::Replaces, value);
+    world.say(theirs(), request);
+}
+
+#[test]
+fn a_call_that_comes_in_names_the_one_that_it_replaces() {
+    let (mut world, first) = talk(14);
+    let tag = first.from().unwrap().tag().unwrap().to_owned();
+    let call_id = first.call_id().to_owned();
+    for (stranger, value, status) in [
+        ("a", format!("{call_id};to-tag={tag};from-tag=other"), 481),
+        ("b", format!("{call_id};to-tag=other;from-tag=kept"), 481),
+        ("c", format!("{call_id};to-tag={tag};from-tag=kept;early-only"), 486),
+        ("d", "junk".to_owned(), 400),
+    ] {
+        let mut request = ask(theirs(), Method::Invite, stranger, 1, None, None);
+        request.headers.push(Name::Replaces, value);
+        world.say(theirs(), request);
+        let refused: Response = world.response(theirs(), status);
+        let mut ack = ask(theirs(), Method::Ack, refused.call_id(), 1, None, None);
+        ack.headers.set(Name::Via, refused.headers.get(&Name::Via).unwrap());
+        world.say(theirs(), ack);
+    }
+    replacing(&mut world, &format!("{call_id};to-tag={tag};from-tag=kept"));
+    let new = world.incoming(0);
+    assert!(matches!(world.news(0).last(), Some(Event::Incoming { replaces: Some(ONE), .. })));
+    world.command(0, Command::Answer { invite: new, sdp: ANSWER.to_vec() });
+    world.response(theirs(), 200);
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    world.request(theirs(), Method::Bye);
+    // A call that is over is not replaced.
+    let mut request = ask(theirs(), Method::Invite, "late", 1, None, Some(OFFER));
+    request.headers.push(Name::Replaces, format!("{call_id};to-tag={tag};from-tag=kept"));
+    world.say(theirs(), request);
+    world.response(theirs(), 603);
+}
+
+#[test]
+fn on_a_bad_wire_a_transfer_is_followed_and_reported() {
+    let mut reached = 0;
+    for seed in 0..200 {
+        let mut world = World::with_both(seed);
+        world.command(1, Command::SetAccount { account: ACCOUNT, settings: account(ours()) });
+        world.command(0, invite(1, theirs()));
+        world.seconds(1);
+        let callee = world.incoming(1);
+        world.command(1, Command::Answer { invite: callee, sdp: ANSWER.to_vec() });
+        world.seconds(1);
+        world.weather = Weather { loss: 15, duplicates: 10, jitter: 200 };
+        let target = Uri::parse("sip:alice@192.0.2.1:5060").unwrap();
+        world.command(0, Command::Refer { invite: ONE, target, replaces: None });
+        let end = world.now + std::time::Duration::from_secs(250);
+        world.news(0);
+        while world.step(end) {
+            for event in world.news(1) {
+                if let Event::Referred { invite, .. } = event {
+                    let follow = Command::FollowReferral {
+                        invite,
+                        new: TWO,
+                        account: ACCOUNT,
+                        target: ours(),
+                        offer: OFFER.to_vec(),
+                    };
+                    world.command(1, follow);
+                }
+            }
+            for event in world.news(0) {
+                if let Event::Incoming { invite, .. } = event {
+                    world.command(0, Command::Answer { invite, sdp: ANSWER.to_vec() });
+                }
+            }
+        }
+        let outcomes = outcomes(&world);
+        assert_eq!(outcomes.len(), 1, "seed {seed}");
+        reached += usize::from(outcomes[0].is_ok());
+        for phone in [0, 1] {
+            let live: Vec<InviteId> = world.phones[phone].endpoint.live().collect();
+            for invite in live {
+                world.command(phone, Command::Hangup { invite, cause: CauseKind::Normal });
+            }
+        }
+        world.assert_quiet();
+    }
+    assert!(reached > 190, "{reached} of 200");
+}
