@@ -88,10 +88,12 @@ fn a_page_holds_its_caller_and_takes_the_call_back() {
     dial(&bob);
     visitor.rings();
     visitor.answer();
-    visitor.talks();
-    visitor.hears(PHONE);
+    // At once: the ACK of the answer may be still on its way.
+    visitor.reaches(CallState::Active);
     visitor.hold(true);
     visitor.reaches(CallState::Held);
+    harness::until("the phone is told", || bob.output().contains("re-INVITE").then_some(()));
+    visitor.talks();
     visitor.hears_nothing();
     visitor.hold(false);
     visitor.until("it is active again", |seen| {
@@ -242,6 +244,7 @@ fn a_transfer_that_fails_is_told_and_the_call_goes_on() {
     visitor.rings();
     visitor.answer();
     visitor.talks();
+    visitor.hears(PHONE);
     visitor.transfer("nobody");
     let (code, words) = visitor.until("it is told so", |seen| seen.errors.first().cloned());
     assert_eq!(code, ErrorCode::TransferFailed, "{words}");

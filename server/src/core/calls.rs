@@ -142,6 +142,8 @@ pub struct ActiveCall {
     pub negotiated: Option<sdp::Negotiated>,
     /// Whether the phone is on hold.
     pub hold: Hold,
+    /// Whether our answer to the phone has no ACK yet: until then SIP takes no new offer, no REFER.
+    pub unacknowledged: bool,
     /// Whether the phone was asked to call somebody else and has not said what came of it.
     pub transferring: bool,
     /// Telephone events from the browser.
@@ -261,6 +263,7 @@ impl Calls {
             answer: None,
             negotiated: None,
             hold: Hold::default(),
+            unacknowledged: false,
             transferring: false,
             digits: PageDigits::default(),
             report: QualityReport::default(),

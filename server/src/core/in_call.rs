@@ -74,6 +74,9 @@ impl<W: Wire> Core<W> {
         if !matches!(active.call.state(), CallState::Active | CallState::Held) {
             return Err(bad(call, "Only a call that was answered can be transferred"));
         }
+        if active.unacknowledged {
+            return Err(bad(call, "This call is just being answered; try again in a moment"));
+        }
         if active.transferring {
             return Err(bad(call, "This call is being transferred already"));
         }

@@ -231,12 +231,14 @@ impl<W: Wire> Core<W> {
             sip::Event::Referred { invite, .. } => {
                 self.sip.command(now, sip::Command::RefuseReferral { invite, status: 603 });
             }
-            sip::Event::Confirmed { invite, answer: Some(answer) } => {
-                self.confirmed(now, CallId(invite.0), &answer);
+            sip::Event::Confirmed { invite, answer } => {
+                let id = CallId(invite.0);
+                if let Some(answer) = answer {
+                    self.confirmed(now, id, &answer);
+                }
+                self.acknowledged(now, id);
             }
-            sip::Event::ForkEnded { .. }
-            | sip::Event::PictureRequested { .. }
-            | sip::Event::Confirmed { answer: None, .. } => {}
+            sip::Event::ForkEnded { .. } | sip::Event::PictureRequested { .. } => {}
         }
     }
 

@@ -258,9 +258,19 @@ impl<W: Wire> Core<W> {
         true
     }
 
+    /// The ACK of our answer has come: what had to wait for it goes out.
+    pub(super) fn acknowledged(&mut self, now: Instant, id: CallId) {
+        if let Some(active) = self.calls.entry(id) {
+            active.unacknowledged = false;
+            self.tell_hold(now, id);
+        }
+    }
+
     /// Tells the phone by a new offer whether it is on hold, where it does not know.
     fn tell_hold(&mut self, now: Instant, id: CallId) {
-        let Some(active) = self.calls.entry(id) else { return };
+        let Some(active) = self.calls.entry(id).filter(|active| !active.unacknowledged) else {
+            return;
+        };
         let Some(on) = active.hold.offers() else { return };
         let direction = if on { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
         let offer = active.description.reoffer(direction, active.negotiated.as_ref());
@@ -300,6 +310,7 @@ impl<W: Wire> Core<W> {
         let (Some(sdp), negotiated) = (active.answer.take(), active.negotiated.take()) else {
             return;
         };
+        active.unacknowledged = true;
         if let Some(negotiated) = negotiated {
             self.connect_bridge(now, id, negotiated);
         }

@@ -1,6 +1,7 @@
 //! Accounts that the page brings along, at Kamailio.
 
 use super::{PHONE, VISITOR};
+use harness::flash::CallInfo;
 use harness::kamailio::{Digest, PASSWORD, REALM};
 use harness::{
     Appliance, Baresip, FlashSettings, FlashVisitor, Kamailio, Phone, Place, Shop, sound,
@@ -173,6 +174,7 @@ fn a_flash_client_transfers_its_caller_and_hears_where_that_fails() {
     let info = visitor.rings();
     visitor.answer();
     visitor.talks();
+    visitor.hears(PHONE);
     let to = |uri: &str| {
         rtmp::amf::Value::object([("callId", info.call.as_str().into()), ("uri", uri.into())])
     };
@@ -180,7 +182,7 @@ fn a_flash_client_transfers_its_caller_and_hears_where_that_fails() {
     assert!(refused.1.contains("within its own registrar"), "{refused:?}");
     visitor.command("transfer", to("nobody")).expect("a transfer is taken");
     let told = visitor.until("it is told that it failed", |seen| {
-        let failed = |step: &&harness::CallStep| step.reason.contains("could not be transferred");
+        let failed = |step: &&CallInfo| step.reason.contains("could not be transferred");
         seen.steps.iter().find(failed).cloned()
     });
     assert_eq!(told.state, "active", "the call goes on");
