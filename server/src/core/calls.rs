@@ -77,6 +77,11 @@ impl Hold {
         Some(self.wanted)
     }
 
+    /// Another phone has taken the place of the first, and was told nothing.
+    pub fn moved(&mut self) {
+        (self.told, self.offering) = (false, false);
+    }
+
     /// The phone has answered, or refused, which will not be asked again.
     pub fn answered(&mut self) {
         self.offering = false;
@@ -124,8 +129,12 @@ pub struct ActiveCall {
     pub call: Call,
     /// The visitor's media.
     pub visitor: VisitorLeg,
-    /// The SIP leg.
+    /// The SIP leg. Its number is that of the call, until the far end moves.
     pub invite: InviteId,
+    /// Where a transfer leads.
+    pub successor: Option<Box<Successor>>,
+    /// How often a transfer was followed.
+    pub transfers: u8,
     /// What we say of our media.
     pub description: Description,
     /// Our offer, which the provider's answers refer to.
@@ -156,6 +165,17 @@ pub struct ActiveCall {
     pub facts: Facts,
     /// The deadline that stands among those of all calls.
     armed_at: Option<Instant>,
+}
+
+/// The SIP leg that a call is about to have instead of its own.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    /// Its number.
+    pub invite: InviteId,
+    /// What we offered there.
+    pub offer: sdp::Offer,
+    /// The former leg is over already.
+    pub alone: bool,
 }
 
 impl std::fmt::Debug for ActiveCall {
@@ -228,6 +248,8 @@ pub struct Calls {
     table: HashMap<CallId, Box<ActiveCall>>,
     by_page: HashMap<(LinkId, u32), CallId>,
     by_port: HashMap<PortId, CallId>,
+    /// The calls of SIP legs that have another number than their call.
+    by_invite: HashMap<InviteId, CallId>,
     /// One entry for each call: its `armed_at`.
     deadlines: BTreeSet<(Instant, CallId)>,
     next: u64,
@@ -255,6 +277,8 @@ impl Calls {
             call: new.call,
             visitor: VisitorLeg::Gone,
             invite: InviteId(id.0),
+            successor: None,
+            transfers: 0,
             description: new.description,
             offer: new.offer,
             stream: new.stream,
@@ -281,6 +305,7 @@ impl Calls {
         self.by_page.remove(&(active.link, active.page_call));
         self.by_port.remove(&active.pair.rtp);
         self.by_port.remove(&active.pair.rtcp);
+        self.by_invite.retain(|_, of| *of != id);
         if let Some(at) = active.armed_at {
             self.deadlines.remove(&(at, id));
         }
@@ -290,6 +315,29 @@ impl Calls {
     /// One call.
     pub fn entry(&mut self, id: CallId) -> Option<&mut ActiveCall> {
         self.table.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// The call of a SIP leg, which need not be its leg any more.
+    pub fn of_invite(&self, invite: InviteId) -> CallId {
+        self.by_invite.get(&invite).copied().unwrap_or(CallId(invite.0))
+    }
+
+    /// A SIP leg is a call's, which has another number.
+    pub fn moved(&mut self, id: CallId, invite: InviteId) {
+        self.by_invite.insert(invite, id);
+    }
+
+    /// A call is about to get another SIP leg.
+    pub fn set_successor(&mut self, id: CallId, successor: Successor) {
+        self.moved(id, successor.invite);
+        if let Some(active) = self.entry(id) {
+            active.successor = Some(Box::new(successor));
+        }
+    }
+
+    /// The leg that a call was about to get, where it is this one.
+    pub fn take_successor(&mut self, id: CallId, invite: InviteId) -> Option<Box<Successor>> {
+        self.entry(id)?.successor.take_if(|successor| successor.invite == invite)
     }
 
     /// The call of a page's number.
@@ -411,5 +459,8 @@ mod tests {
         assert_eq!(hold.offers(), Some(false));
         hold.answered();
         assert_eq!(hold.offers(), None);
+        assert!(hold.wants(true) && hold.offers() == Some(true));
+        hold.moved();
+        assert_eq!(hold.offers(), Some(true), "another phone is told anew");
     }
 }

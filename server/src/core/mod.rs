@@ -20,6 +20,7 @@ mod in_call;
 mod media;
 pub mod metrics;
 mod quality;
+mod referral;
 mod rows;
 mod run;
 mod settle;

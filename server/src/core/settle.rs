@@ -100,6 +100,7 @@ impl<W: Wire> Core<W> {
                     let invite = active.invite;
                     let cause = legs::trunk::hangup_kind(cause);
                     self.sip.command(now, sip::Command::Hangup { invite, cause });
+                    self.end_successor(now, id, cause);
                 }
                 LegCommand::EndVisitor => {
                     let visitor = active.visitor.take();
@@ -185,13 +186,21 @@ impl<W: Wire> Core<W> {
                 self.registration_changed(account, state);
             }
             sip::Event::Provisional { invite, status, early_sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = self.calls.of_invite(invite);
+                if self.calls.entry(id).is_some_and(|active| active.invite != invite) {
+                    // A transfer that rings: the visitor hears the first phone until then.
+                    return;
+                }
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
                 self.call_event(now, id, legs::trunk::provisional(status, sound));
             }
             sip::Event::Answered { invite, sdp, .. } => {
-                let id = CallId(invite.0);
+                let id = self.calls.of_invite(invite);
+                if self.successor_answered(now, invite, sdp.as_deref()) {
+                    self.review_direct(now, id);
+                    return;
+                }
                 // Without SDP the media stay as they were agreed before the call was taken.
                 let described = sdp.map_or(Ok(()), |sdp| self.trunk_described(now, id, &sdp));
                 match described {
@@ -204,35 +213,48 @@ impl<W: Wire> Core<W> {
             }
             sip::Event::Reoffered { invite, sdp } => {
                 self.reoffered(now, invite, sdp);
-                self.review_direct(now, CallId(invite.0));
+                self.review_direct(now, self.calls.of_invite(invite));
             }
+            sip::Event::Ended { invite, .. } if self.outlives(invite) => {}
             sip::Event::Ended { invite, cause } => {
                 let code = cause.status.unwrap_or(0);
                 let cause = legs::trunk::end_cause(&cause);
-                self.call_event(now, CallId(invite.0), LegEvent::TrunkEnded { cause, code });
+                self.call_event(
+                    now,
+                    self.calls.of_invite(invite),
+                    LegEvent::TrunkEnded { cause, code },
+                );
             }
             sip::Event::DigitsReceived { invite, digit, .. } => {
-                if let Some(active) = self.calls.entry(CallId(invite.0)) {
+                if let Some(active) = self.calls.entry(self.calls.of_invite(invite)) {
                     let (link, call) = (active.link, active.page_call);
                     self.tell(link, ServerMessage::Digit { call, digit });
                 }
             }
             sip::Event::Reanswered { invite, sdp } => {
-                self.reanswered(now, CallId(invite.0), sdp);
-                self.review_direct(now, CallId(invite.0));
+                self.reanswered(now, self.calls.of_invite(invite), sdp);
+                self.review_direct(now, self.calls.of_invite(invite));
             }
-            sip::Event::Incoming { invite, account, from, offer, .. } => {
+            sip::Event::Incoming { invite, account, from, offer, replaces, .. } => {
                 let offer = offer.as_deref();
-                self.handle_incoming(now, &Caller { invite, account, from: &from, offer });
+                let caller = Caller { invite, account, from: &from, offer };
+                match replaces {
+                    None => self.handle_incoming(now, &caller),
+                    Some(old) => {
+                        if let Err(status) = self.replaced(now, &caller, old) {
+                            self.sip.command(now, sip::Command::Reject { invite, status });
+                        }
+                        let id = self.calls.of_invite(invite);
+                        self.review_direct(now, id);
+                    }
+                }
             }
+            sip::Event::Referred { invite, target, .. } => self.referred(now, invite, &target),
             sip::Event::Transferred { invite, outcome } => {
-                self.transferred(now, CallId(invite.0), outcome);
-            }
-            sip::Event::Referred { invite, .. } => {
-                self.sip.command(now, sip::Command::RefuseReferral { invite, status: 603 });
+                self.transferred(now, self.calls.of_invite(invite), outcome);
             }
             sip::Event::Confirmed { invite, answer } => {
-                let id = CallId(invite.0);
+                let id = self.calls.of_invite(invite);
                 if let Some(answer) = answer {
                     self.confirmed(now, id, &answer);
                 }

@@ -194,7 +194,7 @@ impl<W: Wire> Core<W> {
 
     /// The provider makes a new offer inside the call.
     pub(super) fn reoffered(&mut self, now: Instant, invite: InviteId, offer: Option<Vec<u8>>) {
-        let id = CallId(invite.0);
+        let id = self.calls.of_invite(invite);
         let Some(active) = self.calls.entry(id) else { return };
         let answer = match offer {
             // Without an offer the peer asks for ours: the same as before.
@@ -267,7 +267,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// Tells the phone by a new offer whether it is on hold, where it does not know.
-    fn tell_hold(&mut self, now: Instant, id: CallId) {
+    pub(super) fn tell_hold(&mut self, now: Instant, id: CallId) {
         let Some(active) = self.calls.entry(id).filter(|active| !active.unacknowledged) else {
             return;
         };

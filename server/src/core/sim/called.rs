@@ -1,5 +1,6 @@
 //! Pages that are called: what happens by the dice, and single calls with a known course.
 
+use super::altered::Alteration;
 use super::phone::Manner;
 use super::plan::{Plan, pick};
 use super::world::World;
@@ -112,7 +113,8 @@ fn sound_crosses_both_ways_once_a_page_has_answered_and_not_before() {
 #[test]
 fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
     let mut world = World::new(9);
-    (world.phone.delayed, world.phone.codecs) = (true, vec![base::Codec::Pcmu]);
+    world.phone.codecs = vec![base::Codec::Pcmu];
+    world.phone.alters = Some(Alteration::Delayed);
     let link = world.open(None);
     world.brings_account(link);
     world.run_for(SECOND);

@@ -54,7 +54,13 @@ impl World {
         }
         // Every call has its two legs, and every leg its call.
         let legs: BTreeSet<InviteId> = core.sip.live().collect();
-        let of_calls = core.calls.ids().into_iter().map(|id| InviteId(id.0)).collect();
+        let legs_of = |call: &ActiveCall| {
+            let successor = call.successor.as_ref();
+            let alone = successor.is_some_and(|successor| successor.alone);
+            let own = (!alone).then_some(call.invite);
+            own.into_iter().chain(successor.map(|successor| successor.invite)).collect::<Vec<_>>()
+        };
+        let of_calls = core.calls.iter().flat_map(legs_of).collect();
         if legs != of_calls {
             return Err(format!("the SIP legs are {legs:?}, those of calls {of_calls:?}"));
         }

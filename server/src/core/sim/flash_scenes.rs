@@ -1,5 +1,6 @@
 //! Single calls of Flash clients with a known course.
 
+use super::altered::Alteration;
 use super::phone::Manner;
 use super::world::World;
 use rtmp::amf::Value;
@@ -83,7 +84,8 @@ fn a_flash_client_is_heard_by_its_caller_only_after_it_has_answered() {
 #[test]
 fn a_caller_that_brings_its_offer_in_the_ack_is_heard_and_hears() {
     let mut world = World::new(2);
-    (world.phone.delayed, world.phone.codecs) = (true, vec![base::Codec::Pcmu]);
+    world.phone.codecs = vec![base::Codec::Pcmu];
+    world.phone.alters = Some(Alteration::Delayed);
     let guest = registered(&mut world);
     world.phone_calls();
     world.run_for(SECOND);

@@ -12,6 +12,7 @@
 //! `SIM_SEED=17 cargo test -p click2call thousand` runs that seed alone. It repeats the run but for
 //! what DTLS draws from the system (keys, the times of repeats).
 
+mod altered;
 mod called;
 mod checks;
 mod direct_scenes;
@@ -23,6 +24,7 @@ mod phone;
 mod plan;
 mod scenes;
 mod tcp;
+mod transfer_scenes;
 mod wire;
 mod world;
 

@@ -1,6 +1,7 @@
 //! The provider with the shop's phone behind it: our own SIP endpoint as the called side, with a
 //! registrar that takes everybody.
 
+use super::altered::Alteration;
 use super::wire::Packet;
 use crate::legs::trunk::{Description, payloads, remote};
 use base::{Codec, Datagram, Frame, Protocol, Seed};
@@ -54,8 +55,8 @@ pub struct Phone {
     pub codecs: Vec<Codec>,
     /// Hears and says nothing at all.
     pub dead: bool,
-    /// Its own calls bring their SDP in the ACK and not in the INVITE.
-    pub delayed: bool,
+    /// What it does to what its own calls say.
+    pub alters: Option<Alteration>,
     /// Whether those who answer speak.
     pub speaks: bool,
     pub outbox: Vec<Packet>,
@@ -98,7 +99,7 @@ impl Phone {
             manner: None,
             codecs: Codec::ALL.to_vec(),
             dead: false,
-            delayed: false,
+            alters: None,
             speaks: true,
             outbox: Vec::new(),
             invited: 0,
@@ -201,11 +202,14 @@ impl Phone {
         self.handle_timeout(now);
     }
 
-    fn drain(&mut self, now: Instant) {
+    pub fn drain(&mut self, now: Instant) {
         loop {
             while let Some(transmit) = self.sip.poll_transmit() {
                 let (from, to) = (self.address, transmit.remote);
-                let payload = if self.delayed { delay(transmit.payload) } else { transmit.payload };
+                let payload = match &self.alters {
+                    Some(alters) => alters.apply(transmit.payload),
+                    None => transmit.payload,
+                };
                 self.outbox.push(Packet { from, to, payload });
             }
             let Some(event) = self.sip.poll_event() else { break };
@@ -453,26 +457,6 @@ impl Talk {
             }
         }
     }
-}
-
-/// Moves the SDP of a call from its INVITE to its ACK (RFC 3261 13.2.1). All that it says there is
-/// a telephone's G.711.
-fn delay(message: Vec<u8>) -> Vec<u8> {
-    let Ok(Message::Request(mut request)) = parse(&message) else { return message };
-    match request.method {
-        Method::Invite => {
-            request.headers.remove(&Name::ContentType);
-            request.body.clear();
-        }
-        Method::Ack => {
-            request.headers.set(Name::ContentType, "application/sdp");
-            request.body = b"v=0\r\no=- 1 1 IN IP4 198.51.100.20\r\ns=-\r\nt=0 0\r\n\
-                c=IN IP4 198.51.100.20\r\nm=audio 30000 RTP/AVP 0\r\n"
-                .to_vec();
-        }
-        _ => return message,
-    }
-    request.to_bytes()
 }
 
 /// 20 ms of something in a codec.

@@ -1,0 +1,142 @@
+//! Calls whose far end moves: the phone asks for a transfer (REFER), or another phone takes its
+//! place (Replaces). The visitor stays, with its media; the SIP leg becomes another.
+
+use super::Core;
+use super::calls::Successor;
+use super::trunk::Caller;
+use crate::legs;
+use crate::net::Wire;
+use base::CallId;
+use call::LegEvent;
+use signalling::{CallState, EndCause};
+use sip::InviteId;
+use sip::message::{Scheme, Uri};
+use std::time::Instant;
+
+/// How often one call follows a transfer: each of them is a call that somebody pays for.
+const TRANSFERS: u8 = 5;
+
+impl<W: Wire> Core<W> {
+    /// The phone asks us to call somebody else instead of it.
+    pub(super) fn referred(&mut self, now: Instant, invite: InviteId, target: &Uri) {
+        if let Err(status) = self.follow(now, invite, target) {
+            tracing::info!(call = self.calls.of_invite(invite).0, status, "a transfer is refused");
+            self.sip.command(now, sip::Command::RefuseReferral { invite, status });
+        }
+    }
+
+    /// A transfer is followed within the account's own domain only, and by the account's own way:
+    /// whoever can send a REFER must not choose whom the shop pays for.
+    fn follow(&mut self, now: Instant, invite: InviteId, target: &Uri) -> Result<(), u16> {
+        let id = self.calls.of_invite(invite);
+        let active = self.calls.entry(id).filter(|active| active.invite == invite).ok_or(481u16)?;
+        let talks = active.call.state() == CallState::Active;
+        if !talks || active.successor.is_some() || active.transfers >= TRANSFERS {
+            return Err(603);
+        }
+        let account = active.account;
+        let registrar = &self.accounts.entry(account).ok_or(603u16)?.settings.registrar;
+        let host = target.host.to_string();
+        let home = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&registrar.host);
+        let port = target.port.is_none_or(|port| port == registrar.port);
+        if target.scheme != Scheme::Sip || !home || !port || target.params.has("maddr") {
+            return Err(403);
+        }
+        let hop = self.accounts.next_hop(account, &target.to_string()).ok_or(503u16)?;
+        let new = InviteId(self.calls.next_id().0);
+        let active = self.calls.entry(id).ok_or(481u16)?;
+        let offer = active.description.reoffer(sdp::Direction::SendReceive, None);
+        let body = offer.octets().to_vec();
+        active.transfers += 1;
+        self.calls.set_successor(id, Successor { invite: new, offer, alone: false });
+        self.sip.command(
+            now,
+            sip::Command::FollowReferral { invite, new, account, target: hop, offer: body },
+        );
+        tracing::info!(call = id.0, "a transfer is followed");
+        Ok(())
+    }
+
+    /// Whether an answer is one to a transfer; the call goes on there then.
+    pub(super) fn successor_answered(
+        &mut self,
+        now: Instant,
+        invite: InviteId,
+        sdp: Option<&[u8]>,
+    ) -> bool {
+        let id = self.calls.of_invite(invite);
+        let Some(successor) = self.calls.take_successor(id, invite) else { return false };
+        let Some(active) = self.calls.entry(id) else { return false };
+        let old = std::mem::replace(&mut active.invite, invite);
+        active.offer = successor.offer;
+        active.hold.moved();
+        (active.transferring, active.unacknowledged) = (false, false);
+        if let Some(sdp) = sdp
+            && let Err(error) = self.trunk_described(now, id, sdp)
+        {
+            tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+            self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
+        }
+        self.tell_hold(now, id);
+        if !successor.alone {
+            let cause = sip::CauseKind::Normal;
+            self.sip.command(now, sip::Command::Hangup { invite: old, cause });
+        }
+        true
+    }
+
+    /// Whether the end of an invite is not the end of its call: it has moved on, or is about to.
+    pub(super) fn outlives(&mut self, invite: InviteId) -> bool {
+        let id = self.calls.of_invite(invite);
+        if let Some(successor) = self.calls.take_successor(id, invite) {
+            // Nobody took the call there. Where the phone has left already, that is its end.
+            return !successor.alone;
+        }
+        let Some(active) = self.calls.entry(id) else { return false };
+        match &mut active.successor {
+            Some(successor) if active.invite == invite => {
+                successor.alone = true;
+                true
+            }
+            _ => active.invite != invite,
+        }
+    }
+
+    /// Another phone takes the place of the one in a call.
+    pub(super) fn replaced(
+        &mut self,
+        now: Instant,
+        caller: &Caller<'_>,
+        old: InviteId,
+    ) -> Result<(), u16> {
+        let id = self.calls.of_invite(old);
+        let active = self.calls.entry(id).filter(|active| active.invite == old).ok_or(481u16)?;
+        if active.call.state() != CallState::Active || active.successor.is_some() {
+            return Err(486);
+        }
+        let offer = caller.offer.ok_or(488u16)?;
+        let (answer, negotiated) =
+            active.description.answer(offer).map_err(|error| error.status())?;
+        active
+            .stream
+            .set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        active.invite = caller.invite;
+        active.hold.moved();
+        (active.transferring, active.unacknowledged) = (false, true);
+        self.calls.moved(id, caller.invite);
+        self.connect_bridge(now, id, negotiated);
+        self.sip.command(now, sip::Command::Answer { invite: caller.invite, sdp: answer });
+        let cause = sip::CauseKind::Normal;
+        self.sip.command(now, sip::Command::Hangup { invite: old, cause });
+        tracing::info!(call = id.0, "another phone takes the place of the first");
+        Ok(())
+    }
+
+    /// The call ends while a transfer is under way: both of its SIP legs go.
+    pub(super) fn end_successor(&mut self, now: Instant, id: CallId, cause: sip::CauseKind) {
+        let successor = self.calls.entry(id).and_then(|active| active.successor.as_ref());
+        if let Some(invite) = successor.map(|successor| successor.invite) {
+            self.sip.command(now, sip::Command::Hangup { invite, cause });
+        }
+    }
+}

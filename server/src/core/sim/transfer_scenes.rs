@@ -1,0 +1,159 @@
+//! Calls whose far end moves.
+
+use super::altered::Alteration;
+use super::phone::Manner;
+use super::wire::Packet;
+use super::world::World;
+use signalling::{CallState, ClientMessage, EndCause, HangupReason};
+use sip::message::{Message, Method, Name, parse};
+use sip::{Command, InviteId};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A page in a call that is up for a second; the phone's number of it.
+fn talking(seed: u64) -> (World, base::LinkId, u32, InviteId) {
+    let mut world = World::new(seed);
+    world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
+    let link = world.open(Some("long"));
+    let call = world.call(link, None, true);
+    world.run_for(SECOND * 3);
+    let invite = *world.phone.talks.keys().next().expect("a talk");
+    (world, link, call, invite)
+}
+
+fn refer(world: &mut World, invite: InviteId, target: &str) {
+    let target = target.parse().expect("a uri");
+    world.phone.sip.command(world.now, Command::Refer { invite, target, replaces: None });
+    world.phone.drain(world.now);
+}
+
+fn end(world: &World) -> Vec<(CallState, Option<EndCause>)> {
+    let calls = world.pages.values().flat_map(|page| page.calls.values());
+    calls.flat_map(|call| call.states.last().copied()).collect()
+}
+
+#[test]
+fn a_phone_transfers_its_call_and_the_visitor_talks_to_the_next() {
+    let (mut world, link, call, first) = talking(1);
+    let heard = world.pages[&link].calls[&call].heard;
+    assert!(heard > 50);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let talks: Vec<InviteId> = world.phone.talks.keys().copied().collect();
+    assert_eq!(talks.len(), 1, "the first phone is out");
+    assert_ne!(talks[0], first);
+    let talk = &world.phone.talks[&talks[0]];
+    assert!(talk.heard > 100 && talk.spoken > 100, "{} {}", talk.heard, talk.spoken);
+    assert!(world.pages[&link].calls[&call].heard > heard + 150);
+    assert_eq!(end(&world), [(CallState::Active, None)], "the page sees no change");
+    // The call is held and ended where it is now.
+    world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+    world.run_for(SECOND * 2);
+    assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
+    world.check_log();
+}
+
+#[test]
+fn a_transfer_abroad_is_refused_and_the_call_goes_on() {
+    for target in [
+        "sip:desk@203.0.113.9",
+        "sip:desk@198.51.100.20:5999",
+        "sip:desk@198.51.100.20;maddr=203.0.113.9",
+        "tel:+900123",
+    ] {
+        let (mut world, _, _, first) = talking(2);
+        refer(&mut world, first, target);
+        world.run_for(SECOND * 3);
+        assert!(world.phone.talks.contains_key(&first), "{target}");
+        assert_eq!(world.phone.talks.len(), 1, "{target}");
+        assert_eq!(end(&world), [(CallState::Active, None)]);
+    }
+}
+
+#[test]
+fn a_transfer_that_nobody_takes_leaves_the_call_where_it_was() {
+    let (mut world, link, call, first) = talking(3);
+    world.phone.manner = Some(Manner::RingsThenRefuses(486, SECOND));
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    assert_eq!(world.phone.talks.keys().copied().collect::<Vec<_>>(), [first]);
+    world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+    world.run_for(SECOND * 2);
+    world.check_log();
+}
+
+#[test]
+fn a_phone_that_leaves_before_its_transfer_is_taken_takes_the_call_along_only_if_that_fails() {
+    for (manner, last) in [
+        (Manner::RingsThenAnswers(SECOND * 2), (CallState::Active, None)),
+        (Manner::RingsThenRefuses(486, SECOND * 2), (CallState::Ended, Some(EndCause::Busy))),
+    ] {
+        let (mut world, _, _, first) = talking(4);
+        world.phone.manner = Some(manner);
+        refer(&mut world, first, "sip:desk@198.51.100.20");
+        world.run_for(SECOND);
+        world.phone.hang_up(world.now, first);
+        world.run_for(SECOND * 5);
+        assert_eq!(end(&world), [last]);
+    }
+}
+
+#[test]
+fn a_visitor_who_hangs_up_during_a_transfer_ends_both_legs() {
+    for leaves in [false, true] {
+        let (mut world, link, call, first) = talking(5);
+        world.phone.manner = Some(Manner::RingsForEver);
+        refer(&mut world, first, "sip:desk@198.51.100.20");
+        world.run_for(SECOND);
+        if leaves {
+            world.phone.hang_up(world.now, first);
+            world.run_for(SECOND);
+        }
+        world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+        world.run_for(SECOND * 2);
+        assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
+        world.check_log();
+    }
+}
+
+#[test]
+fn another_phone_takes_the_place_of_the_first() {
+    let mut world = World::new(6);
+    world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
+    let link = world.open(Some("long"));
+    let call = world.call(link, None, true);
+    world.run_for(SECOND * 3);
+    let first = *world.phone.talks.keys().next().expect("a talk");
+    // The dialog, as our side sees it, from a digit that it sends.
+    let (ours, theirs, id, contact) = dialog(&mut world, first);
+    world.phone.alters =
+        Some(Alteration::Replaces(format!("{id};to-tag={ours};from-tag={theirs}")));
+    world.phone.call(world.now, &contact);
+    world.run_for(SECOND * 3);
+    let talks: Vec<InviteId> = world.phone.talks.keys().copied().collect();
+    assert_eq!(talks.len(), 1);
+    assert_ne!(talks[0], first);
+    let talk = &world.phone.talks[&talks[0]];
+    assert!(talk.heard > 100, "{}", talk.heard);
+    world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+    world.run_for(SECOND * 2);
+    assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
+    world.check_log();
+}
+
+/// Tags of the server and of the phone, Call-ID and the server's Contact: read from a re-INVITE
+/// that the phone sends in its call.
+fn dialog(world: &mut World, invite: InviteId) -> (String, String, String, sip::message::Uri) {
+    world.phone.reoffer(world.now, invite);
+    let sent = world.phone.outbox.iter().find_map(|packet: &Packet| match parse(&packet.payload) {
+        Ok(Message::Request(request)) if request.method == Method::Invite => Some(request),
+        _ => None,
+    });
+    let sent = sent.expect("a re-INVITE");
+    let tag = |address: sip::message::NameAddr| address.tag().unwrap_or_default().to_owned();
+    let (to, from) = (sent.to().expect("To"), sent.from().expect("From"));
+    let id = sent.headers.get(&Name::CallId).expect("Call-ID").to_owned();
+    world.run_for(SECOND);
+    (tag(to), tag(from), id, sent.uri)
+}
