@@ -7,7 +7,8 @@
 //! are.
 //!
 //! A number goes out for each frame that goes out, in the order of what came in, and a gap stays a
-//! gap: joining takes one from all later numbers, cutting adds to them.
+//! gap: joining takes one from all later numbers, cutting adds to them. What comes late is not
+//! joined any more: it goes on alone, by the numbering of its own time.
 
 use base::{
     Codec, Frame,
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 const OCTETS: usize = 160;
 /// The most frames of Speex in one payload: 120 ms.
 const PIECES: usize = 6;
+/// Changes of the numbering that are remembered: half a second of joined halves.
+const ERAS: usize = 25;
+/// What comes so many numbers after its turn is another time line.
+const STRAGGLERS: u64 = 100;
 /// A first half that is older than this belongs to a word that is over.
 const STALE_AFTER: Duration = Duration::from_millis(60);
 
@@ -84,6 +89,11 @@ struct Cut {
 pub struct Repack {
     /// What is added to numbers, modulo 2^64.
     shift: u64,
+    /// What was added to the numbers before these; the oldest is overwritten.
+    eras: [(u64, u64); ERAS],
+    next_era: usize,
+    /// The newest number so far.
+    newest: Option<u64>,
     held: Option<Held>,
     joined: [u8; OCTETS],
     cut: Option<Cut>,
@@ -106,6 +116,9 @@ impl Repack {
     pub fn new() -> Self {
         Repack {
             shift: 0,
+            eras: [(0, 0); ERAS],
+            next_era: 0,
+            newest: None,
             held: None,
             joined: [0; OCTETS],
             cut: None,
@@ -119,19 +132,44 @@ impl Repack {
     pub fn handle(&mut self, frame: &Frame<'_>) -> Fate {
         self.cut = None;
         self.ready = None;
+        let late = self.is_late(frame);
+        if !late {
+            self.newest = Some(frame.sequence);
+        }
         if is_whole(frame) {
-            self.held = None;
+            self.held = self.held.filter(|_| late);
             return Fate::Passes;
         }
         match frame.codec {
-            Codec::Speex16 | Codec::Speex8 => self.cut(frame),
+            Codec::Speex16 | Codec::Speex8 => self.cut(frame, late),
+            _ if late && !frame.payload.is_empty() => Fate::Passes,
             _ => self.join(frame),
         }
     }
 
     /// The number under which a frame that passes goes on.
     pub fn number(&self, sequence: u64) -> u64 {
-        sequence.wrapping_add(self.shift)
+        // The earliest of the eras that end after the number is its own.
+        let later = self.eras.iter().filter(|(before, _)| {
+            sequence < *before && before.saturating_sub(sequence) <= STRAGGLERS
+        });
+        let shift = later.min_by_key(|(before, _)| *before).map_or(self.shift, |(_, shift)| *shift);
+        sequence.wrapping_add(shift)
+    }
+
+    /// Whether a frame comes after its turn.
+    fn is_late(&self, frame: &Frame<'_>) -> bool {
+        let behind = self.newest.map(|newest| newest.wrapping_sub(frame.sequence));
+        behind.is_some_and(|behind| (1..=STRAGGLERS).contains(&behind))
+    }
+
+    /// Frames from this number on are numbered with another shift.
+    fn renumber(&mut self, from: u64, shift: u64) {
+        if let Some(era) = self.eras.get_mut(self.next_era) {
+            *era = (from, self.shift);
+        }
+        self.next_era = (self.next_era + 1) % ERAS;
+        self.shift = shift;
     }
 
     /// The frame that replaces the one handled last.
@@ -166,7 +204,7 @@ impl Repack {
         true
     }
 
-    fn cut(&mut self, frame: &Frame<'_>) -> Fate {
+    fn cut(&mut self, frame: &Frame<'_>, late: bool) -> Fate {
         let count = base::speex::count(frame.payload).filter(|count| *count <= PIECES);
         let (Some(count), Some(payload)) = (count, self.payload.get_mut(..frame.payload.len()))
         else {
@@ -174,7 +212,12 @@ impl Repack {
         };
         payload.copy_from_slice(frame.payload);
         let head = Head { sequence: self.number(frame.sequence), ..Head::of(frame) };
-        self.shift = self.shift.wrapping_add(count as u64 - 1);
+        // Nobody knew how many frames were missing: there is a number for one.
+        let count = if late { 1 } else { count };
+        if count > 1 {
+            let after = frame.sequence.wrapping_add(1);
+            self.renumber(after, self.shift.wrapping_add(count as u64 - 1));
+        }
         self.cut = Some(Cut { head, octets: frame.payload.len(), next: 0, count });
         if self.advance() { Fate::Replaced } else { Fate::Refused }
     }
@@ -226,7 +269,10 @@ impl Repack {
     fn release(&mut self, held: Held) {
         self.out[..held.octets].copy_from_slice(&self.joined[..held.octets]);
         let head = Head { sequence: self.number(held.head.sequence), ..held.head };
-        self.shift = self.shift.wrapping_sub(held.parts - 1);
+        if held.parts > 1 {
+            let after = held.head.sequence.wrapping_add(held.parts);
+            self.renumber(after, self.shift.wrapping_sub(held.parts - 1));
+        }
         self.ready = Some((head, held.octets));
     }
 }

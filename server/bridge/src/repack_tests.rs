@@ -130,3 +130,19 @@ fn several_frames_of_speex_go_on_one_by_one() {
     }
     assert_eq!(run.out.len(), 6);
 }
+
+#[test]
+fn what_comes_late_goes_on_alone_by_the_number_that_was_left_for_it() {
+    let mut run = Run::new();
+    for n in [0, 1, 2, 5, 6, 7, 8, 9, 10, 11] {
+        run.give(n, 80, n * 10);
+    }
+    // 2 alone, then a gap of two numbers for 3 and 4.
+    assert_eq!(run.numbers(), [0, 1, 4, 5, 6]);
+    // The first half of the next frame waits: it goes on waiting.
+    assert_eq!(run.give(4, 80, 111), Fate::Passes);
+    assert_eq!(run.give(3, 80, 112), Fate::Passes);
+    assert_eq!(run.numbers()[5..], [3, 2]);
+    assert_eq!(run.give(12, 80, 120), Fate::Replaced);
+    assert_eq!(run.numbers()[6..], [2, 7]);
+}

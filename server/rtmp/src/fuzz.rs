@@ -388,6 +388,7 @@ impl Seen {
             }
             Action::CloseFlow { flow } => assert!(self.open.remove(flow)),
             Action::RejectFlow { flow, .. } => assert!(self.receiving.contains(flow)),
+            Action::SetOrder { flow, .. } => assert!(self.receiving.contains(flow)),
             Action::CloseSession => self.session_closed = true,
         }
     }

@@ -50,6 +50,8 @@ metrics! {
     counter flash_handshakes_dropped_total;
     /// Datagrams on the Flash port that were nobody's, repeated or broken.
     counter flash_foreign_dropped_total;
+    /// Frames of Flash clients that came too late, or whose place was taken.
+    counter flash_frames_late_total;
     /// Accounts that are registered now.
     gauge accounts_registered;
     /// Accounts that should be registered.

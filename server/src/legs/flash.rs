@@ -1,7 +1,7 @@
 //! The Flash leg: `rtmp` words to the page's words and back, and RTMP's flows on an RTMFP session.
 
 use base::{Codec, Private};
-use rtmfp::session::{FlowId, OpenFlow, SendError, SessionCommand};
+use rtmfp::session::{FlowId, OpenFlow, Order, SendError, SessionCommand};
 use rtmfp::{Command, Endpoint, SessionId};
 use rtmp::amf::Value;
 use rtmp::application::{CallInfo, Direct, Direction, Registration, function};
@@ -95,6 +95,10 @@ impl Flows {
             },
             Action::RejectFlow { flow, code } => {
                 SessionCommand::RejectFlow { flow: FlowId(flow), code }
+            }
+            Action::SetOrder { flow, network } => {
+                let order = if network { Order::Network } else { Order::Original };
+                SessionCommand::SetOrder { flow: FlowId(flow), order }
             }
             Action::CloseSession => SessionCommand::Close { orderly: true },
         };

@@ -4,4 +4,5 @@
 pub mod browser;
 pub mod flash;
 pub mod flash_time;
+pub mod flash_up;
 pub mod trunk;

@@ -296,7 +296,7 @@ impl Probe {
     fn handle_session_event(&mut self, now: Instant, session: SessionId, event: SessionEvent) {
         let Some(client) = &mut self.client else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 let media = client.handle_message(now, flow.0, &octets);
                 if let Some(media) = media.filter(|media| media.kind == MediaKind::Audio) {
                     self.tally.take(now, media.timestamp, media.payload);

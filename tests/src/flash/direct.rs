@@ -211,7 +211,7 @@ impl Peer {
                     down.handle_flow_opened(flow.0, &metadata, answers);
                 }
             }
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 if let Some((up, _)) = up {
                     up.handle_message(now, flow.0, &octets);
                 }

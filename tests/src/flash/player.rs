@@ -335,7 +335,7 @@ impl Player {
     fn handle_session_event(&mut self, now: Instant, session: SessionId, event: SessionEvent) {
         let Some(connection) = &mut self.connection else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 if let Some(media) = connection.handle_message(now, flow.0, &octets)
                     && media.kind == MediaKind::Audio
                 {

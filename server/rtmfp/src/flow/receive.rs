@@ -263,7 +263,11 @@ impl ReceiveFlow {
             self.delivered = self.delivered.max(to);
         }
         around.statistics.messages_received += 1;
-        around.events.push_back(SessionEvent::Message { flow: self.id, octets });
+        around.events.push_back(SessionEvent::Message {
+            flow: self.id,
+            numbers: from..=to,
+            octets,
+        });
     }
 
     /// Everything up to `frontier` is settled; what of it was not delivered is a gap.

@@ -393,7 +393,8 @@ impl<'a> Run<'a> {
             SessionEvent::FlowOpened { flow, .. } => {
                 self.open.insert(flow);
             }
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, numbers, octets } => {
+                assert!(*numbers.start() > 0 && !numbers.is_empty());
                 assert!(self.open.contains(&flow), "a message of a flow that is not open");
                 assert!(octets.len() <= self.settings.message_limit);
                 self.session.recycle(octets);

@@ -5,6 +5,7 @@ use crate::flow::{FlowId, Order};
 use crate::params::MAX_PLAIN;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Which end of the session this is.
@@ -205,6 +206,9 @@ pub enum SessionEvent {
     Message {
         /// The far end's flow.
         flow: FlowId,
+        /// The numbers of its fragments in the flow (RFC 7016 section 2.3.11). In network order
+        /// they say where it belongs, in either order how much was left out before it.
+        numbers: RangeInclusive<u64>,
         /// Its octets.
         octets: Vec<u8>,
     },
@@ -349,7 +353,7 @@ impl fmt::Debug for SessionEvent {
                 let answers = return_of.map(|flow| flow.0);
                 write!(f, "FlowOpened({}, {} octets, {answers:?})", flow.0, metadata.len())
             }
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 write!(f, "Message({}, {} octets)", flow.0, octets.len())
             }
             SessionEvent::Gap { flow, missing } => write!(f, "Gap({}, {missing})", flow.0),

@@ -201,7 +201,7 @@ fn audio_keeps_its_pace_beside_a_bulk_transfer() {
     let (mut worst, mut count, mut bulk) = (0, 0, 0);
     for (at, event) in &world.ends[1].events {
         match event {
-            SessionEvent::Message { flow, octets } if *flow == audio => {
+            SessionEvent::Message { flow, octets, .. } if *flow == audio => {
                 let made = u64::from_be_bytes(octets[..8].try_into().unwrap());
                 worst = worst.max((*at - start).as_micros() as u64 - made);
                 count += 1;

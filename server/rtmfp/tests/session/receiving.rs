@@ -4,6 +4,7 @@ use crate::script::{MS, S, Script, address, data, first, flagged, next, options}
 use rtmfp::chunk::{Chunk, FragmentControl};
 use rtmfp::packet::{Header, Mode};
 use rtmfp::session::{FlowId, KeepAlive, Order, SessionCommand, SessionEvent, SessionSettings};
+use std::ops::RangeInclusive;
 
 const FLOW: FlowId = FlowId(5);
 
@@ -14,7 +15,7 @@ fn opened(settings: SessionSettings) -> Script {
     script.sent();
     let metadata = b"TC\x04\x00".to_vec();
     let open = SessionEvent::FlowOpened { flow: FLOW, metadata, return_of: None };
-    let message = SessionEvent::Message { flow: FLOW, octets: b"1".to_vec() };
+    let message = message(1..=1, b"1");
     assert_eq!(script.events(), [open, message]);
     script
 }
@@ -35,8 +36,8 @@ fn gap(missing: u64) -> SessionEvent {
     SessionEvent::Gap { flow: FLOW, missing }
 }
 
-fn message(octets: &[u8]) -> SessionEvent {
-    SessionEvent::Message { flow: FLOW, octets: octets.to_vec() }
+fn message(numbers: RangeInclusive<u64>, octets: &[u8]) -> SessionEvent {
+    SessionEvent::Message { flow: FLOW, numbers, octets: octets.to_vec() }
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn fragments_become_a_message_when_all_are_there() {
     script.arrive(&[part(2, 1, Begin, b"a")]);
     assert_eq!(script.events(), []);
     script.arrive(&[part(3, 2, Middle, b"b")]);
-    assert_eq!(script.events(), [message(b"abc")]);
+    assert_eq!(script.events(), [message(2..=4, b"abc")]);
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn the_forward_number_alone_moves_over_a_gap_and_the_owner_is_told() {
     let mut script = open();
     script.arrive(&[data(5, 4, 3, b"4")]);
     script.arrive(&[data(5, 5, 2, b"5")]);
-    assert_eq!(script.events(), [gap(2), message(b"4"), message(b"5")]);
+    assert_eq!(script.events(), [gap(2), message(4..=4, b"4"), message(5..=5, b"5")]);
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn a_forward_update_delivers_what_waited() {
     let mut script = open();
     script.arrive(&[data(5, 3, 2, b"3")]);
     script.arrive(&[given_up(2, 0)]);
-    assert_eq!(script.events(), [gap(1), message(b"3")]);
+    assert_eq!(script.events(), [gap(1), message(3..=3, b"3")]);
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn an_abandoned_fragment_fills_its_number_without_a_message() {
     // Legacy far ends send it with an offset, or with data that is to be ignored.
     let chunk = flagged(data(5, 2, 1, b"ignored"), FragmentControl::Whole, true, false);
     script.arrive(&[chunk, data(5, 3, 2, b"3")]);
-    assert_eq!(script.events(), [gap(1), message(b"3")]);
+    assert_eq!(script.events(), [gap(1), message(3..=3, b"3")]);
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn partial_messages_are_never_delivered() {
         }
         assert_eq!(script.events(), [], "{lost}");
         script.arrive(&[data(5, 6, 2, b"6")]);
-        assert_eq!(script.events(), [gap(3), message(b"x"), message(b"6")], "{lost}");
+        assert_eq!(script.events(), [gap(3), message(5..=5, b"x"), message(6..=6, b"6")], "{lost}");
         assert_eq!(script.session.statistics().held, 0);
     }
 }
@@ -141,7 +142,7 @@ fn a_message_that_begins_inside_another_ends_that_one() {
         script.arrive(&[part(2, 1, Begin, b"a"), part(3, 2, Begin, b"b"), part(4, 3, End, b"c")]);
         let mut events = script.events();
         events.sort_by_key(|event| matches!(event, SessionEvent::Message { .. }));
-        assert_eq!(events, [gap(1), message(b"bc")], "{order:?}");
+        assert_eq!(events, [gap(1), message(3..=4, b"bc")], "{order:?}");
     }
 }
 
@@ -151,16 +152,16 @@ fn in_network_order_nothing_waits_for_what_is_missing() {
     let mut script = open();
     script.command(SessionCommand::SetOrder { flow: FLOW, order: Order::Network });
     script.arrive(&[data(5, 4, 3, b"4")]);
-    assert_eq!(script.events(), [message(b"4")]);
+    assert_eq!(script.events(), [message(4..=4, b"4")]);
     script.arrive(&[part(7, 6, End, b"b"), part(6, 5, Begin, b"a")]);
-    assert_eq!(script.events(), [message(b"ab")]);
+    assert_eq!(script.events(), [message(6..=7, b"ab")]);
     script.arrive(&[data(5, 2, 1, b"2")]);
-    assert_eq!(script.events(), [message(b"2")]);
+    assert_eq!(script.events(), [message(2..=2, b"2")]);
     script.arrive(&[data(5, 4, 3, b"4")]);
     assert_eq!(script.events(), [], "nothing comes twice");
     script.arrive(&[data(5, 8, 1, b"8")]);
     // 3 and 5 never came.
-    assert_eq!(script.events(), [message(b"8"), gap(2)]);
+    assert_eq!(script.events(), [message(8..=8, b"8"), gap(2)]);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn in_network_order_fragments_without_hope_are_dropped() {
     script.arrive(&[part(2, 1, Begin, b"a"), part(4, 3, Middle, b"c")]);
     assert!(script.session.statistics().held > 0);
     script.arrive(&[data(5, 6, 1, b"6")]);
-    assert_eq!(script.events(), [message(b"6"), gap(4)]);
+    assert_eq!(script.events(), [message(6..=6, b"6"), gap(4)]);
     assert_eq!(script.session.statistics().held, 0);
 }
 
@@ -181,9 +182,9 @@ fn changing_to_network_order_delivers_what_waited() {
     script.arrive(&[data(5, 3, 2, b"3"), next(b"4")]);
     assert_eq!(script.events(), []);
     script.command(SessionCommand::SetOrder { flow: FLOW, order: Order::Network });
-    assert_eq!(script.events(), [message(b"3"), message(b"4")]);
+    assert_eq!(script.events(), [message(3..=3, b"3"), message(4..=4, b"4")]);
     script.arrive(&[data(5, 5, 1, b"5")]);
-    assert_eq!(script.events(), [message(b"5"), gap(1)]);
+    assert_eq!(script.events(), [message(5..=5, b"5"), gap(1)]);
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_flow_ends_when_all_up_to_its_final_number_came() {
     assert_eq!(script.events(), []);
     script.arrive(&[data(5, 2, 1, b"2")]);
     let end = SessionEvent::FlowFinished { flow: FLOW };
-    assert_eq!(script.events(), [message(b"2"), message(b"3"), end]);
+    assert_eq!(script.events(), [message(2..=2, b"2"), message(3..=3, b"3"), end]);
     script.sent();
     script.arrive(&[data(5, 4, 3, b"beyond the end")]);
     assert_eq!(script.events(), []);

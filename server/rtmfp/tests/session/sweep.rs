@@ -134,7 +134,7 @@ fn check(world: &World, stream: &Stream, number: u64) {
     let (mut seen, mut missing, mut last) = (BTreeMap::new(), 0, None);
     for (_, event) in &world.ends[1 - stream.from].events {
         match event {
-            SessionEvent::Message { flow, octets } if *flow == stream.id => {
+            SessionEvent::Message { flow, octets, .. } if *flow == stream.id => {
                 let index = u64::from_be_bytes(octets[8..16].try_into().unwrap());
                 assert_eq!(octets, &stream.sent[index as usize], "seed {number}: not whole");
                 assert!(seen.insert(index, ()).is_none(), "seed {number}: {index} came twice");

@@ -29,10 +29,30 @@ struct Sending {
     rejected: bool,
 }
 
+/// The order in which a receiving flow's messages are taken:
+///
+/// ```text
+///   Queued --sound of a stream that publishes--> Network --anything but sound--> Kept
+///      |                                                                          ^
+///      +--anything but sound-------------------------------------------------------+
+/// ```
+///
+/// Sound says by its time where it belongs; commands, data and pictures depend on their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// As they were queued; nothing says yet that another order would do.
+    Queued,
+    /// As the network brings them.
+    Network,
+    /// As they were queued, for good.
+    Kept,
+}
+
 #[derive(Debug)]
 struct Receiving {
     flow: u64,
     stream: u32,
+    arrival: Arrival,
 }
 
 /// A message after sorting.
@@ -176,7 +196,7 @@ impl Link {
 
     /// Takes a receiving flow in.
     pub fn admit(&mut self, flow: u64, stream: u32) {
-        self.receiving.push(Receiving { flow, stream });
+        self.receiving.push(Receiving { flow, stream, arrival: Arrival::Queued });
     }
 
     pub fn reject(&mut self, flow: u64) {
@@ -194,6 +214,26 @@ impl Link {
         self.barriers.forget(flow);
     }
 
+    /// Sound of a stream that publishes came: what is lost of its flow holds nothing up any more.
+    pub fn take_as_it_comes(&mut self, flow: u64) {
+        let receiving = self.receiving.iter_mut().find(|receiving| receiving.flow == flow);
+        if let Some(receiving) = receiving.filter(|of| of.arrival == Arrival::Queued)
+            && self.associate != Some(flow)
+        {
+            receiving.arrival = Arrival::Network;
+            self.act(Action::SetOrder { flow, network: true });
+        }
+    }
+
+    /// Something other than sound came on a flow.
+    fn keep_order(&mut self, flow: u64) {
+        let receiving = self.receiving.iter_mut().find(|receiving| receiving.flow == flow);
+        let before = receiving.map(|of| std::mem::replace(&mut of.arrival, Arrival::Kept));
+        if before == Some(Arrival::Network) {
+            self.act(Action::SetOrder { flow, network: false });
+        }
+    }
+
     /// Looks at a message of a receiving flow.
     pub fn sort<'a>(&mut self, now: Instant, flow: u64, octets: &'a [u8]) -> Sorted<'a> {
         let found = self.receiving.iter().find(|receiving| receiving.flow == flow);
@@ -207,7 +247,12 @@ impl Link {
         };
         let timestamp = message.timestamp;
         let media = |kind, payload| Sorted::Media(Media { stream, kind, timestamp, payload });
-        match message.body() {
+        let body = message.body();
+        // A barrier is about other flows than those of media.
+        if !matches!(body, Body::Audio(_) | Body::UserControl(UserControl::FlowSync { .. })) {
+            self.keep_order(flow);
+        }
+        match body {
             Body::Audio(payload) => return media(MediaKind::Audio, payload),
             Body::Video(payload) => return media(MediaKind::Video, payload),
             _ if octets.len() > MESSAGE_LENGTH_AT_MOST => self.statistics.malformed += 1,

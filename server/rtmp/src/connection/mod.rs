@@ -58,6 +58,14 @@ pub enum Action {
         /// The exception code.
         code: u64,
     },
+    /// Take a receiving flow's messages as the network brings them, or in the order in which they
+    /// were queued, as all flows are taken at first.
+    SetOrder {
+        /// A receiving flow.
+        flow: u64,
+        /// As the network brings them.
+        network: bool,
+    },
     /// Close the session: the connection is over, nothing is waited for.
     CloseSession,
 }
@@ -77,6 +85,9 @@ impl fmt::Debug for Action {
             }
             Action::CloseFlow { flow } => write!(f, "CloseFlow({flow})"),
             Action::RejectFlow { flow, code } => write!(f, "RejectFlow({flow}, code {code})"),
+            Action::SetOrder { flow, network } => {
+                write!(f, "SetOrder({flow}, {})", if *network { "network" } else { "original" })
+            }
             Action::CloseSession => f.write_str("CloseSession"),
         }
     }

@@ -157,3 +157,33 @@ fn what_a_client_opens_answers_to_the_first_control_flow_of_the_server() {
     assert_eq!(pipe.client.statistics().rejected_flows, 2);
     assert!(!pipe.client_actions.contains(&Action::RejectFlow { flow: 5077, code: 0 }));
 }
+
+#[test]
+fn sound_is_taken_as_the_network_brings_it_for_as_long_as_nothing_else_is_on_its_flow() {
+    let orders = |pipe: &Pipe| -> Vec<(u64, bool)> {
+        let order = |action: &Action| match action {
+            Action::SetOrder { flow, network } => Some((*flow, *network)),
+            _ => None,
+        };
+        pipe.server_actions.iter().filter_map(order).collect()
+    };
+    let sound = || vec![8, 0, 0, 0, 0, 0xb2];
+    let mut pipe = Pipe::talking();
+    pipe.inject(open(2000, 1, Some(0)));
+    // A barrier says nothing about what the flow carries (type 4, event 0x0022).
+    let barrier = vec![4, 0, 0, 0, 0, 0, 0x22, 0, 0, 0, 9, 0, 0, 0, 1];
+    pipe.inject(Item::Message { flow: 2000, octets: barrier });
+    assert_eq!(orders(&pipe), []);
+    for _ in 0..3 {
+        pipe.inject(Item::Message { flow: 2000, octets: sound() });
+    }
+    assert_eq!(orders(&pipe), [(2000, true)]);
+    // Pictures depend on those before them.
+    pipe.inject(Item::Message { flow: 2000, octets: vec![9, 0, 0, 0, 0, 0x22] });
+    pipe.inject(Item::Message { flow: 2000, octets: sound() });
+    assert_eq!(orders(&pipe), [(2000, true), (2000, false)]);
+    pipe.inject(open(2001, 1, Some(0)));
+    pipe.inject(Item::Message { flow: 2001, octets: vec![9, 0, 0, 0, 0, 0x22] });
+    pipe.inject(Item::Message { flow: 2001, octets: sound() });
+    assert_eq!(orders(&pipe).len(), 2, "what came with pictures first stays in its order");
+}

@@ -60,6 +60,7 @@ impl Pair {
             Action::RejectFlow { flow, .. } => {
                 self.publisher.as_mut().unwrap().handle_flow_rejected(flow - BACK);
             }
+            Action::SetOrder { .. } => panic!("only a server changes the order"),
             Action::CloseSession => panic!("a stream ends no session"),
         }
     }
@@ -77,6 +78,7 @@ impl Pair {
                 self.subscriber.handle_flow_finished(self.now, flow + BACK);
             }
             Action::RejectFlow { flow, .. } => self.subscriber.handle_flow_rejected(flow),
+            Action::SetOrder { .. } => panic!("only a server changes the order"),
             Action::CloseSession => panic!("a stream ends no session"),
         }
     }

@@ -253,6 +253,8 @@ fn carry(action: Action, own: u64, other: u64, queue: &mut VecDeque<Item>) {
             assert_eq!(code, 0);
             Item::Rejected { flow: flow - own }
         }
+        // What is queued here has its order already.
+        Action::SetOrder { .. } => return,
         Action::CloseSession => Item::SessionClosed,
     });
 }

@@ -3,7 +3,8 @@
 use crate::allowance::Allowance;
 use crate::crowd::Seat;
 use crate::legs::flash::Flows;
-use crate::legs::flash_time::{DownClock, UpClock};
+use crate::legs::flash_time::DownClock;
+use crate::legs::flash_up::UpClock;
 use base::{LinkId, Private};
 use rtmp::connection::{Server, ServerSettings};
 use std::time::Instant;

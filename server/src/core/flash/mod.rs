@@ -229,8 +229,8 @@ impl<W: Wire> Core<W> {
         let Some(flash) = &mut self.flash else { return };
         let Some(client) = flash.clients.get_mut(&session) else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
-                self.handle_flash_message(now, session, flow.0, &octets);
+            SessionEvent::Message { flow, numbers, octets } => {
+                self.handle_flash_message(now, session, (flow.0, &numbers), &octets);
                 if let Some(flash) = &mut self.flash {
                     flash.endpoint.recycle_message(session, octets);
                 }
@@ -240,7 +240,6 @@ impl<W: Wire> Core<W> {
                 let answers = return_of.and_then(|flow| client.flows.number(flow));
                 client.connection.handle_flow_opened(flow.0, &metadata, answers);
             }
-            SessionEvent::Gap { .. } => client.talks.iter_mut().for_each(|talk| talk.up.lost()),
             SessionEvent::FlowFinished { flow } | SessionEvent::FlowFailed { flow } => {
                 client.connection.handle_flow_finished(now, flow.0);
             }
@@ -252,7 +251,9 @@ impl<W: Wire> Core<W> {
             }
             SessionEvent::FlowDelivered { flow } => client.flows.forget(flow),
             SessionEvent::Moved { to, .. } => client.address = to.ip().to_canonical(),
-            SessionEvent::Writable { .. }
+            // What is missing of sound, the messages' numbers say.
+            SessionEvent::Gap { .. }
+            | SessionEvent::Writable { .. }
             | SessionEvent::Closed { .. }
             | SessionEvent::ForwardedHello { .. } => {}
         }

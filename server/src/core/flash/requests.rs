@@ -5,13 +5,13 @@ use crate::core::visitors::{Wish, WishedMedia};
 use crate::legs;
 use crate::net::Wire;
 use base::{CallId, LinkId};
-use call::{LegEvent, VisitorEnd};
+use call::{Change, LegEvent, VisitorEnd};
 use rtmfp::SessionId;
 use rtmp::amf::Value;
 use rtmp::application::{Request, call_result};
 use rtmp::numbers::code;
 use rtmp::status::Refusal;
-use signalling::{ClientMessage, HangupReason};
+use signalling::{CallState, ClientMessage, HangupReason};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -71,6 +71,7 @@ impl<W: Wire> Core<W> {
                     self.end_talk(session, call);
                     return Err(legs::flash::refusal(&message));
                 }
+                self.say_calling(link, call);
                 return Ok(call_result(&call.to_string()));
             }
             Request::Answer { call } => {
@@ -109,6 +110,18 @@ impl<W: Wire> Core<W> {
             }
         }
         Ok(Value::Null)
+    }
+
+    /// A call has been begun. A WebRTC page knows that by itself; a client is told after the answer
+    /// to its command, which names the call.
+    fn say_calling(&mut self, link: LinkId, call: u32) {
+        let id = self.calls.by_page(link, call);
+        let active = id.and_then(|id| self.calls.entry(id));
+        if let Some(active) = active.filter(|active| active.call.state() == CallState::Calling) {
+            let change = Change { state: CallState::Calling, cause: None, code: 0 };
+            let message = legs::browser::state_message(call, change, &active.party);
+            self.tell(link, message);
+        }
     }
 
     /// A call by the name that the client has for it.

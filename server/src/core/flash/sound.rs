@@ -2,6 +2,7 @@
 
 use super::client::{Client, Talk};
 use super::{Core, Flash};
+use crate::core::metrics::bump;
 use crate::core::rows::Heard;
 use crate::legs;
 use crate::net::Wire;
@@ -12,6 +13,7 @@ use rtmp::connection::MediaKind;
 use rtmp::media::AudioTag;
 use rtmp::numbers::code;
 use rtmp::status::Level;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 /// Frames in one message; Flash puts two in one as a rule, and never more than eight.
@@ -62,20 +64,26 @@ impl<W: Wire> Core<W> {
         &mut self,
         now: Instant,
         session: SessionId,
-        flow: u64,
+        (flow, numbers): (u64, &RangeInclusive<u64>),
         octets: &[u8],
     ) {
         let Some(client) = self.flash_client(session) else { return };
         let media = client.connection.handle_message(now, flow, octets);
-        match media {
-            Some(media) if media.kind == MediaKind::Audio => {
-                let (stream, at) = (media.stream, media.timestamp);
-                self.handle_flash_sound(now, session, stream, at, media.payload);
+        let sound = media.filter(|media| media.kind == MediaKind::Audio);
+        let stream = sound.map(|media| media.stream);
+        for talk in &mut client.talks {
+            // A flow that carries other things beside sound has numbers for those too.
+            if talk.up.is_on(flow) || (stream.is_some() && talk.publishing == stream) {
+                talk.up.begin(flow, numbers);
             }
-            // Pictures have nowhere to go yet.
-            Some(_) => {}
-            None => self.drain_client(now, session),
         }
+        if let Some(media) = sound {
+            let (stream, at) = (media.stream, media.timestamp);
+            self.handle_flash_sound(now, session, stream, at, media.payload);
+        }
+        // The first sound of a flow changes the order in which it is taken; pictures have nowhere to
+        // go yet.
+        self.drain_client(now, session);
     }
 
     fn handle_flash_sound(
@@ -129,7 +137,9 @@ impl<W: Wire> Core<W> {
             _ => (payload.len() / 8) as u32,
         };
         let Some(talk) = self.flash_client(session).and_then(|c| c.talk(call)) else { return };
-        let stamp = talk.up.stamp(codec, at, duration_ms);
+        let Some(stamp) = talk.up.stamp(codec, at, duration_ms) else {
+            return bump(&self.metrics.flash_frames_late_total);
+        };
         let frame = Frame {
             codec,
             payload,

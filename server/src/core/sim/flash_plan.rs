@@ -1,6 +1,7 @@
 //! What Flash clients do in a seed's run, all of it drawn.
 
 use super::guest::Guest;
+use super::sound_scenes::speex;
 use super::world::{FLASH, SERVER, World};
 use base::Seed;
 use rtmp::amf::Value;
@@ -47,6 +48,9 @@ impl World {
             let (app, page) = (app[self.seed.below(7) as usize], self.seed.below(10));
             let page = ["https://evil.example/", PAGE][usize::from(page > 0)];
             let index = self.arrive(None, app, page);
+            if index % 2 == 1 {
+                self.guests[index].voice = |number| [&[0xb2][..], &speex(number)].concat();
+            }
             self.guests[index].hears_peers = self.seed.below(3) > 0;
             // Most say little, which keeps the test short.
             if self.seed.below(4) > 0 {

@@ -59,7 +59,7 @@ fn sound_crosses_both_ways_between_a_flash_client_and_the_phone() {
     assert_eq!(talk.digits, "42");
     world.guests[guest].say(world.now, "hangup", &[("callId", Value::from("1"))]);
     world.run_for(SECOND * 2);
-    assert_eq!(words(&world, guest, "1"), ["ringing", "active", "ended"]);
+    assert_eq!(words(&world, guest, "1"), ["calling", "ringing", "active", "ended"]);
     world.check_log();
 }
 

@@ -2,6 +2,7 @@
 //! between it and the shard, on which bits fall over and old datagrams come again.
 
 use super::phone::datagram;
+use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
 use crate::legs::flash::Flows;
 use base::Seed;
@@ -113,10 +114,12 @@ pub struct Guest {
     pub heard: u64,
     /// Times and payloads of what is heard, for whoever takes them out.
     pub heard_last: Option<(Instant, u32, Vec<u8>)>,
+    /// Everything that it says and hears, where somebody wants to know.
+    pub tape: Option<Tape>,
     /// How long 20 ms are by its clock.
     pub tick: Duration,
     /// The sound of a frame, by its number; tag included.
-    pub voice: fn(u64) -> Vec<u8>,
+    pub voice: Voice,
     pub outbox: Vec<Packet>,
     endpoint: Endpoint,
     session: Option<SessionId>,
@@ -159,6 +162,7 @@ impl Guest {
             spoken: 0,
             heard: 0,
             heard_last: None,
+            tape: None,
             tick: Duration::from_millis(20),
             voice: |_| [&[0x82][..], &[0x55; 160]].concat(),
             outbox: Vec::new(),
@@ -285,6 +289,7 @@ impl Guest {
             self.speak_at = Some(at + self.tick);
             let payload = (self.voice)(self.spoken);
             let time = (self.spoken * 20) as u32;
+            self.tape.iter_mut().for_each(|tape| tape.said.push(now));
             self.spoken += 1;
             for stream in &self.publishing {
                 if let Some(outgoing) = client.write_audio(*stream, time, &payload, &mut buffer) {
@@ -351,9 +356,12 @@ impl Guest {
     fn handle_session_event(&mut self, now: Instant, event: SessionEvent) {
         let Some(client) = &mut self.connection else { return };
         match event {
-            SessionEvent::Message { flow, octets } => {
+            SessionEvent::Message { flow, octets, .. } => {
                 if let Some(media) = client.handle_message(now, flow.0, &octets) {
                     self.heard += 1;
+                    if let Some(tape) = &mut self.tape {
+                        tape.heard.push((now, media.payload.to_vec()));
+                    }
                     self.heard_last = Some((now, media.timestamp, media.payload.to_vec()));
                 }
             }

@@ -23,6 +23,7 @@ mod page;
 mod phone;
 mod plan;
 mod scenes;
+mod sound_scenes;
 mod tcp;
 mod transfer_scenes;
 mod wire;

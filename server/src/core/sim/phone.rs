@@ -2,6 +2,7 @@
 //! registrar that takes everybody.
 
 use super::altered::Alteration;
+use super::sound_scenes::{Tape, Voice};
 use super::wire::Packet;
 use crate::legs::trunk::{Description, payloads, remote};
 use base::{Codec, Datagram, Frame, Protocol, Seed};
@@ -65,6 +66,10 @@ pub struct Phone {
     pub past: Vec<Talk>,
     /// When a frame was heard last, and its first octet.
     pub heard_last: Option<(Instant, u8)>,
+    /// The sound of a frame, by its number; one sound over and over where there is none.
+    pub voice: Option<Voice>,
+    /// Everything that is said and heard, where somebody wants to know.
+    pub tape: Option<Tape>,
     /// Of so many calls in a hundred it is only the proxy: who is called is somebody that has
     /// registered, and the media is theirs.
     pub passes: u64,
@@ -105,6 +110,8 @@ impl Phone {
             invited: 0,
             past: Vec::new(),
             heard_last: None,
+            voice: None,
+            tape: None,
             passes: 0,
             stands_between: false,
             between: Vec::new(),
@@ -135,6 +142,9 @@ impl Phone {
                 match talk.stream.handle_datagram(now, &datagram(packet)) {
                     Some(Received::Frame(frame)) => {
                         talk.heard += 1;
+                        if let Some(tape) = &mut self.tape {
+                            tape.heard.push((now, frame.payload.to_vec()));
+                        }
                         self.heard_last = frame.payload.first().map(|level| (now, *level));
                     }
                     Some(Received::Digit(digit)) => talk.digits.push(digit.digit),
@@ -173,7 +183,7 @@ impl Phone {
                 talk.decide(now, *invite, refusal, self.speaks, &mut self.sip);
             }
             talk.stream.handle_timeout(now);
-            talk.speak(now, &mut self.outbox);
+            talk.speak(now, self.voice, &mut self.tape, &mut self.outbox);
         }
         self.drain(now);
     }
@@ -222,6 +232,9 @@ impl Phone {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
                     }
+                }
+                Event::Reoffered { invite, sdp: Some(offer) } => {
+                    self.reoffered(now, invite, &offer)
                 }
                 Event::Ended { invite, .. } => self.past.extend(self.talks.remove(&invite)),
                 Event::DigitsReceived { invite, digit, .. } => {
@@ -356,6 +369,17 @@ impl Phone {
         self.drain(now);
     }
 
+    /// The far end has a new offer, as for hold. A phone of this kind speaks on all the same.
+    fn reoffered(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
+        let Some(talk) = self.talks.get_mut(&invite) else { return };
+        let answer = talk.description.answer(offer);
+        if let Ok((_, negotiated)) = &answer {
+            talk.stream.set_remote(remote(negotiated), payloads(negotiated));
+        }
+        let sdp = answer.map(|(answer, _)| answer).map_err(|_| 488);
+        self.sip.command(now, Command::AnswerOffer { invite, sdp });
+    }
+
     fn incoming(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
         self.invited += 1;
         let manner = self.manner.unwrap_or_else(|| any_manner(&mut self.seed));
@@ -438,13 +462,21 @@ impl Talk {
         }
     }
 
-    fn speak(&mut self, now: Instant, outbox: &mut Vec<Packet>) {
+    fn speak(
+        &mut self,
+        now: Instant,
+        voice: Option<Voice>,
+        tape: &mut Option<Tape>,
+        outbox: &mut Vec<Packet>,
+    ) {
         let mut scratch = [0; 400];
         while let Some(at) = self.speak_at.filter(|at| *at <= now) {
             self.speak_at = Some(at + TICK);
+            let said = voice.map(|voice| voice(self.spoken));
+            tape.iter_mut().for_each(|tape| tape.said.push(now));
             let frame = Frame {
                 codec: self.codec,
-                payload: sound(self.codec),
+                payload: said.as_deref().unwrap_or(sound(self.codec)),
                 sequence: self.spoken,
                 timestamp: (self.spoken as u32).wrapping_mul(self.codec.clock_rate() / 50),
                 marker: self.spoken == 0,

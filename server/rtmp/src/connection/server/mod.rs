@@ -222,6 +222,8 @@ impl Server {
                     && stream.is_some_and(|stream| stream.role == Role::Publishing);
                 if !publishes {
                     self.link.count_ignored();
+                } else if media.kind == MediaKind::Audio {
+                    self.link.take_as_it_comes(flow);
                 }
                 publishes.then_some(media)
             }
