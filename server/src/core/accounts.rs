@@ -149,6 +149,10 @@ impl Accounts {
     pub fn full_address(&self, account: AccountId, written: &str) -> Option<(String, Uri)> {
         let entry = self.entries.get(&account)?;
         let written = written.strip_prefix("tel:").unwrap_or(written);
+        if written.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:")) {
+            // Not a user called sips.
+            return None;
+        }
         let full =
             if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
         let full =
