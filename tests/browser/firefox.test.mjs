@@ -106,6 +106,7 @@ test('the bench is called in Firefox and worked by the keyboard: answer, hold, r
   assert.equal(await alice.focus(), 'hangup');
   await hearsTone(alice.frame, 660);
   await callee.heardTone(440, 1);
+  await page.click('h1');
   await alice.tabTo('hold');
   await page.keyboard.press(' ');
   await alice.reaches('bob', 'held');
