@@ -96,17 +96,34 @@ impl Link {
         self.0.call(time(now), Plan { uri, video, headers }, offer).unwrap_or(0)
     }
 
+    /// Takes a call that came in; false where it was refused (an `error` action says why).
+    pub fn answer(&mut self, now: f64, call: u32, video: bool, offer: String) -> bool {
+        self.0.answer(time(now), call, video, offer)
+    }
+
+    /// Puts a call on hold, or takes it back.
+    pub fn hold(&mut self, now: f64, call: u32, on: bool) {
+        self.0.hold(time(now), call, on);
+    }
+
+    /// Sends the far end of a call to another address.
+    pub fn transfer(&mut self, now: f64, call: u32, uri: String) {
+        self.0.transfer(time(now), call, uri);
+    }
+
     /// ICE restart.
     pub fn restart(&mut self, now: f64, call: u32, offer: String) {
         self.0.restart(time(now), call, offer);
     }
 
-    /// Ends a call; `reason` is `visitor`, `no-microphone`, `no-media` or `page-closed`.
+    /// Ends a call; `reason` is `visitor`, `no-microphone`, `no-media`, `page-closed` or
+    /// `rejected`.
     pub fn hangup(&mut self, now: f64, call: u32, reason: &str) {
         let reason = match reason {
             "no-microphone" => HangupReason::NoMicrophone,
             "no-media" => HangupReason::NoMedia,
             "page-closed" => HangupReason::PageClosed,
+            "rejected" => HangupReason::Rejected,
             _ => HangupReason::Visitor,
         };
         self.0.hangup(time(now), call, reason);

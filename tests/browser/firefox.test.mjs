@@ -1,4 +1,4 @@
-// Firefox ESR: the demo, and the page of 2011.
+// Firefox ESR: the demo, the page of 2011, and a call that comes in.
 
 import { ownAddress, ownNetwork } from './lib/network.mjs';
 await ownNetwork(import.meta.url);
@@ -6,6 +6,7 @@ await ownNetwork(import.meta.url);
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Appliance } from './lib/appliance.mjs';
+import { Bench } from './lib/bench.mjs';
 import { hearsNothing, hearsSound, hearsTone } from './lib/ear.mjs';
 import { launchFirefox, openFirefoxPage } from './lib/firefox.mjs';
 import { frameOf, page2011 } from './lib/page2011.mjs';
@@ -90,6 +91,35 @@ test('the page of 2011 calls in Firefox', LIMIT, async (t) => {
   await page.evaluate(() => window.RTCKit.webPhone.hangup());
   await callee.idle();
   await appliance.idle();
+});
+
+test('the bench is called in Firefox and worked by the keyboard: answer, hold, resume, hang up', LIMIT, async (t) => {
+  const page = await visit(t, `${appliance.url}/demo`);
+  const alice = await new Bench(page).registered({ registrar: registrar.address, username: 'alice' });
+  callee.command('dial', `sip:alice@${registrar.domain}`);
+  await alice.reaches('bob', 'ringing');
+  // The Tab key would leave the page after its last button; calls stand at the top.
+  await page.click('h1');
+  await alice.tabTo('answer');
+  await page.keyboard.press(' ');
+  await alice.reaches('bob', 'active');
+  assert.equal(await alice.focus(), 'hangup');
+  await hearsTone(alice.frame, 660);
+  await callee.heardTone(440, 1);
+  await page.click('h1');
+  await alice.tabTo('hold');
+  await page.keyboard.press(' ');
+  await alice.reaches('bob', 'held');
+  await hearsNothing(alice.frame);
+  await page.keyboard.press(' ');
+  await alice.reaches('bob', 'active');
+  await hearsTone(alice.frame, 660);
+  await alice.tabTo('hangup');
+  await page.keyboard.press(' ');
+  await alice.reaches('bob', null);
+  await callee.idle();
+  await appliance.idle();
+  assert.deepEqual(page.mistakes, []);
 });
 
 test('a closed Firefox page leaves no call behind', LIMIT, async (t) => {

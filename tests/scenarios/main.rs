@@ -9,6 +9,7 @@ mod demo_phone;
 mod dialogs;
 mod flash;
 mod fuzzing;
+mod incoming;
 mod life;
 mod odd_phones;
 mod provider;

@@ -42,19 +42,26 @@ declare namespace RTCKit {
      * sound for a person who has clicked.
      */
     call(options?: CallOptions): CallId;
-    /** Takes an incoming call. Through Flash only; else reports the error `unavailable`. */
-    answer(options: { callId?: CallId; video?: boolean }): void;
-    /** Refuses an incoming call. Through Flash only, as `answer`. */
+    /**
+     * Takes an incoming call. Call it in a click handler, as `call`. The microphone is asked for now,
+     * and the caller is answered once it is there. Other calls that talk are put on hold. `callId` may
+     * be left out where one call rings.
+     */
+    answer(options?: { callId?: CallId; video?: boolean }): void;
+    /** Declines an incoming call. `callId` as in `answer`. */
     reject(options?: { callId?: CallId }): void;
     /** Ends a call in whatever state it is. `callId` may be left out where there is one call. */
     hangup(options?: { callId?: CallId }): void;
     /** Sends keypad digits, 1 to 32 of `0-9`, `*`, `#` and `A-D`. */
     sendDtmf(options: { digits: string; callId?: CallId }): void;
-    /** Puts a call on hold. Through Flash only, as `answer`. */
+    /** Puts a call on hold: neither end hears the other until `resume`. Its state becomes `held`. */
     hold(options?: { callId?: CallId }): void;
-    /** Takes a call back from hold. Through Flash only, as `answer`. */
+    /** Takes a call back from hold. Another call that talks is put on hold, but for Flash. */
     resume(options?: { callId?: CallId }): void;
-    /** Sends the far end to another address. Through Flash only, as `answer`. */
+    /**
+     * Sends the far end to another address of the account's own registrar. Where that works, the call
+     * ends; where not, it goes on and `onError` says why. Not for calls of a button.
+     */
     transfer(options: { callId?: CallId; uri: string }): void;
     /** Silences the microphone, or opens it again. */
     setMicMuted(muted: boolean): void;
@@ -79,7 +86,10 @@ declare namespace RTCKit {
     onRegStateChanged?: ((regInfo: RegInfo) => void) | null;
     /** A call changed its state. `ended` comes once and last. */
     onCallStateChanged?: ((callInfo: CallInfo) => void) | null;
-    /** Somebody calls. Never called by the WebRTC phone of this version. */
+    /**
+     * Somebody calls the registered account. `callInfo.state` is `ringing`; what comes of it, also
+     * when the caller gives up, is told to `onCallStateChanged`.
+     */
     onIncomingCall?: ((callInfo: CallInfo) => void) | null;
     /** The microphone was asked for, given, refused, paused or lost. */
     onMicStateChanged?: ((micInfo: MicInfo) => void) | null;
@@ -139,7 +149,10 @@ declare namespace RTCKit {
     reason: string;
   }
 
-  /** `early`: the far end sends sound before it has picked up. */
+  /**
+   * - `early`: the far end sends sound before it has picked up
+   * - `held`: this page has put the call on hold; a far end that holds it changes no state
+   */
   type CallState = 'calling' | 'ringing' | 'early' | 'active' | 'held' | 'ended';
 
   /** Why a call ended. */
@@ -217,7 +230,7 @@ declare namespace RTCKit {
   /** The first two lines come from the appliance, the rest from this page; the last three from Flash. */
   type ErrorCode =
     | 'version' | 'unknown-button' | 'forbidden' | 'limit' | 'bad-message' | 'bad-offer' | 'unknown-call'
-    | 'unavailable' | 'draining' | 'internal'
+    | 'unavailable' | 'transfer-failed' | 'draining' | 'internal'
     | 'unsupported-browser' | 'insecure' | 'flash-unavailable' | 'frame-blocked' | 'no-container' | 'not-embedded'
     | 'flash-blocked' | 'flash-unreachable' | 'flash-connection-lost' | 'flash-command-failed' | 'not-connected'
     | 'flash-media-failed' | 'flash-slow-network' | 'flash-status' | 'flash-security' | 'flash-async' | 'flash-io'

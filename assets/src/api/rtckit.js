@@ -376,8 +376,13 @@
 
     // --- the members ----------------------------------------------------------------------------
 
-    /** `argument` with a callId: the given one, or that of the only call. */
-    function ofCall(name, argument) {
+    /** Whether a call has come in and was not answered. */
+    function comesIn(info) {
+        return info.direction === 'in' && info.state === 'ringing';
+    }
+
+    /** `argument` with a callId: the given one, or that of the only call, or of the only one that `fits`. */
+    function ofCall(name, argument, fits) {
         var only = null;
         var count = 0;
         var result = {};
@@ -391,13 +396,13 @@
             return result;
         }
         for (key in calls) {
-            if (Object.prototype.hasOwnProperty.call(calls, key)) {
+            if (Object.prototype.hasOwnProperty.call(calls, key) && (!fits || fits(calls[key]))) {
                 only = key;
                 count++;
             }
         }
         if (count !== 1) {
-            error('unknown-call', count ? 'There is more than one call' : 'There is no call',
+            error('unknown-call', (count ? 'There is more than one call' : 'There is no call') + (fits ? ' to ' + name : ''),
                 count ? 'Say which one: ' + name + '({callId: ...})' : '');
             return null;
         }
@@ -517,20 +522,6 @@
         return result;
     }
 
-    phone.hangup = function (which) {
-        var argument = ofCall('hangup', which);
-        if (argument) {
-            command('hangup', { callId: argument.callId });
-        }
-    };
-
-    phone.sendDtmf = function (keys) {
-        var argument = ofCall('sendDtmf', keys);
-        if (argument) {
-            command('sendDtmf', { callId: argument.callId, digits: String(argument.digits) });
-        }
-    };
-
     phone.setMicMuted = function (muted) {
         command('setMicMuted', { muted: !!muted });
     };
@@ -561,26 +552,28 @@
         command('selectDevice', { kind: device.kind, id: device.id });
     };
 
-    /** A member that the Flash phone has and the WebRTC phone of this version has not. */
-    function flashOnly(name, words, more) {
+    /** A member that asks for something of a call: the named one, or the only one that it fits. */
+    function member(name, more, fits) {
         phone[name] = function (given) {
-            var argument;
-            if (!embedded || embedded.backend !== 'flash') {
-                error('unavailable', words + ' is not in this version', 'Do without ' + name + '() for now');
-            } else if ((argument = ofCall(name, given))) {
+            var argument = ofCall(name, given, fits);
+            if (argument) {
                 command(name, more ? more(argument) : { callId: argument.callId });
             }
         };
     }
 
-    flashOnly('answer', 'Answering incoming calls', function (given) {
+    member('answer', function (given) {
         return { callId: given.callId, video: !!given.video };
-    });
-    flashOnly('reject', 'Rejecting incoming calls');
-    flashOnly('hold', 'Putting a call on hold');
-    flashOnly('resume', 'Resuming a held call');
-    flashOnly('transfer', 'Transferring a call', function (given) {
+    }, comesIn);
+    member('reject', null, comesIn);
+    member('hangup');
+    member('hold');
+    member('resume');
+    member('transfer', function (given) {
         return { callId: given.callId, uri: String(given.uri) };
+    });
+    member('sendDtmf', function (given) {
+        return { callId: given.callId, digits: String(given.digits) };
     });
 
     if (window.addEventListener) {

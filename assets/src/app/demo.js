@@ -1,12 +1,12 @@
 // The test bench: every member of RTCKit.webPhone by hand, and everything it says.
+import { Calls, WORDS, nameOf } from './calls.js';
+
 const byId = (id) => document.getElementById(id);
 const webPhone = window.RTCKit.webPhone;
 let embedded = false;
 let muted = false;
 
-const CALL_WORDS = {
-  calling: 'Calling', ringing: 'Ringing', early: 'Connecting', active: 'In call', held: 'On hold', ended: 'Ended',
-};
+const calls = new Calls({ list: byId('calls'), template: byId('call-template'), phone: webPhone });
 
 function said(id, words, on) {
   byId(id).textContent = words.trim();
@@ -29,13 +29,17 @@ webPhone.onRegStateChanged = (info) => {
 webPhone.onCallStateChanged = (info) => {
   note('onCallStateChanged', info);
   const words = info.reason ? `: ${info.reason}` : '';
-  said('state', `${CALL_WORDS[info.state]}${words}${info.code ? ` (${info.code})` : ''}`, info.state !== 'ended');
+  said('state', `${nameOf(info)}: ${WORDS[info.state]}${words}${info.code ? ` (${info.code})` : ''}`, info.state !== 'ended');
+  byId('ringing').textContent = '';
+  calls.show(info);
 };
 webPhone.onMicStateChanged = (info) => note('onMicStateChanged', info);
-webPhone.onIncomingCall = (info) => note('onIncomingCall', info);
-webPhone.onQualityChanged = (info) => {
-  byId('quality').textContent = `${info.level}: ${info.message || ''} up ${info.lossUp} %, down ${info.lossDown} %, round trip ${Math.round(info.roundTrip)} ms, ${info.codecs}`;
+webPhone.onIncomingCall = (info) => {
+  note('onIncomingCall', info);
+  byId('ringing').textContent = `${nameOf(info)} calls. Answer or Reject.`;
+  calls.show(info);
 };
+webPhone.onQualityChanged = (info) => calls.quality(info);
 webPhone.onError = (info) => {
   note('onError', info);
   said('state', info.hint ? `${info.message}. ${info.hint}.` : `${info.message}.`, false);
@@ -66,13 +70,11 @@ byId('dial').addEventListener('submit', (event) => {
   const uri = byId('uri').value;
   webPhone.call(uri ? { uri } : {});
 });
-byId('hangup').addEventListener('click', () => webPhone.hangup({}));
 byId('mute').addEventListener('click', () => {
   muted = !muted;
   webPhone.setMicMuted(muted);
   byId('mute').setAttribute('aria-pressed', String(muted));
 });
-byId('send').addEventListener('click', () => webPhone.sendDtmf({ digits: byId('digits').value }));
 byId('volume').addEventListener('input', (event) => webPhone.setVolume(event.target.value / 100));
 
 const answer = await fetch('/site.json');

@@ -36,7 +36,12 @@ const COMMANDS = {
   register: (account) => phone.register(account),
   unregister: () => phone.unregister(),
   call: (plan) => phone.call(plan),
+  answer: (which) => phone.answer(which),
+  reject: (which) => phone.reject(which),
   hangup: (which) => phone.hangup(which),
+  hold: (which) => phone.hold(which),
+  resume: (which) => phone.resume(which),
+  transfer: (plan) => phone.transfer(plan),
   sendDtmf: (keys) => phone.sendDtmf(keys),
   setMicMuted: ({ muted }) => phone.setMicMuted(muted),
   setVolume: ({ level }) => phone.setVolume(level),
@@ -48,7 +53,7 @@ async function start() {
   // A referrer is cut to the origin by most pages; both forms name the page.
   const referrer = document.referrer.startsWith(`${origin}/`) ? document.referrer : origin;
   phone = await Phone.create({ button: buttonName(location.pathname), page: referrer });
-  for (const type of ['connection', 'registration', 'state', 'microphone', 'quality', 'error', 'digit']) {
+  for (const type of ['connection', 'registration', 'incoming', 'state', 'microphone', 'quality', 'error', 'digit']) {
     phone.addEventListener(type, ({ detail }) => say(type, detail));
   }
   phone.addEventListener('tap-needed', ({ detail }) => {

@@ -5,14 +5,15 @@
 //   phone.addEventListener('state', ({ detail }) => ...);
 //   phone.connect();
 //   button.onclick = () => phone.call({});
+//   phone.addEventListener('incoming', ({ detail: { callId } }) => ...); // later phone.answer({ callId })
 //
-// Events and their details: 'connection', 'registration', 'state' (callInfo), 'microphone'
-// (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message, hint) when the
-// device took something that only a tap gives back, then 'tap-done'.
+// Events and their details: 'connection', 'registration', 'incoming' (callInfo), 'state' (callInfo),
+// 'microphone' (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message,
+// hint) when the device took something that only a tap gives back, then 'tap-done'.
 
 import { CallMedia, Prepared } from './media.js';
 import { Microphone } from './microphone.js';
-import { microphoneTrouble } from './trouble.js';
+import { microphoneInfo, microphoneTrouble } from './trouble.js';
 import { Signalling, load } from './signalling.js';
 import { Sound } from './sound.js';
 
@@ -39,7 +40,7 @@ export const isSupported = () => typeof RTCPeerConnection === 'function'
 export class Phone extends EventTarget {
   #link;
   #sound;
-  #calls = new Map(); // callId -> { info, number, media, meter, over }
+  #calls = new Map(); // callId -> { info, number, media, meter, over }; one that rings here has no media yet
   #next = 1;
   #connection = { connected: false, reconnecting: false, resumed: false };
   #wanted = false;
@@ -71,17 +72,17 @@ export class Phone extends EventTarget {
 
   constructor({ button, page }) {
     super();
-    this.#link = new Signalling({ button, page, onAction: (action) => this.#take(action) });
+    this.#link = new Signalling({ button, page, onAction: (action) => this.#hear(action) });
     this.#sound = new Sound({
       stopped: () => this.#tapNeeded('tones'),
       running: () => this.#tapDone('tones'),
     });
     this.#microphone = new Microphone({
       sound: this.#sound,
-      isWanted: () => this.#calls.size > 0,
+      isWanted: () => this.#speaking().length > 0,
       on: {
         info: (info) => this.#emit('microphone', info),
-        track: (track) => Promise.all([...this.#calls.values()].map(({ media }) => media?.send(track))),
+        track: (track) => Promise.all(this.#speaking().map(({ media }) => media.send(track))),
         tapNeeded: ({ message, hint }) => this.#tapNeeded('microphone', message, hint),
         tapDone: () => this.#tapDone('microphone'),
       },
@@ -177,11 +178,7 @@ export class Phone extends EventTarget {
       return callId;
     }
     try {
-      // Without this iOS plays calls like music, silenced by the ring switch.
-      if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
-      const prepared = this.#prepared ?? undefined;
-      this.#prepared = null;
-      call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, prepared, on: this.#mediaOf(call) });
+      this.#open(call);
       this.connect();
       this.#place(call, headers);
       // Still in the click, but last: a browser's first context takes 50 ms.
@@ -194,11 +191,64 @@ export class Phone extends EventTarget {
     return callId;
   }
 
+  /**
+   * Takes a call that came in, the only one where callId is left out. To be called in a click handler,
+   * as call(). The caller is answered once there is a microphone: nobody pays for talking to silence.
+   * One call talks at a time, so the others are held.
+   */
+  answer({ callId } = {}) {
+    const call = this.#rung(callId, 'answer');
+    if (!call) return;
+    const trouble = isSupported() ? microphoneTrouble() : microphoneInfo('failed');
+    if (trouble) {
+      this.#microphone.tell(trouble);
+      this.#hangup(call, 'no-microphone', 'no-microphone', trouble.message);
+      return;
+    }
+    try {
+      this.#open(call);
+      this.#ring();
+      this.#sound.unlock();
+      this.#holdOthers(call);
+      this.#take(call);
+    } catch (error) {
+      console.error(error);
+      this.#hangup(call, 'no-media', 'no-media', 'The browser could not take the call');
+    }
+  }
+
+  /** Declines a call that came in, the only one where callId is left out. */
+  reject({ callId } = {}) {
+    const call = this.#rung(callId, 'reject');
+    if (call) this.#hangup(call, 'rejected', 'declined', 'The call was declined');
+  }
+
+  /** Puts the far end on hold. The state 'held' comes when the server has done it. */
+  hold({ callId } = {}) {
+    const call = this.#find(callId);
+    if (call?.number) this.#link.run('hold', call.number, true);
+  }
+
+  /** Takes a call back from hold; any other that talks is held. */
+  resume({ callId } = {}) {
+    const call = this.#find(callId);
+    if (!call?.number) return;
+    if (call.info.state === 'held') this.#holdOthers(call);
+    this.#link.run('hold', call.number, false);
+  }
+
+  /** Sends the far end to another address of the same registrar. */
+  transfer({ callId, uri } = {}) {
+    const call = this.#find(callId);
+    if (call?.number) this.#link.run('transfer', call.number, String(uri ?? ''));
+  }
+
   /** Ends a call; callId may be left out where there is one. */
   hangup({ callId } = {}) {
     const call = this.#find(callId);
     if (!call) return;
-    if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    if (this.#ringsHere(call)) this.#hangup(call, 'rejected', 'declined', 'The call was declined');
+    else if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
     else this.#hangup(call, 'visitor', 'cancelled', 'Call cancelled');
   }
 
@@ -219,7 +269,7 @@ export class Phone extends EventTarget {
   setVolume(volume) {
     this.#volume = Math.min(1, Math.max(0, Number(volume) || 0));
     this.#sound.volume = this.#volume;
-    for (const { media } of this.#calls.values()) if (media) media.volume = this.#volume;
+    for (const { media } of this.#speaking()) media.volume = this.#volume;
   }
 
   async devices() {
@@ -236,7 +286,7 @@ export class Phone extends EventTarget {
     } else if (kind === 'speaker') {
       this.#speaker = id;
       this.#sound.useSpeaker(id);
-      await Promise.all([...this.#calls.values()].map(({ media }) => media?.useSpeaker(id)));
+      await Promise.all(this.#speaking().map(({ media }) => media.useSpeaker(id)));
     }
   }
 
@@ -251,15 +301,76 @@ export class Phone extends EventTarget {
 
   /** After 'tap-needed', in a click handler: everything that the device stopped goes on. */
   unlock() {
-    if (!this.#calls.size) return;
+    if (!this.#speaking().length) return;
     // What does not come back asks again.
     for (const reason of [...this.#taps]) this.#tapDone(reason);
     this.#sound.unlock();
-    for (const { media } of this.#calls.values()) media?.play();
+    for (const { media } of this.#speaking()) media.play();
     this.#microphone.recover();
   }
 
   // --- a call --------------------------------------------------------------------------------
+
+  /** Calls that have media: all but those that ring here. */
+  #speaking() {
+    return [...this.#calls.values()].filter(({ media }) => media);
+  }
+
+  /** Gives a call its media. */
+  #open(call) {
+    // Without this iOS plays calls like music, silenced by the ring switch.
+    if (navigator.audioSession) navigator.audioSession.type = 'play-and-record';
+    const prepared = this.#prepared ?? undefined;
+    this.#prepared = null;
+    call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, prepared, on: this.#mediaOf(call) });
+  }
+
+  /** Whether a call has come in and waits for the visitor. */
+  #ringsHere({ info, media }) {
+    return info.direction === 'in' && info.state === 'ringing' && !media;
+  }
+
+  /** The call that rings here, or the page is told that there is none. */
+  #rung(callId, what) {
+    const rung = [...this.#calls.values()].filter((call) => this.#ringsHere(call));
+    const found = callId ? rung.find(({ info }) => info.callId === String(callId)) : rung[0];
+    if (!found) this.#error('unknown-call', `There is no call to ${what}`, '', callId ? String(callId) : undefined);
+    return found;
+  }
+
+  #comesIn({ call: number, uri, displayName, video, code, reason }) {
+    const callId = `in-${this.#next++}`;
+    const info = {
+      callId, direction: 'in', state: 'ringing', uri, displayName, video, code, reason, cause: '', startedAt: 0,
+    };
+    this.#calls.set(callId, { info, number, media: null, meter: null, over: false });
+    this.prepare();
+    // It rings where the browser lets a page sound that nobody has touched; no tap is asked for.
+    this.#sound.unlock();
+    this.#ring();
+    this.#emit('incoming', { ...info });
+  }
+
+  async #take(call) {
+    try {
+      await this.#speak(call);
+      const { offered } = call.media;
+      if (offered) await offered;
+      if (call.over) return;
+      if (!this.#link.run('answer', call.number, false, call.media.offer())) {
+        this.#hangup(call, 'no-media', 'internal', this.#lastError?.message ?? 'The call could not be taken');
+      }
+    } catch (error) {
+      console.error(error);
+      this.#hangup(call, 'no-media', 'no-media', 'The browser could not take the call');
+    }
+  }
+
+  #holdOthers(call) {
+    for (const other of this.#calls.values()) {
+      if (other !== call && other.info.state === 'active') this.#link.run('hold', other.number, true);
+    }
+  }
 
   async #place(call, headers) {
     try {
@@ -317,7 +428,7 @@ export class Phone extends EventTarget {
   }
 
   #tapNeeded(reason, message = TAP_WORDS[0], hint = TAP_WORDS[1]) {
-    if (!this.#calls.size) return;
+    if (!this.#speaking().length) return;
     this.#taps.add(reason);
     this.#emit('tap-needed', { reason, message, hint });
   }
@@ -352,12 +463,12 @@ export class Phone extends EventTarget {
     this.#calls.delete(call.info.callId);
     Object.assign(call.info, { state: 'ended', cause, reason, code });
     this.#ring();
-    if (!this.#calls.size) {
+    if (!this.#speaking().length) {
       this.#microphone.close();
-      this.#sound.rest();
       for (const reason of [...this.#taps]) this.#tapDone(reason);
       if (navigator.audioSession) navigator.audioSession.type = 'auto';
     }
+    if (!this.#calls.size) this.#sound.rest();
     this.#emit('state', { ...call.info });
   }
 
@@ -369,17 +480,18 @@ export class Phone extends EventTarget {
     return [...this.#calls.values()].find((call) => number && call.number === number);
   }
 
-  /** Ringback sounds while something rings and nothing else is heard. */
+  /** A call that comes in is heard above all; ringback while nothing else is. */
   #ring() {
-    const states = [...this.#calls.values()].map(({ info }) => info.state);
-    const rings = states.includes('ringing') && !states.some((state) => state === 'active' || state === 'early');
-    if (rings) this.#sound.startRingback();
-    else this.#sound.stopRingback();
+    const calls = [...this.#calls.values()];
+    const talks = calls.some(({ info }) => info.state === 'active' || info.state === 'early');
+    const rings = calls.some(({ info }) => info.state === 'ringing' && info.direction === 'out');
+    if (calls.some((call) => this.#ringsHere(call))) this.#sound.ring(talks ? 'waiting' : 'incoming');
+    else this.#sound.ring(rings && !talks ? 'ringback' : null);
   }
 
   // --- what the link says ----------------------------------------------------------------------
 
-  #take(action) {
+  #hear(action) {
     const call = this.#byNumber(action.call);
     switch (action.type) {
       case 'connection': {
@@ -394,12 +506,15 @@ export class Phone extends EventTarget {
         break;
       }
       case 'answer':
-        call?.media.answer(action.sdp).catch((error) => {
+        call?.media?.answer(action.sdp).catch((error) => {
           console.error(error);
           this.#hangup(call, 'no-media', 'no-media', 'The browser did not understand the answer');
         });
         break;
-      case 'state': if (call) this.#stateChanged(call, action); break;
+      case 'state':
+        if (call) this.#stateChanged(call, action);
+        else if (action.direction === 'in' && action.state === 'ringing') this.#comesIn(action);
+        break;
       case 'quality':
         if (call) {
           const { level, reason, lossUp, lossDown, roundTrip, codecs } = action;
@@ -415,9 +530,9 @@ export class Phone extends EventTarget {
         if (!call) break;
         call.media?.refused();
         // Usually the server ends a call that it refused; a page must not wait for that for ever.
-        if (call.info.state === 'calling' && action.code !== 'bad-message') {
+        if (this.#isRefusable(call) && action.code !== 'bad-message') {
           setTimeout(() => {
-            if (call.info.state === 'calling') this.#hangup(call, 'no-media', 'internal', action.message);
+            if (this.#isRefusable(call)) this.#hangup(call, 'no-media', 'internal', action.message);
           }, REFUSED_FOR);
         }
         break;
@@ -428,6 +543,11 @@ export class Phone extends EventTarget {
         break;
       default: // Of a newer server; nothing that this page could show.
     }
+  }
+
+  /** Whether a call waits for the server to take its offer. */
+  #isRefusable({ info, media }) {
+    return info.state === 'calling' || (info.direction === 'in' && info.state === 'ringing' && media !== null);
   }
 
   #stateChanged(call, { state, cause, code, reason, uri, displayName, video }) {

@@ -1,8 +1,16 @@
-// The page's own sounds (ringback, key tones) and the levels of both voices, all on one
+// The page's own sounds (ringing, key tones) and the levels of both voices, all on one
 // AudioContext. The far end's voice does not pass here: it plays in an audio element, where the
 // browser's echo canceller knows it.
 
-const RINGBACK = { hertz: 425, on: 1, every: 5, gain: 0.07 };
+// Ringing, in seconds: when the bursts of one round begin, how long each lasts, when the next round begins.
+const RINGING = {
+  // The far end rings.
+  ringback: { hertz: [425], begins: [0], on: 1, every: 5, gain: 0.07 },
+  // Somebody calls the visitor.
+  incoming: { hertz: [440, 480], begins: [0, 0.6], on: 0.4, every: 3, gain: 0.12 },
+  // The same while a call goes on.
+  waiting: { hertz: [425], begins: [0, 0.4], on: 0.15, every: 8, gain: 0.05 },
+};
 const KEY = { seconds: 0.12, gain: 0.05 };
 const ROWS = [697, 770, 852, 941];
 const COLUMNS = [1209, 1336, 1477, 1633];
@@ -94,7 +102,7 @@ export class Sound {
     this.#wanted = false;
     this.#stopped = false;
     clearTimeout(this.#stillTimer);
-    this.stopRingback();
+    this.ring(null);
     if (this.#context?.state === 'running') this.#context.suspend().catch(() => {});
   }
 
@@ -108,33 +116,40 @@ export class Sound {
     this.#context?.setSinkId?.(id).catch(() => {});
   }
 
-  startRingback() {
-    if (this.#ringing || !this.#context) return;
+  /** Rings in one of the ways of RINGING until told otherwise; null for silence. */
+  ring(way) {
+    if (this.#ringing?.way === way) return;
+    if (this.#ringing) {
+      clearInterval(this.#ringing.timer);
+      for (const tone of this.#ringing.tones) tone.stop();
+      this.#ringing.envelope.disconnect();
+      this.#ringing = null;
+    }
+    if (!way || !this.#context) return;
     const context = this.#context;
-    const tone = context.createOscillator();
+    const { hertz, begins, on, every, gain } = RINGING[way];
     const envelope = context.createGain();
-    tone.frequency.value = RINGBACK.hertz;
     envelope.gain.value = 0;
-    tone.connect(envelope).connect(this.#master);
-    tone.start();
-    const burst = () => {
-      // Ramps, since a tone that begins or ends at once clicks.
-      const at = context.currentTime + 0.01;
-      envelope.gain.setValueAtTime(0, at);
-      envelope.gain.linearRampToValueAtTime(RINGBACK.gain, at + 0.03);
-      envelope.gain.setValueAtTime(RINGBACK.gain, at + RINGBACK.on - 0.03);
-      envelope.gain.linearRampToValueAtTime(0, at + RINGBACK.on);
+    envelope.connect(this.#master);
+    const tones = hertz.map((frequency) => {
+      const tone = context.createOscillator();
+      tone.frequency.value = frequency;
+      tone.connect(envelope);
+      tone.start();
+      return tone;
+    });
+    const round = () => {
+      for (const begin of begins) {
+        // Ramps, since a tone that begins or ends at once clicks.
+        const at = context.currentTime + 0.01 + begin;
+        envelope.gain.setValueAtTime(0, at);
+        envelope.gain.linearRampToValueAtTime(gain / hertz.length, at + 0.03);
+        envelope.gain.setValueAtTime(gain / hertz.length, at + on - 0.03);
+        envelope.gain.linearRampToValueAtTime(0, at + on);
+      }
     };
-    burst();
-    this.#ringing = { tone, envelope, timer: setInterval(burst, RINGBACK.every * 1000) };
-  }
-
-  stopRingback() {
-    if (!this.#ringing) return;
-    clearInterval(this.#ringing.timer);
-    this.#ringing.tone.stop();
-    this.#ringing.envelope.disconnect();
-    this.#ringing = null;
+    round();
+    this.#ringing = { way, tones, envelope, timer: setInterval(round, every * 1000) };
   }
 
   /** The sound of a key, for the finger that pressed it; the phone gets its own. */

@@ -1,12 +1,13 @@
 //! The calls of a link as the page knows them.
 
-use signalling::{CallState, Progress};
+use signalling::{CallState, Direction, Progress, limits};
 use std::time::Duration;
 
 /// One call that is not over.
 #[derive(Debug)]
 pub(super) struct Call {
     number: u32,
+    pub(super) direction: Direction,
     progress: Progress,
     /// Until when the server must have answered the offer; none once it has.
     answer_by: Option<Duration>,
@@ -18,9 +19,14 @@ impl Call {
     pub(super) fn was_answered(&self) -> bool {
         matches!(self.progress.state(), CallState::Active | CallState::Held)
     }
+
+    /// Whether it has come in and was not answered.
+    pub(super) fn rings_here(&self) -> bool {
+        self.direction == Direction::In && self.progress.state() == CallState::Ringing
+    }
 }
 
-/// All living calls, at most [`signalling::limits::CALLS_PER_LINK`].
+/// All living calls: at most [`limits::CALLS_PER_LINK`] that the page makes, and as many that come in.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     last: u32,
@@ -30,10 +36,30 @@ pub(super) struct Calls {
 impl Calls {
     /// Numbers are never used twice, not even on a new link.
     pub(super) fn start(&mut self, answer_by: Duration) -> u32 {
-        self.last = self.last.wrapping_add(1).max(1);
+        self.last = self.last % (limits::FIRST_INCOMING - 1) + 1;
         let (number, progress) = (self.last, Progress::default());
-        self.living.push(Call { number, progress, answer_by: Some(answer_by), video: false });
+        let (direction, answer_by) = (Direction::Out, Some(answer_by));
+        self.living.push(Call { number, direction, progress, answer_by, video: false });
         number
+    }
+
+    /// The server says that a call comes in; false where there is no room for it.
+    fn come_in(&mut self, number: u32) -> bool {
+        let came = self.living.iter().filter(|call| call.direction == Direction::In).count();
+        let room = came < limits::CALLS_PER_LINK;
+        if room {
+            let (direction, progress) = (Direction::In, Progress::default());
+            self.living.push(Call { number, direction, progress, answer_by: None, video: false });
+        }
+        room
+    }
+
+    /// The page takes a call that came in; false where none of this number rings, or it has been
+    /// taken already.
+    pub(super) fn take(&mut self, number: u32, answer_by: Duration) -> bool {
+        let rings = |call: &&mut Call| call.rings_here() && call.answer_by.is_none();
+        let found = self.find_mut(number).filter(rings);
+        found.map(|call| call.answer_by = Some(answer_by)).is_some()
     }
 
     pub(super) fn find(&self, number: u32) -> Option<&Call> {
@@ -62,8 +88,13 @@ impl Calls {
         self.find_mut(number).map(|call| call.answer_by = None).is_some()
     }
 
-    /// The server says that a call's state changed; false where it did not.
+    /// The server says that a call's state changed; false where it did not. The first word of a call
+    /// that comes in is that it rings.
     pub(super) fn step(&mut self, number: u32, to: CallState) -> bool {
+        let comes_in = number >= limits::FIRST_INCOMING && to == CallState::Ringing;
+        if comes_in && self.find(number).is_none() && !self.come_in(number) {
+            return false;
+        }
         let Some(call) = self.find_mut(number) else { return false };
         let stepped = call.progress.step(to);
         if call.progress.is_over() {

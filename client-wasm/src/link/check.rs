@@ -62,10 +62,8 @@ impl Plan {
             None if !has_button => {
                 return Err(("There is nobody to call", "Give a uri, such as sip:100@example.com"));
             }
-            Some(uri) if !is_word(uri) => {
-                return Err(("The uri is malformed", "Give it as sip:user@host or as a number"));
-            }
-            _ => {}
+            Some(uri) => target(uri)?,
+            None => {}
         }
         if self.headers.len() > limits::HEADERS {
             return Err(("Too many headers", "At most 8 can be sent"));
@@ -82,6 +80,12 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Where a call may be sent on to.
+pub(super) fn target(uri: &str) -> Result<(), Wrong> {
+    let wrong = ("The uri is malformed", "Give it as sip:user@host or as a number");
+    if is_word(uri) { Ok(()) } else { Err(wrong) }
 }
 
 /// Non-empty, of bearable length, without spaces and control characters.

@@ -230,6 +230,7 @@ mod tests {
             error(ErrorCode::BadOffer, None),
             error(ErrorCode::UnknownCall, None),
             error(ErrorCode::Unavailable, None),
+            error(ErrorCode::TransferFailed, Some(7)),
             error(ErrorCode::Draining, None),
             error(ErrorCode::Internal, None),
             ServerMessage::Pong { at: 12345.678 },

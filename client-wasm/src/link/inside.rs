@@ -7,8 +7,8 @@ use super::calls::Call;
 use super::heard::Heard;
 use super::socket::{self, Socket};
 use signalling::{
-    CallState, ClientMessage, Direction, EndCause, Envelope, ErrorCode, Inbox, Outbox,
-    ServerMessage, VERSION, limits,
+    CallState, ClientMessage, EndCause, Envelope, ErrorCode, Inbox, Outbox, ServerMessage, VERSION,
+    limits,
 };
 use std::time::Duration;
 
@@ -135,10 +135,10 @@ impl Link {
 
     /// Ends a call as the page sees it.
     pub(super) fn end(&mut self, call: u32, cause: EndCause) {
-        let Some(Call { video, .. }) = self.calls.remove(call) else { return };
+        let Some(Call { direction, video, .. }) = self.calls.remove(call) else { return };
         self.say(ServerMessage::State {
             call,
-            direction: Direction::Out,
+            direction,
             state: CallState::Ended,
             cause: Some(cause),
             code: 0,

@@ -197,13 +197,59 @@ impl Link {
         Some(call)
     }
 
+    /// Takes a call that came in, with the browser's `offer`; false where it was refused (an error
+    /// action says why).
+    pub fn answer(&mut self, now: Duration, call: u32, video: bool, offer: String) -> bool {
+        if !self.has_size(call, &offer) {
+            return false;
+        }
+        if !self.calls.take(call, now + ANSWER_WITHIN) {
+            self.unknown(call, "There is no such call to answer");
+            return false;
+        }
+        self.enqueue(now, ClientMessage::Answer { call, video, offer })
+    }
+
     /// Hands in a new offer of a living call: ICE restart.
     pub fn restart(&mut self, now: Duration, call: u32, offer: String) {
-        if offer.is_empty() || offer.len() > OFFER_OCTETS {
+        if self.has_size(call, &offer) && self.calls.find(call).is_some() {
+            self.enqueue(now, ClientMessage::Restart { call, offer });
+        }
+    }
+
+    fn has_size(&mut self, call: u32, offer: &str) -> bool {
+        let fits = (1..=OFFER_OCTETS).contains(&offer.len());
+        if !fits {
             let message = "The browser's offer has a wrong size";
             self.error(ErrorCode::BadOffer, message, "Call again", Some(call));
-        } else if self.calls.find(call).is_some() {
-            self.enqueue(now, ClientMessage::Restart { call, offer });
+        }
+        fits
+    }
+
+    fn unknown(&mut self, call: u32, message: &str) {
+        self.error(ErrorCode::UnknownCall, message, "", Some(call));
+    }
+
+    /// Puts the far end of a call on hold, or takes it back. The new state is the server's to tell.
+    pub fn hold(&mut self, now: Duration, call: u32, on: bool) {
+        let wish = if on { ClientMessage::Hold { call } } else { ClientMessage::Resume { call } };
+        self.ask(now, call, wish);
+    }
+
+    /// Sends the far end of a call to another address.
+    pub fn transfer(&mut self, now: Duration, call: u32, uri: String) {
+        match check::target(&uri) {
+            Ok(()) => self.ask(now, call, ClientMessage::Transfer { call, uri }),
+            Err((message, hint)) => self.error(ErrorCode::BadMessage, message, hint, Some(call)),
+        }
+    }
+
+    /// Asks for something that only an answered call has.
+    fn ask(&mut self, now: Duration, call: u32, wish: ClientMessage) {
+        if self.calls.find(call).is_some_and(calls::Call::was_answered) {
+            self.enqueue(now, wish);
+        } else {
+            self.unknown(call, "There is no such call that was answered");
         }
     }
 
@@ -214,7 +260,9 @@ impl Link {
             HangupReason::NoMicrophone => EndCause::NoMicrophone,
             HangupReason::NoMedia => EndCause::NoMedia,
             HangupReason::PageClosed => EndCause::VisitorLost,
+            HangupReason::Rejected => EndCause::Declined,
             HangupReason::Visitor if found.was_answered() => EndCause::VisitorHungUp,
+            HangupReason::Visitor if found.rings_here() => EndCause::Declined,
             HangupReason::Visitor => EndCause::Cancelled,
         };
         // A call that the server never heard of needs no hang-up.
@@ -233,7 +281,7 @@ impl Link {
                     self.enqueue(now, ClientMessage::Dtmf { call, digits });
                 }
             }
-            Ok(_) => self.error(ErrorCode::UnknownCall, "There is no such call", "", Some(call)),
+            Ok(_) => self.unknown(call, "There is no such call"),
         }
     }
 

@@ -69,8 +69,12 @@ impl Queue {
         let held = self.holds_call(of);
         self.waiting.retain(|message| match message {
             ClientMessage::Call { call, .. }
+            | ClientMessage::Answer { call, .. }
             | ClientMessage::Restart { call, .. }
             | ClientMessage::Hangup { call, .. }
+            | ClientMessage::Hold { call }
+            | ClientMessage::Resume { call }
+            | ClientMessage::Transfer { call, .. }
             | ClientMessage::Dtmf { call, .. }
             | ClientMessage::Quality { call, .. } => *call != of,
             _ => true,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod incoming;
 mod resume;
 mod socket;
 mod world;

@@ -9,6 +9,13 @@
 //! ([`Envelope::sequence`], from 1, without gaps) and every envelope acknowledges what has come
 //! the other way ([`Envelope::ack`]).
 //!
+//! # Calls
+//!
+//! Whoever starts a call numbers it: the page from 1, the server from [`limits::FIRST_INCOMING`].
+//! A call that comes in is told by its first [`ServerMessage::State`] (`in`, `ringing`). In both
+//! directions it is the page that makes the offer and the server that answers it: with
+//! [`ClientMessage::Call`], or with [`ClientMessage::Answer`].
+//!
 //! A page that says nothing for [`limits::LINK_SILENCE`] is taken for gone; its link is kept for
 //! [`limits::LINK_RESUME`] more, and then its calls end.
 
@@ -26,7 +33,7 @@ pub use progress::{CallState, EndCause, Progress};
 
 /// The version of this protocol. A page greets with the one that it was built with; the server
 /// refuses any other and asks the page to load itself again ([`ErrorCode::Version`]).
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Fuzz entry point: any octets as a message of either side are understood or refused, and what is
 /// understood survives being written and read again.

@@ -10,8 +10,10 @@ pub const MESSAGES_PER_SECOND: u32 = 20;
 pub const MESSAGES_BURST: u32 = 60;
 /// Messages that wait for the other end's acknowledgement.
 pub const OUTBOX_MESSAGES: usize = 128;
-/// Calls that one page may have at once.
+/// Calls that one page may have at once: one that talks, and one that waits or rings.
 pub const CALLS_PER_LINK: usize = 2;
+/// The server numbers calls that come in from here on; a page's own numbers are below.
+pub const FIRST_INCOMING: u32 = 1 << 31;
 /// Digits in one message.
 pub const DIGITS: usize = 32;
 /// Page headers in one call.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// From the page to the server. `call` is a number that the page chooses, unique in its link.
+/// From the page to the server. `call` is a number unique in its link: for calls that the page makes,
+/// one that it chooses, below [`crate::limits::FIRST_INCOMING`].
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ClientMessage {
@@ -50,6 +51,16 @@ pub enum ClientMessage {
         /// The browser's SDP offer.
         offer: String,
     },
+    /// Takes a call that came in.
+    Answer {
+        /// The call.
+        call: u32,
+        /// Whether the page would like video.
+        #[serde(default)]
+        video: bool,
+        /// The browser's SDP offer.
+        offer: String,
+    },
     /// A new offer within a call: ICE restart after a network change.
     Restart {
         /// The call.
@@ -64,6 +75,23 @@ pub enum ClientMessage {
         /// Why.
         #[serde(default)]
         reason: HangupReason,
+    },
+    /// Puts the far end of an answered call on hold.
+    Hold {
+        /// The call.
+        call: u32,
+    },
+    /// Takes a call back from hold.
+    Resume {
+        /// The call.
+        call: u32,
+    },
+    /// Sends the far end of an answered call to another address of the same provider.
+    Transfer {
+        /// The call.
+        call: u32,
+        /// Where to.
+        uri: String,
     },
     /// Keypad digits, `0-9*#A-D`, sent on to the phone as telephone events.
     Dtmf {
@@ -111,14 +139,15 @@ pub enum ServerMessage {
         /// What to tell a person.
         reason: String,
     },
-    /// The answer to the offer of [`ClientMessage::Call`] or [`ClientMessage::Restart`].
+    /// The answer to the offer of [`ClientMessage::Call`], [`ClientMessage::Answer`] or
+    /// [`ClientMessage::Restart`].
     Answer {
         /// The call.
         call: u32,
         /// The SDP answer.
         sdp: String,
     },
-    /// A call has changed its state.
+    /// A call has changed its state. The first one of a call that comes in announces it.
     State {
         /// The call.
         call: u32,
@@ -218,6 +247,8 @@ pub enum HangupReason {
     NoMedia,
     /// The page went away.
     PageClosed,
+    /// The visitor does not want to take a call that came in.
+    Rejected,
 }
 
 /// What a page measures of the sound that it hears since its last report.
@@ -290,6 +321,8 @@ pub enum ErrorCode {
     UnknownCall,
     /// Not in this version or not switched on.
     Unavailable,
+    /// The far end did not reach where the call was to be transferred.
+    TransferFailed,
     /// The appliance is about to stop: no new calls.
     Draining,
     /// The appliance's fault.
@@ -304,8 +337,12 @@ impl fmt::Debug for ClientMessage {
             ClientMessage::Register { .. } => "Register",
             ClientMessage::Unregister => "Unregister",
             ClientMessage::Call { .. } => "Call",
+            ClientMessage::Answer { .. } => "Answer",
             ClientMessage::Restart { .. } => "Restart",
             ClientMessage::Hangup { .. } => "Hangup",
+            ClientMessage::Hold { .. } => "Hold",
+            ClientMessage::Resume { .. } => "Resume",
+            ClientMessage::Transfer { .. } => "Transfer",
             ClientMessage::Dtmf { .. } => "Dtmf",
             ClientMessage::Quality { .. } => "Quality",
             ClientMessage::Ping { .. } => "Ping",

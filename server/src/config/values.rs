@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// SIP's own port over UDP (RFC 3261 section 19.1.2).
-pub(super) const SIP_PORT: u16 = 5060;
+pub const SIP_PORT: u16 = 5060;
 
 /// An address and a port: `127.0.0.1:8080`, `[::1]:8080`.
 pub fn address(text: &str) -> Result<SocketAddr, String> {

@@ -5,6 +5,7 @@ use crate::net::Server;
 use crate::net::resolve::{Outcome, Question, numbers};
 use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
+use sip::message::Uri;
 use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -137,7 +138,70 @@ impl Accounts {
 
     /// Removes a page's account.
     pub fn remove(&mut self, account: AccountId) {
+        self.withdrawn(account);
         self.entries.remove(&account);
+    }
+
+    /// A page's account goes from its registrar, and with it the binding of every page that brought
+    /// the same one along: theirs is told anew.
+    pub fn withdrawn(&mut self, account: AccountId) {
+        let Some(entry) = self.entries.get(&account) else { return };
+        let others = self.registered_pages(&entry.settings.username).filter(|id| *id != account);
+        let same = |id: &AccountId| self.entries.get(id).is_some_and(|other| is_same(other, entry));
+        let Some(twin) = others.into_iter().find(same) else { return };
+        if let Some(entry) = self.entries.get_mut(&twin) {
+            entry.told = None;
+            self.unsettled = true;
+        }
+    }
+
+    /// The account that rings when this one is called: the newest that a page has registered with
+    /// the same user and registrar (several tabs, a page that came back before its former self was
+    /// given up), since there a person sits. One that the registrar does not know is never called:
+    /// anybody can claim a name.
+    pub fn called(&self, account: AccountId) -> Option<AccountId> {
+        let entry = self.entries.get(&account)?;
+        let named = || self.registered_pages(&entry.settings.username);
+        let same = |id: &AccountId| self.entries.get(id).is_some_and(|other| is_same(other, entry));
+        // The name alone found this account, so another registrar's may be meant; but not by who
+        // calls the shop.
+        named().find(same).or_else(|| named().next().filter(|_| entry.link.is_some()))
+    }
+
+    /// Accounts of pages with this user that their registrars know, the newest first.
+    fn registered_pages(&self, username: &str) -> impl Iterator<Item = AccountId> {
+        let fits = move |entry: &Entry| {
+            entry.link.is_some()
+                && entry.settings.username == username
+                && matches!(entry.state, RegistrationState::Registered { .. })
+        };
+        self.entries.iter().rev().filter(move |(_, entry)| fits(entry)).map(|(id, _)| *id)
+    }
+
+    /// An address that a page has written, in full: a user or a number stands for one at the
+    /// account's registrar, and so does a telephone link. None where it cannot be read.
+    pub fn full_address(&self, account: AccountId, written: &str) -> Option<(String, Uri)> {
+        let entry = self.entries.get(&account)?;
+        let written = written.strip_prefix("tel:").unwrap_or(written);
+        if written.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:")) {
+            // Not a user called sips.
+            return None;
+        }
+        let full =
+            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
+        let full =
+            if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
+        let uri = full.parse().ok()?;
+        Some((full, uri))
+    }
+
+    /// Whether an address is one of the account's own registrar.
+    pub fn is_within(&self, account: AccountId, uri: &Uri) -> bool {
+        let Some(entry) = self.entries.get(&account) else { return false };
+        let registrar = &entry.settings.registrar;
+        let host = uri.host.address().map_or_else(|| uri.host.to_string(), |ip| ip.to_string());
+        host.eq_ignore_ascii_case(&registrar.host)
+            && uri.port.is_none_or(|port| port == registrar.port.unwrap_or(values::SIP_PORT))
     }
 
     fn insert(&mut self, settings: config::Account, link: Option<LinkId>) -> AccountId {
@@ -221,8 +285,8 @@ impl Accounts {
             if at(&host, own) || !others.into_iter().any(|other| at(&host, other)) {
                 return None;
             }
-            let mut uri: sip::message::Uri = written.parse().ok()?;
-            let there: sip::message::Uri = format!("sip:{own}").parse().ok()?;
+            let mut uri: Uri = written.parse().ok()?;
+            let there: Uri = format!("sip:{own}").parse().ok()?;
             (uri.host, uri.port) = (there.host, there.port);
             Some(uri.to_string())
         };
@@ -380,6 +444,12 @@ impl Accounts {
     }
 }
 
+/// Whether two accounts are one to their registrar.
+fn is_same(one: &Entry, other: &Entry) -> bool {
+    let (one, other) = (&one.settings, &other.settings);
+    one.username == other.username && one.registrar == other.registrar
+}
+
 /// What an account's calls say of who calls, besides From.
 fn identity(settings: &config::Account, domain: &str) -> Box<sip::Identity> {
     let own = || format!("sip:{}@{domain}", settings.username).parse().ok();
@@ -416,7 +486,7 @@ fn server_text(target: &Target) -> String {
 
 /// The host and port of a SIP URI's host part, and the transport that it names, if not the usual.
 fn destination_host(uri: &str, usual: Option<Protocol>) -> Option<(HostPort, Option<Protocol>)> {
-    let uri: sip::message::Uri = uri.parse().ok()?;
+    let uri: Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),

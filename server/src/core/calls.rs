@@ -48,6 +48,47 @@ impl VisitorLeg {
     }
 }
 
+/// Whether the visitor has the phone on hold, and whether the phone was told.
+///
+/// ```text
+///   told --wants another--> untold --offers--> offering --answered--> told, or untold where the
+///                                                                     visitor changed his mind
+/// ```
+///
+/// One offer at a time: an impatient visitor's second wish waits for the answer to the first.
+#[derive(Debug, Default)]
+pub struct Hold {
+    wanted: bool,
+    told: bool,
+    offering: bool,
+}
+
+impl Hold {
+    /// The visitor wants it so; false where it is so already.
+    pub fn wants(&mut self, on: bool) -> bool {
+        std::mem::replace(&mut self.wanted, on) != on
+    }
+
+    /// What the phone is to be told now.
+    pub fn offers(&mut self) -> Option<bool> {
+        if self.offering || self.wanted == self.told {
+            return None;
+        }
+        (self.offering, self.told) = (true, self.wanted);
+        Some(self.wanted)
+    }
+
+    /// Another phone has taken the place of the first, and was told nothing.
+    pub fn moved(&mut self) {
+        (self.told, self.offering) = (false, false);
+    }
+
+    /// The phone has answered, or refused, which will not be asked again.
+    pub fn answered(&mut self) {
+        self.offering = false;
+    }
+}
+
 /// The far party of a call, as its page is told of it.
 #[derive(Clone, Debug)]
 pub struct Party {
@@ -115,6 +156,12 @@ pub struct ActiveCall {
     pub again: Option<Box<Again>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,
+    /// Whether the phone is on hold.
+    pub hold: Hold,
+    /// Whether our answer to the phone has no ACK yet: until then SIP takes no new offer, no REFER.
+    pub unacknowledged: bool,
+    /// Whether the phone was asked to call somebody else and has not said what came of it.
+    pub transferring: bool,
     /// Telephone events from the browser.
     pub digits: PageDigits,
     /// What the browser said of what it hears.
@@ -200,6 +247,11 @@ impl ActiveCall {
         soonest
     }
 
+    /// Whether it has come in and rings at a page, whose browser has no part in it yet.
+    pub fn waits_for_answer(&self) -> bool {
+        self.answer.is_some() && self.call.state() == CallState::Ringing
+    }
+
     /// Whether the far end should be heard by now.
     pub fn is_talking(&self) -> bool {
         self.call.state() == CallState::Active
@@ -260,6 +312,9 @@ impl Calls {
             answer: None,
             again: None,
             negotiated: None,
+            hold: Hold::default(),
+            unacknowledged: false,
+            transferring: false,
             digits: PageDigits::default(),
             report: QualityReport::default(),
             quality_at: new.quality_at,
@@ -411,5 +466,27 @@ impl Calls {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hold;
+
+    #[test]
+    fn a_visitor_in_haste_makes_one_offer_at_a_time_and_the_last_wish_is_told() {
+        let mut hold = Hold::default();
+        assert!(hold.wants(true));
+        assert_eq!(hold.offers(), Some(true));
+        assert!(!hold.wants(true), "so it is already");
+        assert!(hold.wants(false));
+        assert_eq!(hold.offers(), None, "the first offer is not answered");
+        hold.answered();
+        assert_eq!(hold.offers(), Some(false));
+        hold.answered();
+        assert_eq!(hold.offers(), None);
+        assert!(hold.wants(true) && hold.offers() == Some(true));
+        hold.moved();
+        assert_eq!(hold.offers(), Some(true), "another phone is told anew");
     }
 }

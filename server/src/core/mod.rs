@@ -19,6 +19,7 @@ pub mod calls;
 pub mod door;
 mod failover;
 mod flash;
+mod in_call;
 mod media;
 pub mod metrics;
 mod quality;
@@ -96,6 +97,8 @@ struct Link {
     local_page: bool,
     /// The account that the page registered.
     account: Option<base::AccountId>,
+    /// Calls that have come in so far: what they are numbered by.
+    came_in: u32,
 }
 
 /// One shard. Driven by [`Core::run`], or by a test with a clock of its own.

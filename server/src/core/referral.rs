@@ -35,11 +35,8 @@ impl<W: Wire> Core<W> {
             return Err(603);
         }
         let account = active.account;
-        let registrar = &self.accounts.entry(account).ok_or(603u16)?.settings.registrar;
-        let host = target.host.to_string();
-        let home = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&registrar.host);
-        let port = target.port.is_none_or(|port| port == registrar.port.unwrap_or(5060));
-        if target.scheme != Scheme::Sip || !home || !port || target.params.has("maddr") {
+        let home = self.accounts.is_within(account, target);
+        if target.scheme != Scheme::Sip || !home || target.params.has("maddr") {
             return Err(403);
         }
         let targets = self.accounts.next_hops(account, &target.to_string());
@@ -72,6 +69,8 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return false };
         let old = std::mem::replace(&mut active.invite, invite);
         active.offer = successor.offer;
+        active.hold.moved();
+        (active.transferring, active.unacknowledged) = (false, false);
         self.name_trace_by(id, invite);
         if let Some(sdp) = sdp
             && let Err(error) = self.trunk_described(now, id, sdp)
@@ -79,6 +78,7 @@ impl<W: Wire> Core<W> {
             tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
             self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
         }
+        self.tell_hold(now, id);
         if !successor.alone {
             let cause = sip::CauseKind::Normal;
             self.sip.command(now, sip::Command::Hangup { invite: old, cause });
@@ -118,11 +118,12 @@ impl<W: Wire> Core<W> {
         let offer = caller.offer.ok_or(488u16)?;
         let (answer, negotiated) =
             active.description.answer(offer).map_err(|error| error.status())?;
-        active
-            .stream
-            .set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        legs::trunk::apply(&mut active.stream, &negotiated);
         active.invite = caller.invite;
+        active.hold.moved();
+        (active.transferring, active.unacknowledged) = (false, true);
         self.calls.moved(id, caller.invite);
+        self.name_trace_by(id, caller.invite);
         self.connect_bridge(now, id, negotiated);
         self.sip.command(now, sip::Command::Answer { invite: caller.invite, sdp: answer });
         let cause = sip::CauseKind::Normal;

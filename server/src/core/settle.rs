@@ -269,13 +269,17 @@ impl<W: Wire> Core<W> {
                 }
             }
             sip::Event::Referred { invite, target, .. } => self.referred(now, invite, &target),
-            sip::Event::Confirmed { invite, answer: Some(answer) } => {
-                self.confirmed(now, self.calls.of_invite(invite), &answer);
+            sip::Event::Transferred { invite, outcome } => {
+                self.transferred(now, self.calls.of_invite(invite), outcome);
             }
-            sip::Event::ForkEnded { .. }
-            | sip::Event::PictureRequested { .. }
-            | sip::Event::Confirmed { answer: None, .. }
-            | sip::Event::Transferred { .. } => {}
+            sip::Event::Confirmed { invite, answer } => {
+                let id = self.calls.of_invite(invite);
+                if let Some(answer) = answer {
+                    self.confirmed(now, id, &answer);
+                }
+                self.acknowledged(now, id);
+            }
+            sip::Event::ForkEnded { .. } | sip::Event::PictureRequested { .. } => {}
         }
     }
 

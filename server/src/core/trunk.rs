@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::calls::{NewCall, Party, VisitorLeg};
+use super::flash::Flash;
 use super::quality;
 use super::rows::Facts;
 use super::visitors::{CALLS_IN_ALL, WEBPHONE_DURATION};
@@ -97,25 +98,26 @@ impl<W: Wire> Core<W> {
     fn ring(&mut self, now: Instant, caller: &Caller<'_>) -> Result<(), u16> {
         // The shop's own accounts call; it is pages that can be called.
         let account = caller.account.ok_or(404u16)?;
+        let account = self.accounts.called(account).ok_or(480u16)?;
         let link = self.accounts.entry(account).and_then(|entry| entry.link).ok_or(480u16)?;
-        let leg = self.next_incoming(link).ok_or(480u16)?;
-        let rung = self.ring_at(now, caller, account, link, leg);
+        let (page_call, leg) = self.next_incoming(link).ok_or(480u16)?;
+        let rung = self.ring_at(now, caller, account, link, (page_call, leg));
         if let (Err(_), VisitorLeg::Flash { session, call }) = (&rung, leg) {
             self.end_talk(session, call);
         }
         rung
     }
 
-    /// Rings at a page, whose client has made ready for it.
+    /// Rings at a page; `at`: its number for the call, and its leg.
     fn ring_at(
         &mut self,
         now: Instant,
         caller: &Caller<'_>,
         account: AccountId,
         link: LinkId,
-        leg: VisitorLeg,
+        at: (u32, VisitorLeg),
     ) -> Result<(), u16> {
-        let VisitorLeg::Flash { call: page_call, .. } = leg else { return Err(480) };
+        let (page_call, leg) = at;
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
         let (codecs, srtp, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
@@ -289,15 +291,35 @@ impl<W: Wire> Core<W> {
     }
 
     /// The visitor puts the phone on hold, or takes it back: neither hears the other, and the phone
-    /// is told by a new offer.
-    pub(super) fn hold(&mut self, now: Instant, id: CallId, on: bool) {
+    /// is told by a new offer. False where the call is in neither state.
+    pub(super) fn hold(&mut self, now: Instant, id: CallId, on: bool) -> bool {
         self.call_event(now, id, LegEvent::VisitorHeld(on));
-        let Some(active) = self.calls.entry(id) else { return };
-        let held = active.call.state() == CallState::Held;
-        if held != on {
-            return;
+        let Some(active) = self.calls.entry(id) else { return false };
+        let wanted = if on { CallState::Held } else { CallState::Active };
+        if active.call.state() != wanted {
+            return false;
         }
-        active.bridge.hold(now, Side::Trunk, on);
+        if active.hold.wants(on) {
+            active.bridge.hold(now, Side::Trunk, on);
+            self.tell_hold(now, id);
+        }
+        true
+    }
+
+    /// The ACK of our answer has come: what had to wait for it goes out.
+    pub(super) fn acknowledged(&mut self, now: Instant, id: CallId) {
+        if let Some(active) = self.calls.entry(id) {
+            active.unacknowledged = false;
+            self.tell_hold(now, id);
+        }
+    }
+
+    /// Tells the phone by a new offer whether it is on hold, where it does not know.
+    pub(super) fn tell_hold(&mut self, now: Instant, id: CallId) {
+        let Some(active) = self.calls.entry(id).filter(|active| !active.unacknowledged) else {
+            return;
+        };
+        let Some(on) = active.hold.offers() else { return };
         let direction = if on { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
         let offer = active.description.reoffer(direction, active.negotiated.as_ref());
         let (invite, body) = (active.invite, offer.octets().to_vec());
@@ -322,6 +344,10 @@ impl<W: Wire> Core<W> {
             legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
         }
+        if let Some(active) = self.calls.entry(id) {
+            active.hold.answered();
+        }
+        self.tell_hold(now, id);
     }
 
     /// The visitor has answered a call that came in: the phone is told, and sound may pass.
@@ -331,15 +357,25 @@ impl<W: Wire> Core<W> {
         let (Some(sdp), negotiated) = (active.answer.take(), active.negotiated.take()) else {
             return;
         };
+        active.unacknowledged = true;
         if let Some(negotiated) = negotiated {
             self.connect_bridge(now, id, negotiated);
         }
         self.sip.command(now, sip::Command::Answer { invite, sdp });
     }
 
-    /// The leg of the next call for a page that can be called: so far, a Flash client's.
-    fn next_incoming(&mut self, link: LinkId) -> Option<VisitorLeg> {
-        self.flash.as_mut()?.begin_talk(link)
+    /// The number of the next call that comes in for a page, and its leg: a Flash client's is there
+    /// before the answer, a browser's comes with its offer.
+    fn next_incoming(&mut self, link: LinkId) -> Option<(u32, VisitorLeg)> {
+        if Flash::is_link(link) {
+            let leg = self.flash.as_mut()?.begin_talk(link)?;
+            let VisitorLeg::Flash { call, .. } = leg else { return None };
+            return Some((call, leg));
+        }
+        let known = self.links.get_mut(&link)?;
+        let number = limits::FIRST_INCOMING.checked_add(known.came_in)?;
+        known.came_in += 1;
+        Some((number, VisitorLeg::Gone))
     }
 }
 

@@ -57,7 +57,8 @@ impl<W: Wire> Core<W> {
     pub(super) fn handle_visitor(&mut self, now: Instant, visitor: Visitor) {
         match visitor {
             Visitor::Opened { link, button, page, address: _, local_page } => {
-                self.links.insert(link, Link { button, page, local_page, account: None });
+                let known = Link { button, page, local_page, account: None, came_in: 0 };
+                self.links.insert(link, known);
             }
             Visitor::Message { link, message } => self.handle_message(now, link, message),
             Visitor::Closed { link } => {
@@ -83,12 +84,25 @@ impl<W: Wire> Core<W> {
             ClientMessage::Unregister => {
                 let account = self.links.get(&link).and_then(|known| known.account);
                 if let Some(account) = account {
+                    self.accounts.withdrawn(account);
                     self.sip.command(now, sip::Command::Unregister { account });
                 }
             }
             ClientMessage::Call { call, uri, video: _, headers, offer } => {
                 let wish = Wish { call, uri, headers, media: WishedMedia::Browser { offer } };
                 if let Err(message) = self.start_call(now, link, wish) {
+                    self.tell(link, message);
+                }
+            }
+            ClientMessage::Answer { call, video: _, offer } => {
+                if let Err(message) = self.answer_with(now, link, call, &offer) {
+                    self.tell(link, message);
+                }
+            }
+            ClientMessage::Hold { call } => self.hold_for_page(now, link, call, true),
+            ClientMessage::Resume { call } => self.hold_for_page(now, link, call, false),
+            ClientMessage::Transfer { call, uri } => {
+                if let Err(message) = self.transfer(now, link, call, &uri) {
                     self.tell(link, message);
                 }
             }
@@ -224,20 +238,15 @@ impl<W: Wire> Core<W> {
             let hint = "Call register() first and wait for onRegStateChanged.";
             legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint)
         })?;
-        let entry = self.accounts.entry(account).ok_or_else(unready)?;
+        self.accounts.entry(account).ok_or_else(unready)?;
         let written = wish.uri.as_deref().unwrap_or_default();
         if written.is_empty() || written.len() > limits::TEXT_OCTETS {
             return Err(bad(call, "Say whom to call: call({uri: 'sip:user@host'})"));
         }
-        // A telephone link's number is a user at the account's own provider.
-        let written = written.strip_prefix("tel:").unwrap_or(written);
-        let full =
-            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
-        let full =
-            if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
-        let destination: sip::message::Uri = full
-            .parse()
-            .map_err(|_| bad(call, "The uri must look like sip:user@host or be a number"))?;
+        let (full, destination) = self
+            .accounts
+            .full_address(account, written)
+            .ok_or_else(|| bad(call, "The uri must look like sip:user@host or be a number"))?;
         let targets = self.accounts.next_hops(account, &full);
         if targets.is_empty() {
             return Err(unready());
@@ -262,7 +271,7 @@ impl<W: Wire> Core<W> {
         link: LinkId,
         wish: Wish,
     ) -> Result<(), ServerMessage> {
-        if self.calls.by_page(link, wish.call).is_some() {
+        if self.calls.by_page(link, wish.call).is_some() || wish.call >= limits::FIRST_INCOMING {
             return Err(bad(wish.call, "This call number is in use"));
         }
         let plan = self.plan(now, link, &wish)?;
@@ -362,7 +371,7 @@ impl<W: Wire> Core<W> {
     }
 
     /// Answers a browser's offer.
-    fn accept_browser(
+    pub(super) fn accept_browser(
         &mut self,
         now: Instant,
         id: CallId,
@@ -455,12 +464,12 @@ impl<W: Wire> Core<W> {
     }
 }
 
-fn unknown(call: u32) -> ServerMessage {
+pub(super) fn unknown(call: u32) -> ServerMessage {
     let hint = "It may have ended already.";
     legs::browser::error(ErrorCode::UnknownCall, Some(call), "No such call", hint)
 }
 
-fn bad(call: u32, message: &str) -> ServerMessage {
+pub(super) fn bad(call: u32, message: &str) -> ServerMessage {
     let hint = "See RTCKit.webPhone's documentation.";
     legs::browser::error(ErrorCode::BadMessage, Some(call), message, hint)
 }

@@ -45,6 +45,7 @@ pub fn visitor_end(reason: HangupReason) -> VisitorEnd {
         HangupReason::NoMicrophone => VisitorEnd::NoMicrophone,
         HangupReason::NoMedia => VisitorEnd::NoMedia,
         HangupReason::PageClosed => VisitorEnd::Lost,
+        HangupReason::Rejected => VisitorEnd::Rejected,
     }
 }
 

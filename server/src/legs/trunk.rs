@@ -35,6 +35,8 @@ pub fn end_cause(cause: &Cause) -> EndCause {
 pub fn hangup_kind(cause: EndCause) -> CauseKind {
     match cause {
         EndCause::NoCommonCodec | EndCause::NotEncrypted => CauseKind::NotAcceptable,
+        // Who rejects a call wants no other phone of his to ring on either (RFC 3261 21.6.2).
+        EndCause::Declined => CauseKind::Declined,
         EndCause::Cancelled | EndCause::NoMicrophone | EndCause::VisitorLost => {
             CauseKind::Cancelled
         }

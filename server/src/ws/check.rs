@@ -33,6 +33,7 @@ pub(super) fn message(message: &ClientMessage) -> Result<(), &'static str> {
                 Err("a page header is too long or has control characters")
             }
         }
+        ClientMessage::Transfer { uri, .. } => text(uri, "the address to transfer to is too long"),
         ClientMessage::Dtmf { digits, .. } => {
             let digit = |letter: u8| letter.is_ascii_digit() || b"*#ABCD".contains(&letter);
             if (1..=limits::DIGITS).contains(&digits.len()) && digits.bytes().all(digit) {
@@ -50,8 +51,11 @@ pub(super) fn message(message: &ClientMessage) -> Result<(), &'static str> {
             }
         }
         ClientMessage::Unregister
+        | ClientMessage::Answer { .. }
         | ClientMessage::Restart { .. }
         | ClientMessage::Hangup { .. }
+        | ClientMessage::Hold { .. }
+        | ClientMessage::Resume { .. }
         | ClientMessage::Ping { .. } => Ok(()),
     }
 }
@@ -60,8 +64,12 @@ pub(super) fn message(message: &ClientMessage) -> Result<(), &'static str> {
 pub(super) fn call_of(message: &ClientMessage) -> Option<u32> {
     match message {
         ClientMessage::Call { call, .. }
+        | ClientMessage::Answer { call, .. }
         | ClientMessage::Restart { call, .. }
         | ClientMessage::Hangup { call, .. }
+        | ClientMessage::Hold { call }
+        | ClientMessage::Resume { call }
+        | ClientMessage::Transfer { call, .. }
         | ClientMessage::Dtmf { call, .. }
         | ClientMessage::Quality { call, .. } => Some(*call),
         _ => None,

@@ -132,7 +132,7 @@ export class ShopPhone {
     const ids = new Set();
     for (const { type, id } of this.events) {
       if (type === 'CALL_CLOSED') ids.delete(id);
-      else if (type.startsWith('CALL_')) ids.add(id);
+      else if (id && type.startsWith('CALL_')) ids.add(id);
     }
     return ids.size;
   }

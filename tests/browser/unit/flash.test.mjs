@@ -120,7 +120,7 @@ test('every member of the API is a method of the film', async () => {
   phone.resume({ callId });
   phone.transfer({ uri: 'sip:2@r' });
   phone.answer({ callId, video: true });
-  phone.reject();
+  phone.reject({ callId });
   phone.hangup();
   phone.setVolume(0.5);
   phone.selectDevice({ kind: 'microphone', id: '1' });

@@ -148,7 +148,7 @@ test('a browser with neither is told so, and so is a page without https', () => 
   assert.deepEqual(plain.errors(), ['insecure']);
 });
 
-test('mistakes and what this version lacks are told in words', () => {
+test('mistakes are told in words', () => {
   const shop = page(modern());
   shop.phone.connect();
   shop.pass();
@@ -159,7 +159,7 @@ test('mistakes and what this version lacks are told in words', () => {
   for (const name of ['answer', 'reject', 'hold', 'resume', 'transfer']) live.phone[name]({});
   live.phone.hangup();
   live.pass();
-  assert.deepEqual(live.errors(), [...Array(5).fill('unavailable'), 'unknown-call']);
+  assert.deepEqual(live.errors(), Array(6).fill('unknown-call'));
   for (const [, info] of live.heard) assert.equal(typeof info.message + typeof info.hint, 'stringstring');
 });
 
@@ -184,6 +184,31 @@ test('the callId may be left out with one call and not with two', () => {
   shop.say('state', { callId: first, state: 'ended' });
   shop.phone.sendDtmf({ digits: 5 });
   assert.deepEqual({ ...shop.posted.at(-1).argument }, { callId: second, digits: '5' });
+});
+
+test('a call that comes in is answered or rejected without its name, beside another one', () => {
+  const shop = ready();
+  const own = shop.phone.call({ uri: 'sip:1@r' });
+  shop.say('state', { callId: own, direction: 'out', state: 'ringing' });
+  shop.phone.answer({});
+  shop.pass();
+  assert.deepEqual(shop.errors(), ['unknown-call'], 'one that rings elsewhere is not answered here');
+  shop.say('incoming', { callId: 'in-1', direction: 'in', state: 'ringing', uri: 'sip:bob@r', displayName: 'Bob' });
+  const told = shop.heard.filter(([name]) => name === 'onIncomingCall').map(([, info]) => info.callId);
+  assert.deepEqual(told, ['in-1']);
+  shop.phone.answer({ video: 1 });
+  assert.deepEqual({ ...shop.posted.at(-1).argument }, { callId: 'in-1', video: true });
+  shop.phone.reject();
+  assert.equal(shop.posted.at(-1).command, 'reject');
+  shop.say('state', { callId: 'in-1', direction: 'in', state: 'active' });
+  shop.phone.reject();
+  shop.pass();
+  assert.deepEqual(shop.errors(), ['unknown-call', 'unknown-call']);
+  shop.phone.hold({ callId: 'in-1' });
+  shop.phone.resume({ callId: 'in-1' });
+  shop.phone.transfer({ callId: 'in-1', uri: 'sip:2@r', more: 1 });
+  assert.deepEqual(shop.posted.slice(-3).map(({ command }) => command), ['hold', 'resume', 'transfer']);
+  assert.deepEqual({ ...shop.posted.at(-1).argument }, { callId: 'in-1', uri: 'sip:2@r' });
 });
 
 test('devices come as a promise and to a function', async () => {

@@ -40,6 +40,7 @@ phone.connect();
 const callId: RTCKit.CallId = phone.call({ uri: 'sip:1@sip.example', video: false, headers: { 'X-Page': 'cart' } });
 phone.call();
 phone.answer({ callId });
+phone.answer();
 phone.hangup();
 phone.hangup({ callId });
 phone.hold();

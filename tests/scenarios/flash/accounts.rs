@@ -1,6 +1,7 @@
 //! Accounts that the page brings along, at Kamailio.
 
 use super::{PHONE, VISITOR};
+use harness::flash::CallInfo;
 use harness::kamailio::{Digest, PASSWORD, REALM};
 use harness::{
     Appliance, Baresip, FlashSettings, FlashVisitor, Kamailio, Phone, Place, Shop, sound,
@@ -169,4 +170,30 @@ fn a_caller_who_gives_up_is_told() {
     let late = rtmp::amf::Value::object([("callId", call.as_str().into())]);
     assert!(visitor.command("answer", late).is_err());
     assert_eq!(pages.appliance.rows(1)[0].cause, EndCause::Cancelled.key());
+}
+
+#[test]
+fn a_flash_client_transfers_its_caller_and_hears_where_that_fails() {
+    let pages = pages("flash-transfer", None);
+    let phone = bob(&pages);
+    let mut visitor = registered(&pages);
+    phone.order("dial", &format!("sip:alice@{REALM}"));
+    let info = visitor.rings();
+    visitor.answer();
+    visitor.talks();
+    visitor.hears(PHONE);
+    let to = |uri: &str| {
+        rtmp::amf::Value::object([("callId", info.call.as_str().into()), ("uri", uri.into())])
+    };
+    let refused = visitor.command("transfer", to("sip:bob@127.0.0.1:9")).unwrap_err();
+    assert!(refused.1.contains("within its own registrar"), "{refused:?}");
+    visitor.command("transfer", to("nobody")).expect("a transfer is taken");
+    let told = visitor.until("it is told that it failed", |seen| {
+        let failed = |step: &&CallInfo| step.reason.contains("could not be transferred");
+        seen.steps.iter().find(failed).cloned()
+    });
+    assert_eq!(told.state, "active", "the call goes on");
+    // To itself: whoever is referred calls Alice, who has room for a second call.
+    visitor.command("transfer", to("alice")).expect("a transfer is taken");
+    phone.tells_times("CALL_RINGING", 2);
 }

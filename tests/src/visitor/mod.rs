@@ -12,7 +12,10 @@ use crate::look::Look;
 use crate::sound::{self, Heard};
 use crate::wait::PATIENCE;
 use base::Codec;
-use signalling::{CallState, EndCause, ErrorCode, QualityLevel, QualityReason};
+use signalling::{
+    CallState, ClientMessage, EndCause, ErrorCode, HangupReason, QualityLevel, QualityReason,
+    limits,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -77,6 +80,11 @@ impl VisitorSettings {
         VisitorSettings { codecs: codecs.to_vec(), ..Self::default() }
     }
 
+    /// A visitor with a SIP account of its own.
+    pub fn of_webphone() -> Self {
+        VisitorSettings { button: None, page: String::new(), ..VisitorSettings::default() }
+    }
+
     /// A visitor of the demo's own page.
     pub fn of_demo() -> Self {
         VisitorSettings {
@@ -102,6 +110,8 @@ pub struct Step {
     pub code: u16,
     /// What a person is told.
     pub reason: String,
+    /// The far party's address, where it is told.
+    pub uri: String,
 }
 
 /// Everything that a visitor has seen.
@@ -119,6 +129,8 @@ pub struct Seen {
     pub steps: Vec<Step>,
     /// Errors, as they came: code and words.
     pub errors: Vec<(ErrorCode, String)>,
+    /// Outcomes of registrations, as they came: whether registered, and the SIP status.
+    pub registrations: Vec<(bool, u16)>,
     /// Digits that the phone pressed.
     pub digits: String,
     /// The last SDP answer.
@@ -276,6 +288,47 @@ impl Visitor {
         self.calls
     }
 
+    /// Registers an account of its own; whether it worked, and the SIP status.
+    pub fn registers(&self, registrar: &str, username: &str, password: &str) -> (bool, u16) {
+        let before = self.look(|seen| seen.registrations.len());
+        let [registrar, username, password] = [registrar, username, password].map(str::to_owned);
+        self.send(ClientMessage::Register { registrar, username, password });
+        self.until("its registration is told", |seen| seen.registrations.get(before).copied())
+    }
+
+    /// Waits for a call that comes in, beside those that it had; from now on it is the newest.
+    pub fn rings(&mut self) -> Step {
+        let after = self.calls.max(limits::FIRST_INCOMING - 1);
+        let step = self.until("somebody calls", |seen| {
+            let rings = |step: &&Step| step.call > after && step.state == CallState::Ringing;
+            seen.steps.iter().find(rings).cloned()
+        });
+        self.calls = step.call;
+        step
+    }
+
+    /// Takes the newest call, which came in.
+    pub fn answer(&self) {
+        self.order(Order::Answer { call: self.calls });
+    }
+
+    /// Declines the newest call, which came in.
+    pub fn reject(&self) {
+        let reason = HangupReason::Rejected;
+        self.send(ClientMessage::Hangup { call: self.calls, reason });
+    }
+
+    /// Puts the newest call on hold, or takes it back.
+    pub fn hold(&self, on: bool) {
+        let call = self.calls;
+        self.send(if on { ClientMessage::Hold { call } } else { ClientMessage::Resume { call } });
+    }
+
+    /// Sends the far end of the newest call to another address.
+    pub fn transfer(&self, uri: &str) {
+        self.send(ClientMessage::Transfer { call: self.calls, uri: uri.to_owned() });
+    }
+
     /// The number of the newest call.
     pub fn number(&self) -> u32 {
         self.calls
@@ -307,7 +360,7 @@ impl Visitor {
     }
 
     /// Sends a message as it is.
-    pub fn send(&self, message: signalling::ClientMessage) {
+    pub fn send(&self, message: ClientMessage) {
         self.order(Order::Message(message));
     }
 

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 #[derive(Debug)]
 pub enum Order {
     Call { call: u32, uri: Option<String> },
+    Answer { call: u32 },
     HangUp { call: u32 },
     Press { call: u32, digits: String },
     Say(Option<f32>),
@@ -180,17 +181,13 @@ impl Browser {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::Call { call, uri } => {
-                let now = Instant::now();
-                let (media, offer) = Media::new(&self.settings, self.tcp_in.clone());
-                let address = media.local();
-                self.media = Some(media);
-                self.shared.update(|seen| {
-                    (seen.called_at, seen.connected_at) = (Some(now), None);
-                    (seen.media_closed, seen.address) = (false, address);
-                    (seen.packet_at, seen.longest_gap) = (None, Duration::ZERO);
-                });
+                let offer = self.begin();
                 let headers = self.settings.headers.clone();
                 self.say(ClientMessage::Call { call, uri, video: false, headers, offer }).await;
+            }
+            Order::Answer { call } => {
+                let offer = self.begin();
+                self.say(ClientMessage::Answer { call, video: false, offer }).await;
             }
             Order::HangUp { call } => {
                 // As the page does it: the media goes with the call.
@@ -223,6 +220,20 @@ impl Browser {
             }
             Order::Leave => {}
         }
+    }
+
+    /// New media, for one call at a time: its offer.
+    fn begin(&mut self) -> String {
+        let now = Instant::now();
+        let (media, offer) = Media::new(&self.settings, self.tcp_in.clone());
+        let address = media.local();
+        self.media = Some(media);
+        self.shared.update(|seen| {
+            (seen.called_at, seen.connected_at) = (Some(now), None);
+            (seen.media_closed, seen.address) = (false, address);
+            (seen.packet_at, seen.longest_gap) = (None, Duration::ZERO);
+        });
+        offer
     }
 
     async fn leave(mut self) {
@@ -273,8 +284,8 @@ impl Browser {
                     seen.answers += 1;
                 });
             }
-            ServerMessage::State { call, state, cause, code, reason, .. } => {
-                let step = Step { at: Instant::now(), call, state, cause, code, reason };
+            ServerMessage::State { call, state, cause, code, reason, uri, .. } => {
+                let step = Step { at: Instant::now(), call, state, cause, code, reason, uri };
                 self.shared.update(|seen| seen.steps.push(step));
             }
             ServerMessage::Error { code, message, .. } => {
@@ -286,7 +297,10 @@ impl Browser {
             ServerMessage::Quality { level, reason, codecs, .. } => {
                 self.shared.update(|seen| seen.quality = Some((level, reason, codecs)));
             }
-            ServerMessage::Registration { .. } | ServerMessage::Pong { .. } => {}
+            ServerMessage::Registration { registered, code, .. } => {
+                self.shared.update(|seen| seen.registrations.push((registered, code)));
+            }
+            ServerMessage::Pong { .. } => {}
         }
     }
 

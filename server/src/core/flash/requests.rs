@@ -103,10 +103,10 @@ impl<W: Wire> Core<W> {
                 let (_, id) = self.named_call(link, &call)?;
                 self.heard_directly(now, id, on);
             }
-            Request::Transfer { call, .. } => {
-                self.named_call(link, &call)?;
-                let words = "Transfer is not in this version.";
-                return Err(Refusal::new(code::CALL_FAILED, words));
+            Request::Transfer { call, uri } => {
+                let (call, _) = self.named_call(link, &call)?;
+                let transfer = self.transfer(now, link, call, uri.reveal());
+                transfer.map_err(|message| legs::flash::refusal(&message))?;
             }
         }
         Ok(Value::Null)
@@ -133,7 +133,7 @@ impl<W: Wire> Core<W> {
 
     fn take_call(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
         let active = self.calls.entry(id).ok_or_else(gone)?;
-        if active.answer.is_none() || active.call.state() != CallState::Ringing {
+        if !active.waits_for_answer() {
             return Err(Refusal::new(code::CALL_FAILED, "This call does not wait for an answer."));
         }
         self.call_event(now, id, LegEvent::VisitorAnswered);
@@ -141,10 +141,7 @@ impl<W: Wire> Core<W> {
     }
 
     fn held(&mut self, now: Instant, id: CallId, on: bool) -> Result<(), Refusal> {
-        self.hold(now, id, on);
-        let state = self.calls.entry(id).map(|active| active.call.state());
-        let wanted = if on { CallState::Held } else { CallState::Active };
-        if state == Some(wanted) {
+        if self.hold(now, id, on) {
             return Ok(());
         }
         Err(Refusal::new(code::CALL_FAILED, "Only a call that was answered can be held."))

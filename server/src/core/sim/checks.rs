@@ -2,6 +2,7 @@
 
 use super::guest::Guest;
 use super::world::World;
+use crate::core::calls::ActiveCall;
 use crate::core::flash::Flash;
 use signalling::{CallState, EndCause};
 use sip::InviteId;
@@ -41,7 +42,10 @@ impl World {
             return Err(format!("the shard has not settled: {touched:?}, {invited:?}"));
         }
         equal("places taken", core.policy.live() as usize)?;
-        let browsers = core.calls.iter().filter(|call| !Flash::is_link(call.link)).count();
+        // One that rings at a page has no browser yet.
+        let has_browser =
+            |call: &&ActiveCall| !Flash::is_link(call.link) && !call.waits_for_answer();
+        let browsers = core.calls.iter().filter(has_browser).count();
         if core.browsers.peers() != browsers {
             return Err(format!("{browsers} calls of pages, {} browsers", core.browsers.peers()));
         }
@@ -51,7 +55,7 @@ impl World {
         }
         // Every call has its two legs, and every leg its call.
         let legs: BTreeSet<InviteId> = core.sip.live().collect();
-        let legs_of = |call: &crate::core::calls::ActiveCall| {
+        let legs_of = |call: &ActiveCall| {
             let successor = call.successor.as_ref();
             let alone = successor.is_some_and(|successor| successor.alone);
             let own = (!alone).then_some(call.invite);
@@ -61,7 +65,7 @@ impl World {
         if legs != of_calls {
             return Err(format!("the SIP legs are {legs:?}, those of calls {of_calls:?}"));
         }
-        for call in core.calls.iter().filter(|call| !Flash::is_link(call.link)) {
+        for call in core.calls.iter().filter(has_browser) {
             if core.browsers.statistics(webrtc::PeerId(call.id.0)).is_none() {
                 return Err(format!("{call:?} has no browser leg"));
             }

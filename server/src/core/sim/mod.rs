@@ -13,6 +13,7 @@
 //! what DTLS draws from the system (keys, the times of repeats).
 
 mod altered;
+mod called;
 mod checks;
 mod direct_scenes;
 mod flash_plan;
@@ -47,6 +48,8 @@ struct Tally {
     /// Packets of sound that reached a browser, and frames that reached a phone.
     heard: u64,
     heard_by_phone: u64,
+    /// Calls that came in at pages, and those of them that were answered and were held.
+    pages: [u64; 3],
     /// Flash clients that were let in, calls that they were told of, those that were answered, calls
     /// that came in and those of them that were answered, messages of sound that they heard.
     flash: [u64; 6],
@@ -68,6 +71,15 @@ impl Tally {
             self.answered += u64::from(states.map(|s| s.0).any(|s| s == CallState::Active));
             self.connected += u64::from(call.connected);
             self.heard += call.heard;
+        }
+        for page in world.pages.values() {
+            let calls = page.incoming();
+            let was = |state: CallState| {
+                let has = |call: &&u32| page.calls[*call].states.iter().any(|s| s.0 == state);
+                calls.iter().filter(has).count() as u64
+            };
+            let all = [calls.len() as u64, was(CallState::Active), was(CallState::Held)];
+            self.pages.iter_mut().zip(all).for_each(|(sum, one)| *sum += one);
         }
         for guest in &world.guests {
             let has = |state: &str| {
@@ -109,7 +121,9 @@ fn lives(seeds: std::ops::Range<u64>, plan: Plan) -> Option<Tally> {
 
 #[test]
 fn a_thousand_lives_of_a_shard_leave_nothing_behind() {
-    let Some(tally) = lives(0..1_000, Plan { steps: 25, talkative: 8, flash: 0 }) else { return };
+    let Some(tally) = lives(0..1_000, Plan { steps: 25, talkative: 8, ..Plan::default() }) else {
+        return;
+    };
     // That much must happen, or the test has become one of nothing.
     assert!(tally.calls() > 2_500 && tally.answered > 700 && tally.connected > 1_500, "{tally:?}");
     assert!(tally.causes.len() >= 15, "{tally:?}");
@@ -117,7 +131,8 @@ fn a_thousand_lives_of_a_shard_leave_nothing_behind() {
 
 #[test]
 fn lives_full_of_talk_leave_nothing_behind() {
-    let Some(tally) = lives(1_000..1_040, Plan { steps: 40, talkative: 90, flash: 0 }) else {
+    let Some(tally) = lives(1_000..1_040, Plan { steps: 40, talkative: 90, ..Plan::default() })
+    else {
         return;
     };
     assert!(tally.answered > 40 && tally.connected > 80, "{tally:?}");
@@ -126,7 +141,7 @@ fn lives_full_of_talk_leave_nothing_behind() {
 
 #[test]
 fn lives_with_flash_clients_leave_nothing_behind() {
-    let plan = Plan { steps: 60, talkative: 50, flash: 85 };
+    let plan = Plan { steps: 60, talkative: 50, flash: 85, called: 0 };
     let Some(tally) = lives(3_000..3_040, plan) else { return };
     let [connected, calls, answered, came, taken, heard] = tally.flash;
     assert!(connected > 80 && calls > 120 && answered > 50, "{tally:?}");
@@ -135,8 +150,17 @@ fn lives_with_flash_clients_leave_nothing_behind() {
 }
 
 #[test]
+fn lives_of_pages_that_are_called_leave_nothing_behind() {
+    let plan = Plan { steps: 40, talkative: 40, flash: 0, called: 80 };
+    let Some(tally) = lives(4_000..4_150, plan) else { return };
+    let [came, answered, held] = tally.pages;
+    assert!(came > 200 && answered > 100 && held > 30, "{tally:?}");
+    assert!(tally.heard > 2_000 && tally.heard_by_phone > 2_000, "{tally:?}");
+}
+
+#[test]
 fn a_seed_can_be_run_again() {
-    let plan = Plan { steps: 25, talkative: 50, flash: 0 };
+    let plan = Plan { steps: 25, talkative: 50, ..Plan::default() };
     for number in 2_000..2_010 {
         let [first, second] = [(); 2].map(|()| {
             let mut world = World::drawn(number, plan);

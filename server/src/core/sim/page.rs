@@ -3,7 +3,7 @@
 use super::phone::sound;
 use super::wire::Packet;
 use base::Codec;
-use signalling::{CallState, EndCause, ServerMessage};
+use signalling::{CallState, EndCause, ServerMessage, limits};
 use stand_in::{Browser, Options};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,22 +62,37 @@ impl Page {
         self.next += 1;
         let call = PageCall {
             browser: Some(browser),
-            address,
             tcp,
-            began: false,
-            errors: 0,
-            states: Vec::new(),
-            digits: String::new(),
             speaks,
-            spoken: 0,
-            heard: 0,
-            connected: false,
             offered: true,
-            codec: None,
-            speak_at: None,
+            ..PageCall::new(address)
         };
         self.calls.insert(self.next, call);
         (self.next, offer)
+    }
+
+    /// Takes a call that came in: its offer. None where there is none that rings, or it was taken.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        call: u32,
+        address: SocketAddr,
+        tcp: bool,
+        speaks: bool,
+    ) -> Option<String> {
+        let rings = |call: &&mut PageCall| call.rings() && call.browser.is_none();
+        let call = self.calls.get_mut(&call).filter(rings)?;
+        let (with_udp, with_tcp) = if tcp { (None, Some(address)) } else { (Some(address), None) };
+        let options = Options { udp: with_udp, tcp: with_tcp, video: false, ..Options::default() };
+        let (browser, offer) = Browser::new(now, &options);
+        call.browser = Some(browser);
+        (call.address, call.tcp, call.speaks, call.offered) = (address, tcp, speaks, true);
+        Some(offer)
+    }
+
+    /// The calls that have come in, the oldest first.
+    pub fn incoming(&self) -> Vec<u32> {
+        self.calls.range(limits::FIRST_INCOMING..).map(|(call, _)| *call).collect()
     }
 
     /// Something comes over the page's socket.
@@ -89,7 +104,13 @@ impl Page {
                 }
             }
             ServerMessage::State { call, state, cause, .. } => {
-                let call = self.calls.get_mut(&call).expect("a call that this page made");
+                if call >= limits::FIRST_INCOMING && state == CallState::Ringing {
+                    let nowhere = SocketAddr::new([0, 0, 0, 0].into(), 0);
+                    let coming = PageCall { began: true, ..PageCall::new(nowhere) };
+                    let before = self.calls.insert(call, coming);
+                    assert!(before.is_none(), "a call comes in once");
+                }
+                let call = self.calls.get_mut(&call).expect("a call that this page has");
                 call.states.push((state, cause));
                 if state == CallState::Ended
                     && let Some(browser) = &mut call.browser
@@ -116,6 +137,30 @@ impl Page {
 }
 
 impl PageCall {
+    fn new(address: SocketAddr) -> PageCall {
+        PageCall {
+            browser: None,
+            address,
+            tcp: false,
+            began: false,
+            errors: 0,
+            states: Vec::new(),
+            digits: String::new(),
+            speaks: false,
+            spoken: 0,
+            heard: 0,
+            connected: false,
+            offered: false,
+            codec: None,
+            speak_at: None,
+        }
+    }
+
+    /// Whether it rings.
+    pub fn rings(&self) -> bool {
+        self.states.last().is_some_and(|(state, _)| *state == CallState::Ringing)
+    }
+
     pub fn ended(&self) -> Option<EndCause> {
         self.states.iter().find(|(state, _)| *state == CallState::Ended)?.1
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How a run is drawn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
     /// Things that happen.
     pub steps: u64,
@@ -19,6 +19,8 @@ pub struct Plan {
     pub talkative: u64,
     /// How many of a hundred things Flash clients do.
     pub flash: u64,
+    /// How many of a hundred things have to do with calls that come in at pages.
+    pub called: u64,
 }
 
 impl World {
@@ -83,6 +85,8 @@ impl World {
             self.run_for(Duration::from_millis(pause));
             if plan.flash > 0 && self.seed.below(100) < plan.flash {
                 self.flash_something();
+            } else if plan.called > 0 && self.seed.below(100) < plan.called {
+                self.called_something(plan);
             } else {
                 self.something(plan);
             }
@@ -234,7 +238,8 @@ impl World {
                         self.close(link);
                         continue;
                     }
-                    for call in 0..=self.pages.get(&link).map_or(0, |page| page.next) {
+                    let calls = self.pages.get(&link).map(|page| page.calls.keys().copied());
+                    for call in calls.into_iter().flatten().collect::<Vec<_>>() {
                         let reason = HangupReason::Visitor;
                         self.say(link, ClientMessage::Hangup { call, reason });
                     }
@@ -290,7 +295,7 @@ impl World {
     }
 }
 
-fn pick<T: Copy>(seed: &mut Seed, from: &[T]) -> Option<T> {
+pub fn pick<T: Copy>(seed: &mut Seed, from: &[T]) -> Option<T> {
     from.get(seed.below(from.len() as u64) as usize).copied()
 }
 

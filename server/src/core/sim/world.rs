@@ -173,6 +173,18 @@ impl World {
         call
     }
 
+    /// A page takes a call that came in; false where there was nothing to take.
+    pub fn take(&mut self, link: LinkId, call: u32, speaks: bool) -> bool {
+        self.next_address += 1;
+        let [high, low] = self.next_address.to_be_bytes();
+        let address = SocketAddr::new([192, 0, 2 + high, low].into(), 40_000);
+        let tcp = self.seed.below(1_000) < self.tcp_only;
+        let page = self.pages.get_mut(&link).expect("a page");
+        let Some(offer) = page.answer(self.now, call, address, tcp, speaks) else { return false };
+        self.say(link, ClientMessage::Answer { call, video: false, offer });
+        true
+    }
+
     pub fn close(&mut self, link: LinkId) {
         if let Some(page) = self.pages.get_mut(&link) {
             page.open = false;

@@ -1,0 +1,130 @@
+//! What pages want of calls that are there: to take one that came in, to hold it, to send it on.
+
+use super::Core;
+use super::calls::VisitorLeg;
+use super::flash::Flash;
+use super::visitors::{bad, unknown};
+use crate::legs;
+use crate::net::Wire;
+use base::{CallId, Codec, LinkId};
+use call::{LegEvent, VisitorEnd, browser_codecs};
+use signalling::{CallState, ErrorCode, ServerMessage, limits};
+use std::time::Instant;
+
+impl<W: Wire> Core<W> {
+    /// A page takes a call that came in, with its browser's offer. The caller is answered at once
+    /// and does not wait for ICE.
+    pub(super) fn answer_with(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        call: u32,
+        offer: &str,
+    ) -> Result<(), ServerMessage> {
+        let id = self.calls.by_page(link, call).ok_or_else(|| unknown(call))?;
+        let local_page = self.links.get(&link).is_some_and(|known| known.local_page);
+        let active = self.calls.entry(id).ok_or_else(|| unknown(call))?;
+        if !active.waits_for_answer() || active.visitor != VisitorLeg::Gone {
+            return Err(bad(call, "This call does not wait for an answer"));
+        }
+        // The caller's codec is known by now, so the order is no guess.
+        let trunk_codec = active.negotiated.as_ref().map(|negotiated| negotiated.codec);
+        let account = self.accounts.entry(active.account);
+        let codecs = account.map_or(Codec::ALL.to_vec(), |entry| entry.settings.codecs.clone());
+        let order = browser_codecs(&codecs, call::Learnt { trunk_codec });
+        let (peer, sdp) = self.accept_browser(now, id, call, offer, &order, local_page)?;
+        if let Some(active) = self.calls.entry(id) {
+            active.visitor = VisitorLeg::Browser(peer);
+        }
+        self.tell(link, ServerMessage::Answer { call, sdp });
+        self.call_event(now, id, LegEvent::VisitorAnswered);
+        self.drain_browsers(now);
+        Ok(())
+    }
+
+    /// A page puts the far end on hold, or takes it back.
+    pub(super) fn hold_for_page(&mut self, now: Instant, link: LinkId, call: u32, on: bool) {
+        let Some(id) = self.calls.by_page(link, call) else {
+            return self.tell(link, unknown(call));
+        };
+        if !self.hold(now, id, on) {
+            self.tell(link, bad(call, "Only a call that was answered can be held"));
+        }
+    }
+
+    /// A page sends the far end of its call to another address.
+    ///
+    /// # Errors
+    /// In words for the page: only an account that the page brought along may do it, only within
+    /// its registrar, and only with a call that was answered.
+    pub(super) fn transfer(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        call: u32,
+        uri: &str,
+    ) -> Result<(), ServerMessage> {
+        let id = self.calls.by_page(link, call).ok_or_else(|| unknown(call))?;
+        let active = self.calls.entry(id).ok_or_else(|| unknown(call))?;
+        if !active.button.is_empty() {
+            let message = "A button's call cannot be transferred by its visitor";
+            let hint = "The shop's phone can transfer it.";
+            return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
+        }
+        if !matches!(active.call.state(), CallState::Active | CallState::Held) {
+            return Err(bad(call, "Only a call that was answered can be transferred"));
+        }
+        if active.unacknowledged {
+            return Err(bad(call, "This call is just being answered; try again in a moment"));
+        }
+        if active.transferring {
+            return Err(bad(call, "This call is being transferred already"));
+        }
+        let (account, invite) = (active.account, active.invite);
+        let fits = !uri.is_empty() && uri.len() <= limits::TEXT_OCTETS;
+        let found = fits.then(|| self.accounts.full_address(account, uri)).flatten();
+        let (_, target) = found.ok_or_else(|| {
+            bad(call, "Say where to: transfer({uri: 'sip:user@host'}), or a number")
+        })?;
+        if !self.accounts.is_within(account, &target) {
+            let message = "A call can only be transferred within its own registrar";
+            let hint = "Name a user or a number there.";
+            return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
+        }
+        if let Some(active) = self.calls.entry(id) {
+            active.transferring = true;
+        }
+        self.sip.command(now, sip::Command::Refer { invite, target, replaces: None });
+        Ok(())
+    }
+
+    /// What came of a transfer: the call has gone on elsewhere and ends here, or is still ours.
+    pub(super) fn transferred(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        outcome: Result<(), sip::Cause>,
+    ) {
+        let Some(active) = self.calls.entry(id) else { return };
+        active.transferring = false;
+        let Err(cause) = outcome else {
+            return self.end_visitor(now, id, VisitorEnd::HungUp);
+        };
+        let (link, call, state) = (active.link, active.page_call, active.call.state());
+        let words = legs::trunk::end_cause(&cause).sentence();
+        let reason = format!("The call could not be transferred: {words}");
+        let message = if Flash::is_link(link) {
+            // A SWF has no function for errors that no command of its own waits for.
+            let change = call::Change { state, cause: None, code: cause.status.unwrap_or(0) };
+            let mut told = legs::browser::state_message(call, change, &active.party);
+            if let ServerMessage::State { reason: words, .. } = &mut told {
+                *words = reason;
+            }
+            told
+        } else {
+            let hint = "The call goes on.";
+            legs::browser::error(ErrorCode::TransferFailed, Some(call), &reason, hint)
+        };
+        self.tell(link, message);
+    }
+}
