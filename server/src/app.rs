@@ -6,7 +6,7 @@ use crate::core::door::{CoreEvent, CoreHandle, Operator};
 use crate::core::metrics::Metrics;
 use crate::core::{Bound, Core, Setup, named};
 use crate::demo::DemoPhone;
-use crate::net::{Sockets, listen_ice_tcp};
+use crate::net::{ORDERS, Sockets, keep_sip_streams, listen_ice_tcp};
 use crate::{http, ws};
 use base::Seed;
 use std::io;
@@ -91,6 +91,7 @@ async fn serve(
     let (core, inbox) = CoreHandle::new(sockets.waker());
     let (outputs, outputs_out) = mpsc::channel(crate::core::door::OUTPUTS);
     let (lookups, lookups_out) = mpsc::channel(LOOKUPS);
+    let (streams, streams_out) = mpsc::channel(ORDERS);
     let (jobs, jobs_out) = std::sync::mpsc::sync_channel(KEYS);
     let setup = Setup {
         config: Arc::clone(&config),
@@ -99,6 +100,7 @@ async fn serve(
         inbox,
         outputs,
         lookups,
+        streams,
         metrics: Arc::clone(&metrics),
         store,
         jobs,
@@ -107,6 +109,14 @@ async fn serve(
     let (shard, bound) = Core::new(setup)?;
     agree_on_keys(jobs_out, core.clone())?;
     let tcp = named(TcpListener::bind(bound.webrtc).await, "webrtc", bound.webrtc)?;
+    let sip = match TcpListener::bind(bound.sip).await {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            let address = bound.sip;
+            tracing::warn!(%error, %address, "SIP servers cannot open connections to us");
+            None
+        }
+    };
     let listening = Listening { http: http_address, bound };
 
     let (ended, mut end) = oneshot::channel();
@@ -117,6 +127,8 @@ async fn serve(
     })?;
     tokio::spawn(look_up(lookups_out, core.clone()));
     tokio::spawn(listen_ice_tcp(tcp, core.clone()));
+    let own = bound.sip.ip();
+    tokio::spawn(keep_sip_streams(streams_out, sip, own, core.clone(), seed.fork()));
     let (config_in, config_out) = watch::channel(Arc::clone(&config));
     let hub = ws::Hub::new(config_out.clone(), core.clone(), Arc::clone(&metrics), seed.fork());
     let carrier = hub.clone();

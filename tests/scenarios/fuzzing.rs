@@ -22,6 +22,7 @@ fn fuzz(name: &str) {
 fn every_target_has_a_test() {
     let tested = [
         "sip-message",
+        "sip-stream",
         "sip-endpoint",
         "sdp",
         "rtp",
@@ -48,6 +49,11 @@ fn every_target_has_a_test() {
 #[test]
 fn sip_messages_survive_mutation() {
     fuzz("sip-message");
+}
+
+#[test]
+fn sip_connections_survive_mutation() {
+    fuzz("sip-stream");
 }
 
 #[test]

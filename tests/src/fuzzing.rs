@@ -21,6 +21,7 @@ pub struct Target {
 /// All entry points.
 pub const TARGETS: &[Target] = &[
     Target { name: "sip-message", run: sip::message::fuzz, mutations: 2_000 },
+    Target { name: "sip-stream", run: sip::stream::fuzz, mutations: 2_000 },
     Target { name: "sip-endpoint", run: sip::fuzz, mutations: 2_000 },
     Target { name: "sdp", run: sdp::fuzz, mutations: 2_000 },
     Target { name: "rtp", run: rtp::fuzz, mutations: 2_000 },

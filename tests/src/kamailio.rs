@@ -3,6 +3,7 @@
 use crate::place::{self, Place};
 use crate::program::Program;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The realm and domain of its users.
@@ -14,8 +15,31 @@ pub const PASSWORD: &str = "secret";
 #[derive(Debug)]
 pub struct Kamailio {
     program: Program,
-    /// Its SIP socket.
+    /// Its SIP socket, for UDP and TCP.
     pub sip: SocketAddr,
+    /// Its SIP socket for TLS, where it has a certificate.
+    pub tls: SocketAddr,
+}
+
+/// How it is set up, beside its address.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// How it asks for passwords.
+    pub digest: Digest,
+    /// Where calls to `sip:phone@...` go; all others go to who has registered.
+    pub phone: Option<SocketAddr>,
+    /// Whether it takes connections.
+    pub tcp: bool,
+    /// Whether it takes datagrams from others than the phone: without, REGISTER by UDP is dropped.
+    pub udp: bool,
+    /// The files of its certificate and key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Provider { digest: Digest::Md5, phone: None, tcp: false, udp: true, certificate: None }
+    }
 }
 
 /// How it asks for passwords.
@@ -42,6 +66,13 @@ impl Kamailio {
         phone: Option<SocketAddr>,
         sip: SocketAddr,
     ) -> Kamailio {
+        Kamailio::provide(place, &Provider { digest, phone, ..Provider::default() }, sip)
+    }
+
+    /// The same with everything that can be chosen.
+    pub fn provide(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
+        let Provider { digest, phone, tcp, udp, certificate } = provider.clone();
+        let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
             Digest::Md5 => "MD5",
             Digest::Sha256 => "SHA-256",
@@ -78,13 +109,31 @@ impl Kamailio {
             ),
             None => String::new(),
         };
+        let mut listen = match tcp || certificate.is_some() {
+            true => format!("tcp_children=1\nlisten=tcp:{sip}\n"),
+            false => "disable_tcp=yes\n".to_owned(),
+        };
+        let mut loaded = loaded;
+        if let Some((certificate, key)) = &certificate {
+            listen.push_str(&format!("enable_tls=yes\nlisten=tls:{tls}\n"));
+            loaded.push_str(&format!(
+                "loadmodule \"tls.so\"\nmodparam(\"tls\",\"tls_method\",\"TLSv1.2+\")\n\
+                 modparam(\"tls\",\"certificate\",\"{}\")\nmodparam(\"tls\",\"private_key\",\"{}\")\n",
+                certificate.display(),
+                key.display()
+            ));
+        }
+        let deaf = match udp {
+            true => "",
+            false => "if ($proto == \"udp\" && is_method(\"REGISTER|INVITE\")) { drop; }\n",
+        };
         // The To tag asks first: requests inside a call go where its route leads.
         let config = format!(
-            "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n\
+            "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
              mpath=\"{modules}\"\n{loaded}modparam(\"usrloc\",\"db_mode\",0)\n\
              modparam(\"auth\",\"algorithm\",\"{algorithm}\")\n\
              request_route {{\n\
-             xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp\\n\");\n\
+             xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n{deaf}\
              if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\",\"Too Many Hops\"); exit; }}\n\
              if (has_totag()) {{ if (loose_route()) {{ t_relay(); exit; }}\n\
              if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
@@ -108,9 +157,19 @@ impl Kamailio {
         // It answers OPTIONS from nobody before it is up: its socket is what shows it.
         crate::wait::until("Kamailio listens", || {
             assert!(program.ended().is_none(), "Kamailio ended:\n{}", program.output());
-            std::net::UdpSocket::bind(sip).is_err().then_some(())
+            let connects = |address| std::net::TcpStream::connect(address).is_ok();
+            let listens = std::net::UdpSocket::bind(sip).is_err()
+                && (!tcp || connects(sip))
+                && (certificate.is_none() || connects(tls));
+            listens.then_some(())
         });
-        Kamailio { program, sip }
+        Kamailio { program, sip, tls }
+    }
+
+    /// How many requests of a method it has logged that came by a transport, in lower case.
+    pub fn requests(&self, method: &str, transport: &str) -> usize {
+        let (method, by) = (format!("request {method} "), format!(" by {transport} of "));
+        self.log().lines().filter(|line| line.contains(&method) && line.contains(&by)).count()
     }
 
     /// What it has logged.

@@ -10,6 +10,7 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod certificates;
 pub mod disk;
 pub mod flash;
 pub mod foreign;

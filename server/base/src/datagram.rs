@@ -9,6 +9,8 @@ pub enum Protocol {
     Udp,
     /// One message framed on a TCP connection (RFC 4571 for media).
     Tcp,
+    /// One message framed on a TLS connection over TCP (SIP).
+    Tls,
 }
 
 /// A received datagram, as the socket gave it; the payload is borrowed from the receive buffer.

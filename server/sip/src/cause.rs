@@ -139,6 +139,12 @@ impl Cause {
         Cause { originator: Originator::Network, ..Cause::local(CauseKind::Unavailable) }
     }
 
+    /// Whether another server of the same name may do better (RFC 3263 4.3): this one did not
+    /// answer, is not there, or says that it cannot serve.
+    pub(crate) fn tries_next(&self) -> bool {
+        self.originator == Originator::Network || self.status == Some(503)
+    }
+
     /// Nobody answered in time.
     pub(crate) fn timeout() -> Self {
         Cause { originator: Originator::Network, ..Cause::local(CauseKind::Timeout) }

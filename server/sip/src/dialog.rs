@@ -1,8 +1,9 @@
 //! Dialogs: what the requests of one conversation share (RFC 3261 12).
 
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
+use crate::message::{Host, Method, Name, NameAddr, Request, Response, Transport, Uri};
 use crate::transaction::Hop;
+use base::Protocol;
 use std::net::{IpAddr, SocketAddr};
 
 /// The state of one dialog: who talks to whom, by which way, and the numbers of the requests.
@@ -95,8 +96,24 @@ impl Dialog {
     pub(crate) fn hop(&self, allowed: impl Fn(IpAddr) -> bool) -> Hop {
         let first = self.routes.first().map_or(&self.target, |route| &route.uri);
         match address(first) {
-            Some(remote) if allowed(remote.ip()) => Hop { remote, ..self.hop },
+            Some(remote) if allowed(remote.ip()) => {
+                Hop { protocol: self.protocol(first, remote), remote, ..self.hop }
+            }
             _ => self.hop,
+        }
+    }
+
+    /// The transport to a URI (RFC 3263 4.1: UDP, where an address stands without another). What
+    /// began encrypted stays so, and what is reached where the dialog came from is reached as it
+    /// came.
+    fn protocol(&self, uri: &Uri, remote: SocketAddr) -> Protocol {
+        match uri.transport() {
+            _ if self.hop.protocol == Protocol::Tls => Protocol::Tls,
+            Some(Transport::Tls) => Protocol::Tls,
+            Some(Transport::Tcp) => Protocol::Tcp,
+            Some(_) => Protocol::Udp,
+            None if remote == self.hop.remote => self.hop.protocol,
+            None => Protocol::Udp,
         }
     }
 
@@ -152,5 +169,6 @@ pub(crate) fn address(uri: &Uri) -> Option<SocketAddr> {
         Host::V6(ip) => IpAddr::V6(*ip),
         Host::Name(_) => return None,
     };
-    Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
+    let usual = if uri.transport() == Some(Transport::Tls) { 5061 } else { 5060 };
+    Some(SocketAddr::new(ip, uri.port.unwrap_or(usual)))
 }

@@ -3,6 +3,7 @@
 use crate::cause::CauseKind;
 use crate::endpoint::{Account, Command, Endpoint, Event, InviteId, PeerPolicy, Settings};
 use crate::message::{Message, Name, Uri, parse};
+use crate::target::Target;
 use crate::transaction::Timers;
 use base::{AccountId, Datagram, Protocol, Secret, Seed};
 use std::collections::{BTreeMap, VecDeque};
@@ -161,14 +162,15 @@ impl<'a> Run<'a> {
         let choice = self.next();
         let proxy = Uri::parse("sip:192.0.2.2;lr").ok().filter(|_| choice & 1 == 1);
         let settings = Account {
-            registrar: PEER,
+            targets: [Target::udp(PEER), Target::tcp(PEER)][..1 + (choice >> 3 & 1)].to_vec(),
+            peers: Vec::new(),
             domain: "sip.example".into(),
             username: if choice & 2 == 2 { "alice".into() } else { "a b%\"".into() },
             auth_username: None,
             password: Secret::new("secret"),
             register: choice & 4 == 4,
             expires: Duration::from_secs(choice as u64 * 4),
-            outbound_proxy: proxy.map(|uri| (uri, PEER)),
+            outbound_proxy: proxy,
             display_name: Some("A \"B\"\r\n".into()),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
@@ -183,7 +185,7 @@ impl<'a> Run<'a> {
             invite,
             account: AccountId(1),
             destination,
-            target: PEER,
+            targets: vec![Target::udp(PEER)],
             headers: vec![("X-A".into(), "b".into())],
             display_name: None,
             offer: b"v=0".to_vec(),

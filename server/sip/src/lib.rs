@@ -19,10 +19,11 @@
 //! ```
 //!
 //! The endpoint is driven by the contract at the top of the `base` crate. It resolves no names and
-//! knows nothing of SDP: bodies pass through as octets. UDP is the one transport so far; addresses
-//! travel as [`Hop`]s that name their protocol, and the timers know reliable transports already.
+//! knows nothing of SDP: bodies pass through as octets. Addresses travel as [`Hop`]s that name their
+//! protocol. Connections are somebody else's: whoever owns one cuts messages out of it with a
+//! [`stream::Stream`] and says what becomes of it by [`Endpoint::handle_connection`].
 //!
-//! Absent so far: TCP and TLS, PRACK (RFC 3262), session timers (RFC 4028), REFER, subscriptions.
+//! Absent so far: PRACK (RFC 3262), session timers (RFC 4028), REFER, subscriptions.
 
 pub mod auth;
 mod cause;
@@ -35,11 +36,15 @@ mod invite;
 mod limits;
 pub mod message;
 mod registration;
+pub mod stream;
+mod target;
 mod transaction;
 
 pub use cause::{Cause, CauseKind, Originator};
 pub use endpoint::{
-    Account, Command, Counters, Endpoint, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Connection, Counters, Endpoint, Event, InviteId, PeerPolicy,
+    RegistrationState, Settings,
 };
 pub use fuzz::fuzz;
+pub use target::Target;
 pub use transaction::{Hop, Timers};

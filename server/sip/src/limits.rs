@@ -58,5 +58,36 @@ pub(crate) const UNANSWERED: Duration = Duration::from_secs(900);
 pub(crate) const INFOS: usize = 64;
 /// Longest Retry-After that a registration obeys.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// How long a registration stays with a server other than the first one that its name has, before
+/// a refresh tries that one again.
+pub(crate) const RETURN_AFTER: Duration = Duration::from_secs(600);
+/// How long the first of several servers may say nothing to an INVITE before the next one has its
+/// turn: three repeats by UDP. A visitor does not wait for the 32 seconds of Timer B.
+pub(crate) const TARGET_PATIENCE: Duration = Duration::from_secs(4);
 /// How long the peer may think about a new offer of ours before it is cancelled.
 pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a connection of ours is pinged, before the jitter; NATs forget one after a minute or
+/// more (RFC 5626 4.4.1 allows up to two minutes).
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(25);
+/// The most that is added to it.
+pub(crate) const PING_JITTER: Duration = Duration::from_secs(5);
+/// How long the answer to a ping may take (RFC 5626 4.4.1).
+pub(crate) const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// Answers to pings that wait to be written.
+pub(crate) const PONGS: usize = 8;
+/// How long a message may take from its first octet to its last.
+pub(crate) const MESSAGE_WITHIN: Duration = Duration::from_secs(30);
+/// The longest header of a message on a connection, in octets.
+pub(crate) const HEADER_LENGTH: usize = 16 * 1024;
+/// How long a request that is too long for UDP waits for a connection before it goes by UDP.
+pub(crate) const CONNECTION_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a server that took no connection is not asked for one again.
+pub(crate) const CONNECTIONLESS: Duration = Duration::from_secs(3600);
+/// The longest request by UDP in octets, where the path's MTU is not known (RFC 3261 18.1.1).
+pub(crate) const DATAGRAM_LENGTH: usize = 1300;
+/// Servers that are remembered to take no connections, and connections that are up.
+pub(crate) const CONNECTIONS: usize = 512;
+/// How long a registration waits after its connection has died, at most: many clients of a server
+/// that restarts do not come back at the same instant (RFC 5626 4.5).
+pub(crate) const RECONNECT_WITHIN: Duration = Duration::from_secs(1);

@@ -206,6 +206,7 @@ webrtc = "0.0.0.0:8443"             # browser calls: open this port for UDP and 
 registrar = {registrar}
 username = {username}
 password = {password}               # or "env:NAME", or password_file = "..." instead
+# transport = "udp"                 # or "tcp", or "tls" (then ca_file = "..." for a provider with an authority of its own)
 # auth_username = "..."             # only if other than username
 # outbound_proxy = "sip:proxy.provider.example;lr"
 # register = true                   # false: a trunk known by its IP address

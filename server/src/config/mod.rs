@@ -13,7 +13,7 @@ mod written;
 
 pub use problem::{Notice, Problem, Problems};
 
-use base::{Codec, Secret};
+use base::{Codec, Protocol, Secret};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -79,6 +79,11 @@ pub struct RtpRange {
 pub struct Account {
     /// The registrar's host and port (5060 where none is written).
     pub registrar: HostPort,
+    /// How its server is talked to.
+    pub transport: Protocol,
+    /// The authorities that vouch for its server over TLS, a file of PEM certificates, in place of
+    /// the system's.
+    pub ca_file: Option<PathBuf>,
     /// The user part of our address.
     pub username: String,
     /// The user for digest, if other than `username`.
@@ -102,6 +107,8 @@ pub struct OutboundProxy {
     pub uri: String,
     /// Where to send.
     pub target: HostPort,
+    /// By which transport: the URI's, else the account's.
+    pub transport: Protocol,
 }
 
 /// A host name or address with a port.
@@ -213,6 +220,8 @@ pub fn demo() -> Config {
         register: false,
         expires: meant::EXPIRES,
         codecs: Codec::ALL.to_vec(),
+        transport: Protocol::Udp,
+        ca_file: None,
     };
     let button = Button {
         account: "demo".into(),

@@ -21,6 +21,8 @@ fn surroundings() -> Surroundings<'static> {
         file: &|path| {
             if path == Path::new("/etc/click2call/secret") {
                 Ok("from-file\n".into())
+            } else if path == Path::new("/etc/click2call/ca.pem") {
+                Ok("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".into())
             } else {
                 Err(std::io::ErrorKind::NotFound.into())
             }
@@ -59,6 +61,29 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(notices.len(), 1);
     assert!(notices[0].text.contains("automatic HTTPS is not in this version"));
     assert!(notices[0].text.contains("127.0.0.1:8080"));
+}
+
+/// The smallest file with further lines of its account.
+fn with(lines: &str) -> String {
+    SMALLEST.replace("[buttons", &format!("{lines}\n[buttons"))
+}
+
+#[test]
+fn an_account_by_tls_has_the_port_of_tls_and_authorities_beside_the_file() {
+    let (config, _) = good(&with("transport = \"tls\"\nca_file = \"ca.pem\""));
+    let account = &config.accounts["main"];
+    assert_eq!(account.transport, Protocol::Tls);
+    assert_eq!(account.registrar.to_string(), "sip.provider.example:5061");
+    assert_eq!(account.ca_file.as_deref(), Some(Path::new("/etc/click2call/ca.pem")));
+    let lines = "transport = \"tls\"\noutbound_proxy = \"sip:p.example;transport=tcp;lr\"";
+    let (config, _) = good(&with(lines));
+    let proxy = config.accounts["main"].outbound_proxy.clone().unwrap();
+    assert_eq!((proxy.transport, proxy.target.port), (Protocol::Tcp, 5060));
+    for (ca, what) in [("none.pem", "can't be read"), ("secret", "holds no certificate")] {
+        let problems = bad(&with(&format!("transport = \"tls\"\nca_file = \"{ca}\"")));
+        assert_eq!(problems[0].key, "accounts.main.ca_file");
+        assert!(problems[0].what.contains(what), "{}", problems[0].what);
+    }
 }
 
 #[test]
@@ -140,7 +165,7 @@ public_ip = "here"
 [accounts.main]
 registar = "sip.provider.example"
 username = "me@provider.example"
-transport = "tls"
+transport = "sctp"
 srtp = "required"
 expires = 5
 register = "yes"

@@ -2,11 +2,17 @@
 //! what is wrong; the configuration file, `click2call init` and the HTTP server share them.
 
 use super::{HostPort, RtpRange};
+use base::Protocol;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// SIP's own port over UDP (RFC 3261 section 19.1.2).
-const SIP_PORT: u16 = 5060;
+/// SIP's own port over a transport (RFC 3261 section 19.1.2).
+pub fn usual_port(transport: Protocol) -> u16 {
+    match transport {
+        Protocol::Udp | Protocol::Tcp => 5060,
+        Protocol::Tls => 5061,
+    }
+}
 
 /// An address and a port: `127.0.0.1:8080`, `[::1]:8080`.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
@@ -74,14 +80,29 @@ pub fn domain(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
+/// How a SIP server is talked to.
+pub fn transport(text: &str) -> Result<Protocol, String> {
+    match text {
+        "udp" => Ok(Protocol::Udp),
+        "tcp" => Ok(Protocol::Tcp),
+        "tls" => Ok(Protocol::Tls),
+        other => Err(format!("\"{other}\" is not known")),
+    }
+}
+
 /// A host with or without a port; the port is 5060 where none is written.
 pub fn registrar(text: &str) -> Result<HostPort, String> {
+    registrar_by(text, Protocol::Udp)
+}
+
+/// The same of a server behind another transport, whose own port is the default then.
+pub fn registrar_by(text: &str, transport: Protocol) -> Result<HostPort, String> {
     let scheme = text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("sip:"));
     if scheme || text.contains(['@', ';', '/']) {
         return Err(format!("\"{text}\" is more than a host: leave out sip:, user and parameters"));
     }
     let (host, port) = host_port(text)?;
-    Ok(HostPort { host, port: port.unwrap_or(SIP_PORT) })
+    Ok(HostPort { host, port: port.unwrap_or(usual_port(transport)) })
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; the host without brackets, in lower case.
@@ -119,8 +140,10 @@ pub(super) fn host_port(text: &str) -> Result<(String, Option<u16>), String> {
 pub struct SipUri {
     /// The user part; none where the URI names only a host.
     pub user: Option<String>,
-    /// The host and the port, 5060 where none is written.
+    /// The host and the port, the transport's own one where none is written.
     pub target: HostPort,
+    /// The transport that it names, else the usual one.
+    pub transport: Protocol,
     /// The parameters after the host, without the first semicolon.
     pub parameters: String,
 }
@@ -128,13 +151,20 @@ pub struct SipUri {
 /// A SIP URI: `sip:user@host:port;parameters`. Headers (`?`) and passwords are refused: nothing
 /// but a destination belongs here.
 pub fn sip_uri(text: &str) -> Result<SipUri, String> {
+    sip_uri_by(text, Protocol::Udp)
+}
+
+/// The same where another transport is meant as long as the URI names none.
+pub fn sip_uri_by(text: &str, usual: Protocol) -> Result<SipUri, String> {
     if !text.bytes().all(|octet| octet.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&octet)) {
         return Err(format!("\"{text}\" has characters that a SIP address can't have"));
     }
     let rest = match text.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sip") => rest,
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("sips") => {
-            return Err("sips: needs TLS, which is not in this version".into());
+            return Err(
+                "sips: is not taken; write sip: and transport = \"tls\" at the account".into()
+            );
         }
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tel") => {
             return Err(format!("tel: names no server; write \"sip:{rest}@your.provider\""));
@@ -153,15 +183,17 @@ pub fn sip_uri(text: &str) -> Result<SipUri, String> {
     }
     let (host, parameters) = after.split_once(';').unwrap_or((after, ""));
     let (host, port) = host_port(host)?;
+    let mut transport = usual;
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name.eq_ignore_ascii_case("transport") && !value.eq_ignore_ascii_case("udp") {
-            return Err(format!("transport={value} is not in this version; leave it out"));
+        if name.eq_ignore_ascii_case("transport") {
+            transport = self::transport(&value.to_ascii_lowercase())?;
         }
     }
     Ok(SipUri {
         user: user.map(str::to_owned),
-        target: HostPort { host, port: port.unwrap_or(SIP_PORT) },
+        target: HostPort { host, port: port.unwrap_or(usual_port(transport)) },
+        transport,
         parameters: parameters.to_owned(),
     })
 }
@@ -230,6 +262,10 @@ mod tests {
         assert_eq!(uri.target, HostPort { host: "127.0.0.1".into(), port: 5070 });
         assert_eq!(uri.parameters, "user=phone");
         assert_eq!(sip_uri("sip:a@b.example").unwrap().target.port, 5060);
+        let uri = sip_uri("sip:a@b.example;transport=TLS").unwrap();
+        assert_eq!((uri.transport, uri.target.port), (Protocol::Tls, 5061));
+        let uri = sip_uri_by("sip:a@b.example;transport=tcp", Protocol::Tls).unwrap();
+        assert_eq!((uri.transport, uri.target.port), (Protocol::Tcp, 5060));
         for bad in [
             "sales@host",
             "sip:",
@@ -240,7 +276,7 @@ mod tests {
             "tel:+7495",
             "sip:a@host?Subject=x",
             "sip:a@host:0",
-            "sip:a@host;transport=tcp",
+            "sip:a@host;transport=sctp",
             "sip:a:secret@host",
             "sip:a@ho st",
             "<sip:a@host>",
@@ -256,6 +292,8 @@ mod tests {
             "sip.provider.example:5060"
         );
         assert_eq!(registrar("[::1]:5070").unwrap().to_string(), "[::1]:5070");
+        assert_eq!(registrar_by("a.example", Protocol::Tls).unwrap().port, 5061);
+        assert_eq!(registrar_by("a.example:5060", Protocol::Tls).unwrap().port, 5060);
         for bad in ["sip:a", "a@b", "a:b", "", "a b", "::1", "[::1", "a:70000"] {
             assert!(registrar(bad).is_err(), "{bad}");
         }

@@ -43,6 +43,7 @@ pub(super) struct Account {
     pub place: Place,
     pub registrar: Text,
     pub transport: Text,
+    pub ca_file: Text,
     pub username: Text,
     pub auth_username: Text,
     pub password: Text,
@@ -82,9 +83,10 @@ pub(super) const PUBLIC_URL: &str =
 pub(super) const ADDRESS: &str = "an address and a port, \"127.0.0.1:8080\" or \"[::1]:8080\"";
 pub(super) const RTP: &str = "an address and a range of ports, \"0.0.0.0:20000-20999\"";
 pub(super) const PUBLIC_IP: &str = "an IP address, \"203.0.113.7\"";
-pub(super) const REGISTRAR: &str =
-    "a host, with a port where it is not 5060: \"sip.provider.example\", \"127.0.0.1:5070\"";
-pub(super) const TRANSPORT: &str = "\"udp\" (\"tcp\" and \"tls\" are not in this version)";
+pub(super) const REGISTRAR: &str = "a host, with a port where it is not the usual one: \"sip.provider.example\", \"127.0.0.1:5070\"";
+pub(super) const TRANSPORT: &str = "\"udp\", \"tcp\" or \"tls\"";
+pub(super) const CA_FILE: &str =
+    "the path of a PEM file with the authorities that vouch for the provider's certificate";
 pub(super) const USERNAME: &str = "the part of your SIP address before the @, \"74951234567\"";
 pub(super) const PASSWORD: &str = "a text, or \"env:NAME\" for an environment variable";
 pub(super) const PASSWORD_FILE: &str = "the path of a file that holds the password";
@@ -201,6 +203,7 @@ fn account(name: String, mut section: Section<'_>, log: &mut Log) -> Account {
         place: section.place.clone(),
         registrar: section.text("registrar", REGISTRAR, log),
         transport: section.text("transport", TRANSPORT, log),
+        ca_file: section.text("ca_file", CA_FILE, log),
         username: section.text("username", USERNAME, log),
         auth_username: section.text("auth_username", USERNAME, log),
         password: section.text("password", PASSWORD, log),

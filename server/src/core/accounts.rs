@@ -1,9 +1,11 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
+use crate::config::values::{self, usual_port};
 use crate::config::{self, HostPort};
-use base::{AccountId, LinkId};
+use crate::net::Server;
+use base::{AccountId, LinkId, Protocol};
 use call::Learnt;
-use sip::RegistrationState;
+use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ pub struct Entry {
     /// Whether it is registered, and how the provider sees us.
     pub state: RegistrationState,
     /// What the SIP machine was told last.
-    told: Option<(SocketAddr, Option<SocketAddr>)>,
+    told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,10 @@ pub struct Accounts {
     wanted: HashSet<HostPort>,
     /// Something changed that the SIP machine or the resolver may have to be told.
     unsettled: bool,
+    /// Whom the buttons call, by their accounts.
+    destinations: Vec<(AccountId, String)>,
+    /// The servers that whoever owns SIP's connections was told of.
+    told_servers: Vec<Server>,
     /// When a name must be looked up again.
     look_up_at: Option<Instant>,
 }
@@ -88,8 +94,16 @@ impl Accounts {
             }
         }
         for button in config.buttons.values() {
-            if let Some(target) = destination_host(&button.destination) {
+            let transport = config.accounts.get(&button.account).map(|account| account.transport);
+            let transport = transport.unwrap_or(Protocol::Udp);
+            if let Some((target, _)) = destination_host(&button.destination, transport) {
                 self.wanted.insert(target);
+            }
+        }
+        self.destinations.clear();
+        for button in config.buttons.values() {
+            if let Some(account) = self.names.get(&button.account) {
+                self.destinations.push((*account, button.destination.clone()));
             }
         }
         gone
@@ -131,30 +145,38 @@ impl Accounts {
         self.entries.get_mut(&account)
     }
 
-    /// The address behind a host, if it is known.
-    pub fn address(&self, host: &HostPort) -> Option<SocketAddr> {
-        literal(host).or_else(|| self.lookups.get(host)?.addresses.first().copied())
+    /// The servers behind a host, in the order of trying; none while its addresses are not known.
+    fn targets(&self, host: &HostPort, protocol: Protocol) -> Vec<Target> {
+        let found = match literal(host) {
+            Some(address) => vec![address],
+            None => {
+                self.lookups.get(host).map(|lookup| lookup.addresses.clone()).unwrap_or_default()
+            }
+        };
+        let target = |address| Target { protocol, address, name: host.host.clone() };
+        found.into_iter().map(target).collect()
     }
 
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
     /// destination's own host if the account is the file's, else the registrar. A page cannot
-    /// make us send anywhere else.
-    pub fn next_hop(&self, account: AccountId, destination: &str) -> Option<SocketAddr> {
-        let entry = self.entries.get(&account)?;
+    /// make us send anywhere else. Empty while no address is known.
+    pub fn next_hops(&self, account: AccountId, destination: &str) -> Vec<Target> {
+        let Some(entry) = self.entries.get(&account) else { return Vec::new() };
+        let transport = entry.settings.transport;
         if let Some(proxy) = &entry.settings.outbound_proxy {
-            return self.address(&proxy.target);
+            return self.targets(&proxy.target, proxy.transport);
         }
         let registrar = &entry.settings.registrar;
-        match destination_host(destination) {
+        match destination_host(destination, transport) {
             // The same host without a port means the registrar, wherever that listens.
-            Some(host) if entry.link.is_none() && host.host != registrar.host => {
-                self.address(&host)
+            Some((host, transport)) if entry.link.is_none() && host.host != registrar.host => {
+                self.targets(&host, transport)
             }
-            Some(host) if entry.link.is_none() && host.port != registrar.port => {
+            Some((host, transport)) if entry.link.is_none() && host.port != registrar.port => {
                 let written = destination.contains(&format!(":{}", host.port));
-                self.address(if written { &host } else { registrar })
+                self.targets(if written { &host } else { registrar }, transport)
             }
-            _ => self.address(registrar),
+            _ => self.targets(registrar, transport),
         }
     }
 
@@ -211,35 +233,71 @@ impl Accounts {
         for id in ids {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
-            let Some(registrar) = self.address(&settings.registrar) else { continue };
-            let proxy = match &settings.outbound_proxy {
-                Some(proxy) => match self.address(&proxy.target) {
-                    Some(address) => Some(address),
-                    None => continue,
-                },
-                None => None,
+            let registrar = self.targets(&settings.registrar, settings.transport);
+            let peers = registrar.iter().map(|target| target.address.ip()).collect();
+            let targets = match &settings.outbound_proxy {
+                Some(proxy) => self.targets(&proxy.target, proxy.transport),
+                None => registrar,
             };
-            if entry.told == Some((registrar, proxy)) {
+            let told = Some((targets, peers));
+            if told == entry.told {
                 continue;
             }
+            let Some((targets, peers)) = told.clone().filter(|told| !told.0.is_empty()) else {
+                continue;
+            };
             let route = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.uri.parse().ok());
             let account = sip::Account {
-                registrar,
-                domain: domain(&settings.registrar),
+                targets,
+                peers,
+                domain: domain(&settings.registrar, settings.transport),
                 username: settings.username.clone(),
                 auth_username: settings.auth_username.clone(),
                 password: settings.password.clone(),
                 register: settings.register,
                 expires: settings.expires,
-                outbound_proxy: route.zip(proxy),
+                outbound_proxy: route,
                 display_name: None,
             };
             if let Some(entry) = self.entries.get_mut(&id) {
-                entry.told = Some((registrar, proxy));
+                entry.told = told;
             }
             found.push((id, account));
         }
         found
+    }
+
+    /// Every server that connections may be made to or come from, where they are others than the
+    /// ones told before.
+    pub fn changed_servers(&self) -> Option<Vec<Server>> {
+        let mut servers = Vec::new();
+        let mut add = |targets: Vec<Target>, settings: &config::Account| {
+            for target in targets {
+                let server = Server { target, ca_file: settings.ca_file.clone() };
+                if !servers.contains(&server) {
+                    servers.push(server);
+                }
+            }
+        };
+        for entry in self.entries.values() {
+            let settings = &entry.settings;
+            let proxy =
+                settings.outbound_proxy.iter().map(|proxy| (&proxy.target, proxy.transport));
+            for (host, transport) in proxy.chain([(&settings.registrar, settings.transport)]) {
+                add(self.targets(host, transport), settings);
+            }
+        }
+        for (account, destination) in &self.destinations {
+            if let Some(entry) = self.entries.get(account) {
+                add(self.next_hops(*account, destination), &entry.settings);
+            }
+        }
+        (servers != self.told_servers).then_some(servers)
+    }
+
+    /// They were told.
+    pub fn told_servers(&mut self, servers: Vec<Server>) {
+        self.told_servers = servers;
     }
 
     /// When a name must be looked up again.
@@ -260,12 +318,11 @@ impl Accounts {
 }
 
 /// The domain of an account: the host, with the port where it is not the usual one.
-fn domain(registrar: &HostPort) -> String {
-    if registrar.port == 5060 {
-        let text = registrar.to_string();
-        text.trim_end_matches(":5060").to_owned()
-    } else {
-        registrar.to_string()
+fn domain(registrar: &HostPort, transport: Protocol) -> String {
+    let text = registrar.to_string();
+    match text.strip_suffix(&format!(":{}", usual_port(transport))) {
+        Some(host) => host.to_owned(),
+        None => text,
     }
 }
 
@@ -273,12 +330,14 @@ fn literal(host: &HostPort) -> Option<SocketAddr> {
     host.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, host.port))
 }
 
-/// The host and port of a SIP URI's host part.
-fn destination_host(uri: &str) -> Option<HostPort> {
+/// The host and port of a SIP URI's host part, and the transport that it names, if not the usual.
+fn destination_host(uri: &str, usual: Protocol) -> Option<(HostPort, Protocol)> {
     let uri: sip::message::Uri = uri.parse().ok()?;
     let host = match uri.host.address() {
         Some(ip) => ip.to_string(),
         None => uri.host.to_string(),
     };
-    Some(HostPort { host, port: uri.port.unwrap_or(5060) })
+    let named = uri.transport().map(|named| named.as_str().to_ascii_lowercase());
+    let transport = named.and_then(|named| values::transport(&named).ok()).unwrap_or(usual);
+    Some((HostPort { host, port: uri.port.unwrap_or(usual_port(transport)) }, transport))
 }

@@ -46,6 +46,26 @@ pub enum CoreEvent {
         /// The browser's end.
         remote: SocketAddr,
     },
+    /// A whole SIP message has come on a connection.
+    SipMessage {
+        /// TCP or TLS.
+        protocol: base::Protocol,
+        /// Our end.
+        local: SocketAddr,
+        /// The peer's end.
+        remote: SocketAddr,
+        /// The message.
+        payload: Vec<u8>,
+    },
+    /// What became of a SIP connection.
+    SipConnection {
+        /// TCP or TLS.
+        protocol: base::Protocol,
+        /// The peer's end.
+        remote: SocketAddr,
+        /// What.
+        connection: sip::Connection,
+    },
     /// The operator's or the program's wish.
     Operator(Operator),
 }

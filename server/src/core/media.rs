@@ -6,7 +6,7 @@ use super::calls::VisitorLeg;
 use super::flash::Flash;
 use super::metrics::bump;
 use crate::legs;
-use crate::net::{PortId, Wire};
+use crate::net::{PortId, StreamOrder, Wire};
 use base::{CallId, Datagram, Frame, LinkId, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
@@ -227,7 +227,7 @@ impl<W: Wire> Core<W> {
                     count(&self.metrics, sent);
                     self.browsers.recycle(transmit.payload);
                 }
-                Protocol::Tcp => {
+                Protocol::Tcp | Protocol::Tls => {
                     // A connection that is too slow for sound loses frames, as a network would.
                     let sent = self
                         .tcp_peers
@@ -243,7 +243,11 @@ impl<W: Wire> Core<W> {
     /// the wire: the transactions send it again.
     pub(super) fn send_sip_transmits(&mut self) {
         while let Some(transmit) = self.sip.poll_transmit() {
-            self.wire.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
+            if transmit.protocol == Protocol::Udp {
+                self.wire.send(self.sip_port, self.sip_local, transmit.remote, &transmit.payload);
+            } else if self.streams.try_send(StreamOrder::Send(transmit)).is_err() {
+                bump(&self.metrics.sip_stream_dropped_total);
+            }
         }
     }
 }

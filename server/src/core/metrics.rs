@@ -70,6 +70,8 @@ metrics! {
     counter sip_foreign_dropped_total;
     /// SIP datagrams that were not SIP.
     counter sip_malformed_total;
+    /// SIP messages for connections that were dropped because the queue was full.
+    counter sip_stream_dropped_total;
     /// Datagrams on the browser port that belong to no call.
     counter webrtc_foreign_dropped_total;
     /// Messages for pages that were dropped because the hub's queue was full.

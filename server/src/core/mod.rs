@@ -28,7 +28,7 @@ mod trunk;
 mod visitors;
 
 use crate::config::Config;
-use crate::net::{PortId, PortPool, Sockets, Wire};
+use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire};
 use accounts::Accounts;
 use base::{CallId, Datagram, LinkId, Private, Seed};
 use call::Policy;
@@ -68,6 +68,9 @@ pub struct Setup<W> {
     pub outputs: mpsc::Sender<LinkOutput>,
     /// Names to look up, `host:port`; answers come as [`CoreEvent::Resolved`].
     pub lookups: mpsc::Sender<String>,
+    /// Orders to whoever owns SIP's connections; answers come as [`CoreEvent::SipMessage`] and
+    /// [`CoreEvent::SipConnection`].
+    pub streams: mpsc::Sender<StreamOrder>,
     /// Numbers for others to read.
     pub metrics: Arc<Metrics>,
     /// The call log.
@@ -96,6 +99,7 @@ pub struct Core<W = Sockets> {
     inbox: CoreInbox,
     outputs: mpsc::Sender<LinkOutput>,
     lookups: mpsc::Sender<String>,
+    streams: mpsc::Sender<StreamOrder>,
     metrics: Arc<Metrics>,
     store: store::Store,
     refusals: Refusals,
@@ -148,6 +152,7 @@ impl<W: Wire> Core<W> {
             inbox,
             outputs,
             lookups,
+            streams,
             metrics,
             store,
             calendar,
@@ -207,6 +212,7 @@ impl<W: Wire> Core<W> {
             inbox,
             outputs,
             lookups,
+            streams,
             metrics,
             store,
             refusals: Refusals::default(),
@@ -277,6 +283,13 @@ impl<W: Wire> Core<W> {
                     self.browsers.connection_closed(now, peer.local, remote);
                     self.drain_browsers(now);
                 }
+            }
+            CoreEvent::SipMessage { protocol, local, remote, payload } => {
+                let datagram = Datagram { protocol, local, remote, payload: &payload };
+                self.sip.handle_datagram(now, &datagram);
+            }
+            CoreEvent::SipConnection { protocol, remote, connection } => {
+                self.sip.handle_connection(now, protocol, remote, &connection);
             }
             CoreEvent::KeysAgreed(done) => self.handle_flash_job(now, done),
             CoreEvent::Operator(Operator::Reload(config)) => self.reload(now, config),

@@ -6,7 +6,7 @@ use super::flash::Flash;
 use super::metrics::bump;
 use super::trunk::Caller;
 use crate::legs;
-use crate::net::Wire;
+use crate::net::{StreamOrder, Wire};
 use base::{AccountId, CallId};
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
@@ -87,6 +87,11 @@ impl<W: Wire> Core<W> {
             if self.lookups.try_send(host.to_string()).is_err() {
                 break;
             }
+        }
+        if let Some(servers) = self.accounts.changed_servers()
+            && self.streams.try_send(StreamOrder::Servers(servers.clone())).is_ok()
+        {
+            self.accounts.told_servers(servers);
         }
         self.accounts.settled();
     }
@@ -238,7 +243,12 @@ impl<W: Wire> Core<W> {
             RegistrationState::Failed { cause, .. } => {
                 let code = cause.status.unwrap_or(0);
                 let end = legs::trunk::end_cause(cause);
+                // What became of a connection is for the operator, not for a page's eyes.
+                let words = cause.reason.as_deref().filter(|_| {
+                    entry.link.is_none() && cause.originator == sip::Originator::Network
+                });
                 let reason = match end {
+                    _ if let Some(words) = words => words,
                     EndCause::AuthenticationFailed => "Wrong user name or password",
                     EndCause::ProviderSilent => "The registrar does not answer",
                     EndCause::NotFound => "The registrar does not know this user",

@@ -12,7 +12,6 @@ use call::{Call, LegEvent, Limits, VisitorEnd, browser_codecs, page_headers, tru
 use rtmfp::SessionId;
 use signalling::{ClientMessage, ErrorCode, ServerMessage, limits};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use webrtc::PeerId;
 
@@ -48,7 +47,7 @@ struct Plan {
     button: String,
     account: AccountId,
     destination: sip::message::Uri,
-    target: SocketAddr,
+    targets: Vec<sip::Target>,
     limits: Limits,
     max_duration: Duration,
 }
@@ -175,6 +174,8 @@ impl<W: Wire> Core<W> {
             register: true,
             expires: Duration::from_secs(300),
             codecs: Codec::ALL.to_vec(),
+            transport: base::Protocol::Udp,
+            ca_file: None,
         };
         let account = self.accounts.add(settings, link);
         if let Some(known) = self.links.get_mut(&link) {
@@ -201,13 +202,15 @@ impl<W: Wire> Core<W> {
             })?;
             let account = self.accounts.by_name(&button.account).ok_or_else(unready)?;
             let destination = button.destination.parse().map_err(|_| unready())?;
-            let target =
-                self.accounts.next_hop(account, &button.destination).ok_or_else(unready)?;
+            let targets = self.accounts.next_hops(account, &button.destination);
+            if targets.is_empty() {
+                return Err(unready());
+            }
             return Ok(Plan {
                 button: name.clone(),
                 account,
                 destination,
-                target,
+                targets,
                 limits: Limits {
                     per_button: button.max_calls,
                     per_link: limits::CALLS_PER_LINK as u32,
@@ -235,12 +238,15 @@ impl<W: Wire> Core<W> {
         let destination: sip::message::Uri = full
             .parse()
             .map_err(|_| bad(call, "The uri must look like sip:user@host or be a number"))?;
-        let target = self.accounts.next_hop(account, &full).ok_or_else(unready)?;
+        let targets = self.accounts.next_hops(account, &full);
+        if targets.is_empty() {
+            return Err(unready());
+        }
         Ok(Plan {
             button: String::new(),
             account,
             destination,
-            target,
+            targets,
             limits: Limits {
                 per_button: CALLS_IN_ALL,
                 per_link: limits::CALLS_PER_LINK as u32,
@@ -334,7 +340,7 @@ impl<W: Wire> Core<W> {
                 invite: sip::InviteId(id.0),
                 account: plan.account,
                 destination: plan.destination.clone(),
-                target: plan.target,
+                targets: plan.targets.clone(),
                 headers: page_headers(&wish.headers),
                 display_name: None,
                 offer: body,

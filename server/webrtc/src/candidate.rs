@@ -42,7 +42,9 @@ impl LocalCandidate {
             Protocol::Udp => (126 << 24) | ((0x8000 + other_preference) << 8) | 255,
             // RFC 6544 4.2: a passive candidate of the host type has direction preference 4; the
             // type preference is below that of UDP, "typically 90" for TCP hosts.
-            Protocol::Tcp => (90 << 24) | (((4 << 13) | (other_preference & 0x1fff)) << 8) | 255,
+            Protocol::Tcp | Protocol::Tls => {
+                (90 << 24) | (((4 << 13) | (other_preference & 0x1fff)) << 8) | 255
+            }
         }
     }
 
@@ -50,7 +52,7 @@ impl LocalCandidate {
     pub(crate) fn write(&self, position: usize, sdp: &mut String) {
         let (foundation, transport, suffix) = match self.protocol {
             Protocol::Udp => (position + 1, "udp", ""),
-            Protocol::Tcp => (position + 1, "tcp", " tcptype passive"),
+            Protocol::Tcp | Protocol::Tls => (position + 1, "tcp", " tcptype passive"),
         };
         // Writing to a string cannot fail.
         let _ = write!(

@@ -13,6 +13,7 @@ use crate::sound::{self, Heard};
 use crate::wait::PATIENCE;
 use base::Codec;
 use signalling::{CallState, EndCause, ErrorCode, QualityLevel, QualityReason};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub struct VisitorSettings {
     pub listens: bool,
     /// Whether a foreign ClientHello goes before the browser's own, over the same path.
     pub foreign_hello: bool,
+    /// Header fields that the page gives its calls.
+    pub headers: BTreeMap<String, String>,
     /// When it looks at its sockets.
     pub look: Look,
 }
@@ -59,6 +62,7 @@ impl Default for VisitorSettings {
             tcp: false,
             listens: true,
             foreign_hello: false,
+            headers: BTreeMap::new(),
             look: Look::AtOnce,
         }
     }

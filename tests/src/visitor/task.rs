@@ -7,7 +7,6 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use signalling::{
     ClientMessage, Envelope, HangupReason, Inbox, Outbox, ServerMessage, VERSION, limits,
 };
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -190,7 +189,7 @@ impl Browser {
                     (seen.media_closed, seen.address) = (false, address);
                     (seen.packet_at, seen.longest_gap) = (None, Duration::ZERO);
                 });
-                let headers = BTreeMap::new();
+                let headers = self.settings.headers.clone();
                 self.say(ClientMessage::Call { call, uri, video: false, headers, offer }).await;
             }
             Order::HangUp { call } => {

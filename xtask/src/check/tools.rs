@@ -20,7 +20,7 @@ struct Tool {
 const HAXE: Tool =
     Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -28,6 +28,11 @@ const TOOLS: [Tool; 11] = [
     Tool { program: "baresip", package: "baresip-core", purpose: "a shop's SIP phone" },
     Tool { program: "sipp", package: "sip-tester", purpose: "SIP peers that misbehave" },
     Tool { program: "kamailio", package: "kamailio", purpose: "a SIP registrar and proxy" },
+    Tool {
+        program: "kamailio/modules/tls.so",
+        package: "kamailio-tls-modules",
+        purpose: "TLS for the SIP proxy",
+    },
     Tool { program: "ip", package: "iproute2", purpose: "networks of the tests' own" },
     Tool {
         program: "pulseaudio",
@@ -37,6 +42,17 @@ const TOOLS: [Tool; 11] = [
     Tool { program: "speexenc", package: "speex", purpose: "Speex by its authors" },
     HAXE,
 ];
+
+/// Where the parts of programs are that are no programs themselves.
+const LIBRARIES: [&str; 3] =
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
+
+impl Tool {
+    fn is_here(&self) -> bool {
+        find(self.program).is_some()
+            || LIBRARIES.iter().any(|folder| Path::new(folder).join(self.program).is_file())
+    }
+}
 
 /// The oldest Node.js whose test runner and whose drivers work.
 const NODE_AT_LEAST: u32 = 20;
@@ -64,8 +80,7 @@ pub fn install_haxe() -> Outcome {
 }
 
 fn install_programs(tools: &[Tool]) -> Outcome {
-    let absent =
-        || -> Vec<&Tool> { tools.iter().filter(|tool| find(tool.program).is_none()).collect() };
+    let absent = || -> Vec<&Tool> { tools.iter().filter(|tool| !tool.is_here()).collect() };
     let missing = absent();
     if missing.is_empty() {
         return Ok(());

@@ -4,9 +4,10 @@ use super::{Counters, Event, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, reason_phrase};
-use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire};
-use base::{Seed, Transmit};
-use std::collections::{HashMap, VecDeque};
+use crate::target::Target;
+use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
+use base::{Protocol, Seed, Transmit};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub(crate) struct Out {
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) deadlines: Deadlines<Owner>,
     pub(crate) counters: Counters,
+    /// Servers that took no connection, and until when that is believed.
+    connectionless: HashMap<SocketAddr, Instant>,
 }
 
 impl Wire for Out {
@@ -39,8 +42,45 @@ impl Wire for Out {
         self.counters.retransmissions += 1;
     }
 
+    fn refuses_connections(&mut self, now: Instant, remote: SocketAddr) {
+        if self.connectionless.len() >= limits::CONNECTIONS {
+            self.connectionless.clear();
+        }
+        self.connectionless.insert(remote, now + limits::CONNECTIONLESS);
+    }
+
     fn wake(&mut self, owner: Owner, at: Option<Instant>) {
         self.deadlines.set(owner, at);
+    }
+}
+
+/// An address of ours as a Contact names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) protocol: Protocol,
+    pub(crate) address: SocketAddr,
+}
+
+impl Own {
+    /// The one for the peer of a hop.
+    pub(crate) fn towards(core: &Core, hop: Hop) -> Self {
+        Own { protocol: hop.protocol, address: core.address_towards(hop) }
+    }
+
+    /// The Contact of a user there.
+    pub(crate) fn contact(self, user: &str) -> String {
+        let address = self.address;
+        let transport = match self.protocol {
+            Protocol::Udp => "",
+            Protocol::Tcp => ";transport=tcp",
+            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
+            // to the phone and which hardly any provider takes.
+            Protocol::Tls => ";transport=tls",
+        };
+        match user {
+            "" => format!("<sip:{address}{transport}>"),
+            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+        }
     }
 }
 
@@ -54,7 +94,9 @@ pub(crate) struct Core {
     /// Peers beyond the settings': registrars, proxies and next hops that commands named.
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
-    learnt: HashMap<IpAddr, SocketAddr>,
+    learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
+    /// Connections that are up.
+    open: HashSet<(Protocol, SocketAddr)>,
 }
 
 impl Core {
@@ -67,10 +109,12 @@ impl Core {
                 transmits: VecDeque::new(),
                 deadlines: Deadlines::new(),
                 counters: Counters::default(),
+                connectionless: HashMap::new(),
             },
             events: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
+            open: HashSet::new(),
             settings,
         }
     }
@@ -95,31 +139,30 @@ impl Core {
         }
     }
 
-    /// The way to a peer.
-    pub(crate) fn hop(&self, remote: SocketAddr) -> Hop {
-        Hop::udp(self.settings.local, remote)
+    /// The way to a server.
+    pub(crate) fn hop(&self, target: &Target) -> Hop {
+        Hop { protocol: target.protocol, local: self.settings.local, remote: target.address }
     }
 
-    /// Our address as the peer sees it.
-    pub(crate) fn address_towards(&self, peer: IpAddr) -> SocketAddr {
-        self.learnt.get(&peer).copied().unwrap_or(self.settings.local)
+    /// Our address as the peer of a hop sees it.
+    pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
+        let known = self.learnt.get(&view(hop));
+        known.copied().unwrap_or(self.settings.local)
     }
 
-    /// Our Contact for messages to a peer.
-    pub(crate) fn contact(&self, user: &str, peer: IpAddr) -> String {
-        let address = self.address_towards(peer);
-        match user {
-            "" => format!("<sip:{address}>"),
-            user => format!("<sip:{}@{address}>", escape_user(user)),
-        }
+    /// Our Contact for messages on a hop.
+    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user)
     }
 
-    /// Learns from the Via of a response to a request of ours where the peer sees us.
-    pub(crate) fn learn(&mut self, peer: IpAddr, response: &Response) {
+    /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
+    /// connection that is its own end of it, not the port that we listen on: servers find the
+    /// connection by it, and behind a NAT nothing else leads to us.
+    pub(crate) fn learn(&mut self, hop: Hop, response: &Response) {
         let Ok(via) = response.via() else { return };
         let local = self.settings.local;
         let ip = via.received();
-        let port = via.rport().flatten();
+        let port = via.rport().flatten().or(hop.reliable().then_some(hop.local.port()));
         if ip.is_none() && port.is_none() {
             return;
         }
@@ -127,9 +170,42 @@ impl Core {
         if seen.ip().is_unspecified() || seen.port() == 0 {
             return;
         }
-        if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&peer) {
-            self.learnt.insert(peer, seen);
+        let key = view(hop);
+        if self.learnt.len() < limits::LEARNT || self.learnt.contains_key(&key) {
+            self.learnt.insert(key, seen);
         }
+    }
+
+    /// A connection is up.
+    pub(crate) fn on_opened(&mut self, protocol: Protocol, remote: SocketAddr) {
+        if self.open.len() < limits::CONNECTIONS {
+            self.open.insert((protocol, remote));
+        }
+        self.table.on_opened(&mut self.out, protocol, remote);
+    }
+
+    /// A connection is gone or did not come up; gives the requests that are stranded by it.
+    pub(crate) fn on_lost(
+        &mut self,
+        now: Instant,
+        place: (Protocol, SocketAddr),
+        was_up: bool,
+    ) -> Vec<(TransactionId, User)> {
+        self.open.remove(&place);
+        // The next connection has another port of ours.
+        self.learnt.remove(&place);
+        self.table.on_lost(now, &mut self.out, place, was_up)
+    }
+
+    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// TCP, unless the server is known to take none (18.1.1).
+    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+        let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
+        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
+        if hop.protocol != Protocol::Udp || refused || fits(request) {
+            return hop;
+        }
+        Hop { protocol: Protocol::Tcp, ..hop }
     }
 
     /// Sends a request that has no Via yet, in a transaction of its own.
@@ -141,9 +217,16 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let sent = self.table.request(now, &mut self.out, request, hop, user);
-        if sent.is_none() {
-            self.out.counters.refused += 1;
+        let fitting = self.fitting(now, &request, hop);
+        set_transport(&mut request, fitting);
+        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        match sent {
+            Some(id) if fitting != hop => {
+                let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
+                self.table.mean(now, &mut self.out, id, hop, is_open);
+            }
+            Some(_) => {}
+            None => self.out.counters.refused += 1,
         }
         sent
     }
@@ -167,7 +250,7 @@ impl Core {
 
     /// Gives a request its Via and our name.
     fn stamp(&mut self, request: &mut Request, hop: Hop) {
-        let sent_by = self.address_towards(hop.remote.ip());
+        let sent_by = self.address_towards(hop);
         let branch = self.seed.token(20);
         let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", hop.name());
         request.headers.push_front(Name::Via, via);
@@ -256,6 +339,13 @@ impl Core {
     pub(crate) fn request_of(&self, id: TransactionId) -> Option<Request> {
         self.table.server(id).map(|server| server.request.clone())
     }
+}
+
+/// What a peer's view of us belongs to: each connection has a port of its own, while a datagram
+/// comes from our one socket wherever it goes.
+fn view(hop: Hop) -> (Protocol, SocketAddr) {
+    let port = if hop.reliable() { hop.remote.port() } else { 0 };
+    (hop.protocol, SocketAddr::new(hop.remote.ip(), port))
 }
 
 /// A user part with everything escaped that RFC 3261 25.1 does not allow there.

@@ -1,13 +1,15 @@
-//! The endpoint: all SIP state behind one UDP socket, and the way of messages through it.
+//! The endpoint: all SIP state behind one address, and the way of messages through it.
 
 mod accounts;
+mod connections;
 pub(crate) mod core;
 mod receive;
 mod words;
 
-pub(crate) use core::{Core, escape_user};
+pub(crate) use core::{Core, Own};
 pub use words::{
-    Account, Command, Counters, Event, InviteId, PeerPolicy, RegistrationState, Settings,
+    Account, Command, Connection, Counters, Event, InviteId, PeerPolicy, RegistrationState,
+    Settings,
 };
 
 use crate::cause::{Cause, CauseKind};
@@ -18,17 +20,17 @@ use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
 use base::{AccountId, Datagram, Seed, Transmit};
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A SIP user agent behind one socket. Driven by the contract of the `base` crate.
+/// A SIP user agent behind one address. Driven by the contract of the `base` crate.
 pub struct Endpoint {
     core: Core,
     invites: BTreeMap<InviteId, Invite>,
     /// Dialogs by Call-ID and our tag (12).
     dialogs: HashMap<(String, String), InviteId>,
     /// The peers that calls of ours made peers.
-    targets: HashMap<InviteId, IpAddr>,
+    targets: HashMap<InviteId, Vec<IpAddr>>,
     accounts: BTreeMap<AccountId, Registration>,
     /// Accounts that were removed or replaced and still withdraw their registration.
     retired: Vec<Registration>,
@@ -56,7 +58,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes a datagram from the socket.
+    /// Takes a datagram from the socket, or a whole message from a connection (see
+    /// [`crate::stream`]).
     pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
         self.receive(now, datagram);
     }
@@ -90,31 +93,6 @@ impl Endpoint {
         }
     }
 
-    /// The network says that nobody listens at a peer (ICMP port or host unreachable). Calls and
-    /// registrations that are just beginning there fail at once, as RFC 3261 8.1.3.1 wants; what
-    /// has been heard of keeps its timers, for a message of the network is not signed. Where
-    /// requests to two ports of the peer wait, the message says not which, and timers decide.
-    pub fn handle_unreachable(&mut self, now: Instant, peer: IpAddr) {
-        let unheard = self.core.table.unheard(peer);
-        let mut ports = unheard.iter().map(|(.., remote)| remote.port());
-        let first = ports.next();
-        if ports.any(|port| Some(port) != first) {
-            return;
-        }
-        for (id, user, _) in unheard {
-            let begins = match user {
-                User::Invite(invite) => {
-                    self.invites.get(&invite).is_some_and(|invite| invite.begins_with(id))
-                }
-                User::Registration(_) => true,
-            };
-            if begins {
-                self.core.table.forget_client(&mut self.core.out, id);
-                self.on_transaction_over(now, id, user, Some(Cause::unreachable()));
-            }
-        }
-    }
-
     /// Carries out an order. What cannot be carried out is counted as refused.
     pub fn command(&mut self, now: Instant, command: Command) {
         match command {
@@ -135,7 +113,7 @@ impl Endpoint {
                 invite,
                 account,
                 destination,
-                target,
+                targets,
                 headers,
                 display_name,
                 offer,
@@ -152,7 +130,7 @@ impl Endpoint {
                     from,
                     user: "",
                     destination,
-                    target,
+                    targets,
                     routes: Vec::new(),
                     headers,
                     offer,
@@ -229,11 +207,6 @@ impl Endpoint {
         clients + servers
     }
 
-    /// Our address as a peer sees it, where it has shown us.
-    pub fn address_towards(&self, peer: IpAddr) -> SocketAddr {
-        self.core.address_towards(peer)
-    }
-
     /// Whether the state holds together; for tests and fuzzing.
     ///
     /// # Errors
@@ -279,10 +252,12 @@ impl Endpoint {
             CauseKind::Overloaded
         } else if let Some(registration) = self.accounts.get(&account) {
             let order = Order { challenger: Some(registration.challenger()), ..order };
-            let peer = order.target.ip();
-            self.core.name(peer);
+            let peers: Vec<IpAddr> = order.targets.iter().map(|to| to.address.ip()).collect();
+            for peer in &peers {
+                self.core.name(*peer);
+            }
             let invite = Invite::place(&mut self.core, now, registration.order(order));
-            self.targets.insert(id, peer);
+            self.targets.insert(id, peers);
             self.insert(id, invite);
             return;
         } else {
@@ -319,7 +294,7 @@ impl Endpoint {
         if invite.is_over() {
             self.dialogs.remove(&invite.key());
             self.invites.remove(&id);
-            if let Some(peer) = self.targets.remove(&id) {
+            for peer in self.targets.remove(&id).unwrap_or_default() {
                 self.core.unname(peer);
             }
         }

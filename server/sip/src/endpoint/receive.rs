@@ -7,7 +7,7 @@ use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
 };
 use crate::transaction::{Hop, Received, TransactionId, User, Wire};
-use base::{Datagram, Protocol};
+use base::Datagram;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -48,7 +48,7 @@ impl Endpoint {
     fn on_response(&mut self, now: Instant, response: &Response, hop: Hop) {
         match self.core.table.on_response(now, &mut self.core.out, response) {
             Ok((id, user)) => {
-                self.core.learn(hop.remote.ip(), response);
+                self.core.learn(hop, response);
                 match user {
                     User::Invite(invite) => {
                         self.with_invite(invite, |invite, core| {
@@ -209,7 +209,7 @@ impl Endpoint {
 /// (18.2.1, 18.2.2, RFC 3581 4).
 fn way_back(headers: &mut Headers, hop: Hop) -> Option<Hop> {
     let mut via = headers.via().ok()?;
-    let symmetric = via.rport().is_some() || hop.protocol == Protocol::Tcp;
+    let symmetric = via.rport().is_some() || hop.reliable();
     if via.rport().is_some() {
         via.set_rport(Some(hop.remote.port()));
     }

@@ -2,6 +2,7 @@
 
 use crate::cause::{Cause, CauseKind};
 use crate::message::{NameAddr, Uri};
+use crate::target::Target;
 use crate::transaction::Timers;
 use base::{AccountId, Secret};
 use std::collections::BTreeSet;
@@ -55,8 +56,13 @@ pub struct Settings {
 /// SIP credentials and their server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The registrar's address, looked up already.
-    pub registrar: SocketAddr,
+    /// The servers that its requests go to, in the order of trying: the outbound proxy's where
+    /// there is one, else the registrar's. The next one's turn comes when one does not answer, is
+    /// not there or says 503 (RFC 3263 4.3). Each is a peer.
+    pub targets: Vec<Target>,
+    /// Further addresses that its calls may come from, such as the registrar's own behind an
+    /// outbound proxy.
+    pub peers: Vec<IpAddr>,
     /// The host part of the address of record and of the registrar's URI.
     pub domain: String,
     /// The user part of the address of record.
@@ -69,8 +75,8 @@ pub struct Account {
     pub register: bool,
     /// The lifetime to ask the registrar for.
     pub expires: Duration,
-    /// A proxy that all requests pass: its URI as Route, and its address, looked up already.
-    pub outbound_proxy: Option<(Uri, SocketAddr)>,
+    /// A proxy that all requests pass, as it stands in their Route.
+    pub outbound_proxy: Option<Uri>,
     /// The display name of From.
     pub display_name: Option<String>,
 }
@@ -108,8 +114,9 @@ pub enum Command {
         account: AccountId,
         /// Who is called.
         destination: Uri,
-        /// The address of the next hop, looked up already.
-        target: SocketAddr,
+        /// The servers of the next hop, in the order of trying; where the account is registered
+        /// at one of them, that one comes first.
+        targets: Vec<Target>,
         /// Further header fields; those whose name is not a token beginning with `X-`, or whose
         /// value holds control characters, are left out and counted.
         headers: Vec<(String, String)>,
@@ -172,6 +179,20 @@ pub enum Command {
     },
     /// Ends every call and withdraws every registration. Afterwards nothing new begins.
     Shutdown,
+}
+
+/// What became of a connection to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It is up.
+    Opened,
+    /// It could not be made.
+    Failed {
+        /// Why, for the operator.
+        words: String,
+    },
+    /// It was up and is gone.
+    Closed,
 }
 
 /// What an account's registration is.

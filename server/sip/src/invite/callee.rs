@@ -52,6 +52,7 @@ impl Invite {
             timers,
             live: Vec::new(),
             acks: Vec::new(),
+            late: Vec::new(),
             ended: false,
             phase: Phase::Called(Box::new(Callee { transaction, dialog, rung: None })),
         })
@@ -68,8 +69,8 @@ impl Invite {
         let request = core.request_of(id)?;
         let mut response = core.reply(&request, status, Some(&self.tag));
         if status < 300 {
-            let peer = core.table.server(id)?.hop.remote.ip();
-            response.headers.push(Name::Contact, core.contact(&self.user, peer));
+            let hop = core.table.server(id)?.hop;
+            response.headers.push(Name::Contact, core.contact(&self.user, hop));
             response.headers.push(Name::Allow, ALLOW);
         }
         if let Some(sdp) = sdp {

@@ -9,9 +9,10 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Request, Response, Uri};
+use crate::target::Target;
 use crate::transaction::{TransactionId, User, follower};
 use base::Timers;
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// A caller's INVITE.
@@ -26,7 +27,9 @@ use std::time::Instant;
 ///     |  else: done                |  else: done; 64*T1 without any: done
 /// ```
 ///
-/// A challenge begins it again with another transaction, as unheard.
+/// A challenge begins it again with another transaction, as unheard, and so does the next server
+/// where one fails (RFC 3263 4.3). What an earlier server says then is too late: its ringing is
+/// cancelled, its 2xx gets ACK and BYE.
 pub(super) struct Caller {
     transaction: TransactionId,
     heard: bool,
@@ -34,6 +37,14 @@ pub(super) struct Caller {
     cancel_sent: bool,
     /// The phones that were heard, in the order in which they were.
     forks: Vec<Fork>,
+    /// Where else the call may go.
+    others: Option<Box<Others>>,
+}
+
+/// Servers that were not tried yet, and the INVITE as it was sent last.
+struct Others {
+    targets: VecDeque<Target>,
+    request: Request,
 }
 
 struct Fork {
@@ -49,7 +60,7 @@ pub(crate) struct Order<'a> {
     /// The user part of our Contact.
     pub(crate) user: &'a str,
     pub(crate) destination: Uri,
-    pub(crate) target: SocketAddr,
+    pub(crate) targets: Vec<Target>,
     pub(crate) routes: Vec<NameAddr>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) offer: Vec<u8>,
@@ -61,7 +72,9 @@ impl Invite {
     pub(crate) fn place(core: &mut Core, now: Instant, order: Order<'_>) -> Self {
         let tag = core.seed.token(16);
         let call_id = core.seed.token(24);
-        let hop = core.hop(order.target);
+        let mut rest = VecDeque::from(order.targets);
+        let first = rest.pop_front();
+        let hop = first.map(|target| core.hop(&target));
         let (uri, routes) = routed(&order.destination, &order.routes);
         let mut request = blank(Method::Invite, uri);
         for route in routes {
@@ -74,14 +87,16 @@ impl Invite {
         request.headers.push(Name::CallId, call_id.clone());
         let number = first_number(core);
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
-        request.headers.push(Name::Contact, core.contact(order.user, hop.remote.ip()));
+        if let Some(hop) = hop {
+            request.headers.push(Name::Contact, core.contact(order.user, hop));
+        }
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Other("Accept".into()), "application/sdp");
         for (name, value) in order.headers {
             request.headers.push(Name::Other(name), value);
         }
         put_sdp(&mut request.headers, &mut request.body, &order.offer);
-        let sent = core.request(now, request, hop, User::Invite(order.id));
+        let sent = hop.and_then(|hop| core.request(now, request, hop, User::Invite(order.id)));
         let mut invite = Invite {
             id: order.id,
             user: order.user.to_owned(),
@@ -91,14 +106,17 @@ impl Invite {
             timers: Timers::default(),
             live: Vec::new(),
             acks: Vec::new(),
+            late: Vec::new(),
             ended: false,
             phase: Phase::Closing(None),
         };
         match sent {
             Some(transaction) => {
                 invite.live.push((transaction, Role::Invite));
-                invite.phase = Phase::Calling(Caller::new(transaction));
+                invite.phase = Phase::Calling(Caller::new(core, transaction, rest));
+                invite.be_patient(now);
             }
+            None if hop.is_none() => invite.end(core, Cause::local(CauseKind::Unavailable)),
             None => invite.end(core, Cause::local(CauseKind::Overloaded)),
         }
         invite
@@ -115,6 +133,7 @@ impl Invite {
         match (&mut self.phase, response.status) {
             (Phase::Calling(caller), 100..=199) if caller.transaction == id => {
                 caller.heard = true;
+                self.timers.clear(Wake::NextTarget);
                 if caller.cancelled {
                     self.cancel(core, now);
                 } else if response.status > 100 {
@@ -122,6 +141,8 @@ impl Invite {
                     core.events.extend(event);
                 }
             }
+            // A server that was given up speaks after all.
+            (_, 100..=199) => self.cancel_late(core, now, id),
             (_, 200..=299) => self.on_success(core, now, id, response),
             (Phase::Calling(caller), status) if caller.transaction == id => {
                 let cancelled = caller.cancelled;
@@ -130,12 +151,12 @@ impl Invite {
                     && let Some(next) = self.retry(core, now, id, response, Role::Invite)
                 {
                     if let Phase::Calling(caller) = &mut self.phase {
-                        *caller = Caller::new(next);
+                        *caller = Caller::new(core, next, caller.take_others());
                     }
+                    self.be_patient(now);
                     return;
                 }
-                self.end(core, Cause::from_response(response));
-                self.close();
+                self.on_opening_failed(core, now, Cause::from_response(response));
             }
             _ => {}
         }
@@ -153,7 +174,7 @@ impl Invite {
             return;
         }
         let Some(client) = core.table.client(id) else { return };
-        let (request, hop) = (client.request.clone(), client.hop);
+        let (request, hop) = (client.request.clone(), client.way());
         let Some(mut dialog) = Dialog::from_response(&request, response, hop) else { return };
         if self.acks.len() > limits::FORKS {
             core.out.counters.overloaded += 1;
@@ -198,6 +219,63 @@ impl Invite {
                 self.end(core, cause);
                 self.bye(core, now, &mut dialog, Role::ForkBye);
             }
+        }
+    }
+
+    /// Whether a transaction is the one that the call now depends on.
+    pub(super) fn is_opening(&self, id: TransactionId) -> bool {
+        matches!(&self.phase, Phase::Calling(caller) if caller.transaction == id)
+    }
+
+    /// The call failed where it was tried: it goes to the next server, or is over.
+    pub(super) fn on_opening_failed(&mut self, core: &mut Core, now: Instant, cause: Cause) {
+        if !(cause.tries_next() && self.try_next(core, now)) {
+            self.end(core, cause);
+            self.close();
+        }
+    }
+
+    /// Wakes up in time for the next server, where there is one.
+    fn be_patient(&mut self, now: Instant) {
+        if matches!(&self.phase, Phase::Calling(caller) if caller.others.is_some()) {
+            self.timers.set(Wake::NextTarget, now + limits::TARGET_PATIENCE);
+        }
+    }
+
+    /// Sends the INVITE to the next server, in a transaction of its own and else as it was (RFC
+    /// 3263 4.3). False: there is none, or the call is given up.
+    pub(super) fn try_next(&mut self, core: &mut Core, now: Instant) -> bool {
+        let Phase::Calling(caller) = &mut self.phase else { return false };
+        if caller.cancelled {
+            return false;
+        }
+        let Some(Others { mut targets, mut request }) = caller.others.take().map(|all| *all) else {
+            return false;
+        };
+        let Some(target) = targets.pop_front() else { return false };
+        let hop = core.hop(&target);
+        request.headers.remove(&Name::Via);
+        request.headers.set(Name::Contact, core.contact(&self.user, hop));
+        let Some(id) = core.request(now, request, hop, User::Invite(self.id)) else {
+            return false;
+        };
+        self.live.push((id, Role::Invite));
+        *caller = Caller::new(core, id, targets);
+        self.be_patient(now);
+        true
+    }
+
+    /// Takes back the INVITE to a server that was given up and rings after all.
+    fn cancel_late(&mut self, core: &mut Core, now: Instant, id: TransactionId) {
+        let asked = self.late.contains(&id);
+        let Some(client) = core.table.client(id).filter(|_| !asked && !self.is_opening(id)) else {
+            return;
+        };
+        let (cancel, hop) = (follower(&client.request, Method::Cancel), client.hop);
+        self.late.push(id);
+        core.table.give_up(now, &mut core.out, id);
+        if let Some(id) = core.request_as_is(now, cancel, hop, User::Invite(self.id)) {
+            self.live.push((id, Role::Cancel));
         }
     }
 
@@ -262,14 +340,21 @@ impl Invite {
 const NO_ANSWER_SDP: CauseKind = CauseKind::NotAcceptable;
 
 impl Caller {
-    fn new(transaction: TransactionId) -> Self {
+    fn new(core: &Core, transaction: TransactionId, targets: VecDeque<Target>) -> Self {
+        let client = core.table.client(transaction).filter(|_| !targets.is_empty());
+        let request = client.map(|client| client.request.clone());
         Caller {
+            others: request.map(|request| Box::new(Others { targets, request })),
             transaction,
             heard: false,
             cancelled: false,
             cancel_sent: false,
             forks: Vec::new(),
         }
+    }
+
+    fn take_others(&mut self) -> VecDeque<Target> {
+        self.others.take().map(|others| others.targets).unwrap_or_default()
     }
 
     /// The number of a fork, from 1 (0: unknown and no room), and the SDP of its early media.

@@ -56,6 +56,8 @@ enum Wake {
     Glare,
     /// Our own new offer is neither taken nor refused.
     ReofferLate,
+    /// A server says nothing, and there is another.
+    NextTarget,
 }
 
 /// What a client transaction does for its invite.
@@ -97,6 +99,8 @@ pub(crate) struct Invite {
     timers: Timers<Wake>,
     live: Vec<(TransactionId, Role)>,
     acks: Vec<Ack>,
+    /// INVITEs to servers that were given up and rang after all; each is cancelled once.
+    late: Vec<TransactionId>,
     ended: bool,
     phase: Phase,
 }
@@ -177,7 +181,7 @@ impl Invite {
             return None;
         }
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         let challenger = self.challenger.as_mut()?;
         if !challenger.answer(response, &mut request, &mut core.seed) {
             return None;
@@ -194,7 +198,7 @@ impl Invite {
         request.headers.set(Name::CSeq, format!("{number} {}", cseq.method));
         if request.method == Method::Invite {
             // The challenge may have shown our address from outside.
-            let contact = core.contact(&self.user, hop.remote.ip());
+            let contact = core.contact(&self.user, hop);
             request.headers.set(Name::Contact, contact);
         }
         let id = core.request(now, request, hop, User::Invite(self.id))?;
@@ -223,7 +227,7 @@ impl Invite {
 
     /// Whether a transaction is the one that begins the call, and the call has not begun yet.
     pub(crate) fn begins_with(&self, id: TransactionId) -> bool {
-        matches!((self.role(id), &self.phase), (Some(Role::Invite), Phase::Calling(_)))
+        self.role(id) == Some(Role::Invite) && self.is_opening(id)
     }
 
     /// One of its client transactions is over, with a cause when nobody answered it.
@@ -237,12 +241,10 @@ impl Invite {
         let role = self.role(id);
         self.live.retain(|(live, _)| *live != id);
         self.acks.retain(|ack| ack.transaction != id);
+        self.late.retain(|late| *late != id);
         match (role, failure) {
-            (Some(Role::Invite), Some(cause)) => {
-                self.end(core, cause);
-                if matches!(self.phase, Phase::Calling(_)) {
-                    self.close();
-                }
+            (Some(Role::Invite), Some(cause)) if self.is_opening(id) => {
+                self.on_opening_failed(core, now, cause);
             }
             (Some(Role::Reoffer), Some(cause)) => self.break_off(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
@@ -264,6 +266,9 @@ impl Invite {
                 Wake::OfferUnanswered => self.answer_offer(core, now, Err(500)),
                 Wake::Glare => self.send_reoffer(core, now),
                 Wake::ReofferLate => self.on_reoffer_late(core, now),
+                Wake::NextTarget => {
+                    self.try_next(core, now);
+                }
             }
         }
     }

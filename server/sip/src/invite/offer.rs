@@ -94,9 +94,9 @@ impl Invite {
         sdp: Option<&[u8]>,
     ) {
         let Some(server) = core.table.server(id) else { return };
-        let (request, peer) = (server.request.clone(), server.hop.remote.ip());
+        let (request, hop) = (server.request.clone(), server.hop);
         let mut response = core.reply(&request, 200, Some(&self.tag));
-        response.headers.push(Name::Contact, core.contact(&self.user, peer));
+        response.headers.push(Name::Contact, core.contact(&self.user, hop));
         response.headers.push(Name::Allow, ALLOW);
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
@@ -147,7 +147,7 @@ impl Invite {
         let Some(session) = self.session() else { return };
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Invite);
-        request.headers.push(Name::Contact, core.contact(&user, hop.remote.ip()));
+        request.headers.push(Name::Contact, core.contact(&user, hop));
         request.headers.push(Name::Allow, ALLOW);
         put_sdp(&mut request.headers, &mut request.body, &offer);
         if self.send(core, now, request, hop, Role::Reoffer).is_none() {

@@ -30,6 +30,7 @@ mod values;
 mod via;
 
 pub(crate) use lex::{is_token_text, quote, quoted_end};
+pub(crate) use parse::{BodyLength, body_length};
 
 pub use fuzz::fuzz;
 pub use headers::Headers;

@@ -211,6 +211,38 @@ fn request_checks(headers: &Headers, method: &Method, uri: &str) -> Result<Uri, 
     Ok(uri)
 }
 
+/// What the header of a message says about the length of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyLength {
+    /// It is so long.
+    Octets(usize),
+    /// It does not say, or not clearly: on a stream nothing can be read behind it.
+    Unreadable,
+    /// The start line is not SIP's.
+    NotSip,
+}
+
+/// The length of the body behind a header on a stream, where Content-Length is what ends a message
+/// (RFC 3261 section 18.3). Read by the same front end as the message will be, so that the two
+/// cannot disagree.
+pub(crate) fn body_length(header: &[u8]) -> BodyLength {
+    let Some(raw) = front::split(header) else { return BodyLength::NotSip };
+    let has_version = |word: &str| word.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("SIP/"));
+    let mut words = raw.start.split(lex::is_space);
+    if !has_version(words.next().unwrap_or_default()) && !words.any(has_version) {
+        return BodyLength::NotSip;
+    }
+    let lengths: Vec<&str> = raw.headers.all(&Name::ContentLength).collect();
+    match lengths.split_first() {
+        Some((first, rest)) if !raw.too_many && rest.iter().all(|other| other == first) => {
+            digits(first)
+                .and_then(|length| usize::try_from(length).ok())
+                .map_or(BodyLength::Unreadable, BodyLength::Octets)
+        }
+        _ => BodyLength::Unreadable,
+    }
+}
+
 /// The body by the rules for datagrams (RFC 3261 section 18.3), and Content-Length set to match.
 fn body(headers: &mut Headers, rest: &[u8]) -> Result<Vec<u8>, Refusal> {
     let body = match headers.get(&Name::ContentLength) {

@@ -1,19 +1,20 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod calls;
 mod domain;
 mod lifetime;
+mod pause;
 
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
 use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
-use crate::endpoint::{Account, Core, Event, RegistrationState, escape_user};
-use crate::invite::Order;
+use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Response};
 use crate::transaction::{Hop, TransactionId, User};
-use base::AccountId;
+use base::{AccountId, Protocol};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -61,10 +62,16 @@ pub(crate) struct Registration {
     corrections: u8,
     /// Failures in a row.
     failures: u32,
+    /// Which of the servers REGISTERs go to.
+    target: usize,
+    /// How many of the others may still be tried before the pause.
+    untried: usize,
+    /// When the first server failed, while another one is used.
+    strayed_at: Option<Instant>,
     /// The address in the Contact of the REGISTER under way.
-    contact: Option<SocketAddr>,
+    contact: Option<Own>,
     /// The address that the registrar holds for us, to be withdrawn when it changes.
-    bound: Option<SocketAddr>,
+    bound: Option<Own>,
     /// What INVITEs pass after the outbound proxy (RFC 3608).
     service_routes: Vec<NameAddr>,
     /// What was asked for while a REGISTER was under way.
@@ -91,6 +98,9 @@ impl Registration {
             expires: settings.expires,
             corrections: 0,
             failures: 0,
+            target: 0,
+            untried: 0,
+            strayed_at: None,
             contact: None,
             bound: None,
             service_routes: Vec::new(),
@@ -131,16 +141,19 @@ impl Registration {
 
     /// The addresses that this account names as peers.
     pub(crate) fn peers(&self) -> Vec<IpAddr> {
-        let proxy = self.settings.outbound_proxy.iter().map(|proxy| proxy.1.ip());
-        proxy.chain([self.settings.registrar.ip()]).collect()
+        let targets = self.settings.targets.iter().map(|target| target.address.ip());
+        targets.chain(self.settings.peers.iter().copied()).collect()
     }
 
-    /// Takes changed settings of the same address of record. A registrar or proxy at another
-    /// address begins anew, under the same Call-ID; the answer that the old one owes is ignored.
+    /// Takes changed settings of the same address of record. Where the server that was used is
+    /// none of its servers any more it begins anew, under the same Call-ID; the answer that the old
+    /// one owes is ignored.
     pub(crate) fn change(&mut self, settings: Account) {
         let secrets = |of: &Account| (of.password.clone(), of.auth_username.clone());
-        let ways = |of: &Account| (of.registrar, of.outbound_proxy.clone());
-        let moved = ways(&self.settings) != ways(&settings);
+        let place = self.settings.targets.get(self.target);
+        let place = place.and_then(|used| settings.targets.iter().position(|new| new == used));
+        let moved = place.is_none() || self.settings.outbound_proxy != settings.outbound_proxy;
+        self.target = place.unwrap_or(0);
         if moved || secrets(&self.settings) != secrets(&settings) {
             self.challenger = Challenger::new(credentials(&settings));
         }
@@ -157,33 +170,13 @@ impl Registration {
     }
 
     /// Where REGISTERs go.
-    fn hop(&self, core: &Core) -> Hop {
-        let proxy = self.settings.outbound_proxy.as_ref().map(|proxy| proxy.1);
-        core.hop(proxy.unwrap_or(self.settings.registrar))
+    fn hop(&self, core: &Core) -> Option<Hop> {
+        self.settings.targets.get(self.target).map(|target| core.hop(target))
     }
 
     /// Our address of record.
     fn address_of_record(&self) -> NameAddr {
         NameAddr::new(domain::uri(Some(&self.settings.username), &self.settings.domain))
-    }
-
-    /// What an INVITE of this account starts from.
-    pub(crate) fn order<'a>(&'a self, order: Order<'a>) -> Order<'a> {
-        let mut from = self.address_of_record();
-        from.display = order.from.display.clone().or_else(|| self.settings.display_name.clone());
-        let proxy = self.settings.outbound_proxy.iter().map(|proxy| proxy.0.clone());
-        let mut routes: Vec<NameAddr> = proxy.map(NameAddr::new).collect();
-        for route in &self.service_routes {
-            if !routes.iter().any(|known| known.uri.equivalent(&route.uri)) {
-                routes.push(route.clone());
-            }
-        }
-        Order { from, user: &self.settings.username, routes, ..order }
-    }
-
-    /// The credentials for its calls.
-    pub(crate) fn challenger(&self) -> Challenger {
-        Challenger::new(credentials(&self.settings))
     }
 
     /// Registers, or refreshes now.
@@ -195,7 +188,13 @@ impl Registration {
             self.wanted = (self.state == State::Unregistering).then_some(true);
             return;
         }
+        self.begin(core, now);
+    }
+
+    /// Sends REGISTER with every server's turn still to come.
+    fn begin(&mut self, core: &mut Core, now: Instant) {
         self.corrections = 0;
+        self.untried = self.settings.targets.len().saturating_sub(1);
         self.send(core, now, true);
     }
 
@@ -229,10 +228,15 @@ impl Registration {
     /// Sends REGISTER, to bind or to unbind; same Call-ID, next number (10.2).
     fn send(&mut self, core: &mut Core, now: Instant, bind: bool) {
         self.next_at = None;
-        let hop = self.hop(core);
-        let peer = hop.remote.ip();
+        let Some(hop) = self.hop(core) else {
+            match bind {
+                true => self.fail(core, now, Cause::local(CauseKind::Unavailable)),
+                false => self.rest(core),
+            }
+            return;
+        };
         let uri = domain::uri(None, &self.settings.domain);
-        let proxy = self.settings.outbound_proxy.iter().map(|p| NameAddr::new(p.0.clone()));
+        let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
         let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
         let mut request = blank(Method::Register, uri);
         for route in routes {
@@ -247,10 +251,10 @@ impl Registration {
         self.number = self.number.saturating_add(1);
         request.headers.push(Name::CSeq, format!("{} REGISTER", self.number));
         let seconds = if bind { self.expires.as_secs() } else { 0 };
-        let address = core.address_towards(peer);
-        let contact = if bind { address } else { self.bound.unwrap_or(address) };
-        let user = escape_user(&self.settings.username);
-        let binding = |at: SocketAddr, seconds: u64| format!("<sip:{user}@{at}>;expires={seconds}");
+        let own = Own::towards(core, hop);
+        let contact = if bind { own } else { self.bound.unwrap_or(own) };
+        let user = self.settings.username.as_str();
+        let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
         request.headers.push(Name::Contact, binding(contact, seconds));
         if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
             // Calls must not go to where we were before our address changed.
@@ -330,19 +334,18 @@ impl Registration {
         response: &Response,
     ) -> Option<TransactionId> {
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         if !self.challenger.answer(response, &mut request, &mut core.seed) {
             return None;
         }
         self.number = self.number.saturating_add(1);
         request.headers.set(Name::CSeq, format!("{} REGISTER", self.number));
         request.headers.remove(&Name::Via);
-        let address = core.address_towards(hop.remote.ip());
-        if self.state != State::Unregistering && self.contact != Some(address) {
-            self.contact = Some(address);
-            let user = escape_user(&self.settings.username);
+        let own = Own::towards(core, hop);
+        if self.state != State::Unregistering && self.contact != Some(own) {
+            self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("<sip:{user}@{address}>;expires={seconds}");
+            let contact = format!("{};expires={seconds}", own.contact(&self.settings.username));
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
@@ -352,14 +355,14 @@ impl Registration {
     fn registered(&mut self, core: &mut Core, now: Instant, response: &Response) {
         let Some(contact) = self.contact else { return };
         self.bound = Some(contact);
-        let seen = core.address_towards(self.hop(core).remote.ip());
-        if seen != contact && self.corrections < limits::REGISTER_CORRECTIONS {
+        let seen = self.hop(core).map(|hop| Own::towards(core, hop));
+        if seen != Some(contact) && self.corrections < limits::REGISTER_CORRECTIONS {
             // The registrar took a Contact that only our own network can reach.
             self.corrections += 1;
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, &self.settings.username, contact);
+        let granted = lifetime::granted(response, &self.settings.username, contact.address);
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
@@ -372,29 +375,45 @@ impl Registration {
         self.service_routes = response.headers.addresses(&Name::ServiceRoute);
         self.service_routes.truncate(limits::FORKS);
         self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
+        self.untried = self.settings.targets.len().saturating_sub(1);
+        let contact = contact.address;
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }
 
-    /// It failed; it is tried again after a pause.
+    /// It failed; it is tried again at the next server, or after a pause.
     fn fail(&mut self, core: &mut Core, now: Instant, cause: Cause) {
-        let (first, last) = match cause.kind {
-            CauseKind::AuthenticationFailed
-            | CauseKind::Forbidden
-            | CauseKind::NotFound
-            | CauseKind::Declined => (limits::REFUSED_FIRST, limits::REFUSED_LAST),
-            _ => (limits::RETRY_FIRST, limits::RETRY_LAST),
-        };
-        let longest = (first * 2u32.saturating_pow(self.failures.min(16))).min(last);
-        // Half of it is jitter, so that many accounts do not come back at the same instant
-        // (RFC 5626 4.5).
-        let half = longest / 2;
-        let jitter = core.seed.below(half.as_millis() as u64 + 1);
-        let pause = half + Duration::from_millis(jitter);
-        let pause = pause.max(cause.retry_after.unwrap_or_default().min(limits::RETRY_AFTER));
+        if cause.tries_next() && self.untried > 0 {
+            if self.target == 0 {
+                self.strayed_at = Some(now);
+            }
+            self.untried -= 1;
+            self.target = (self.target + 1) % self.settings.targets.len().max(1);
+            self.service_routes.clear();
+            self.send(core, now, true);
+            return;
+        }
+        self.target = 0;
+        let pause = pause::after(&cause, self.failures, &mut core.seed);
         self.failures = self.failures.saturating_add(1);
         self.state = State::Failed;
         self.next_at = Some(now + pause);
         self.tell(core, RegistrationState::Failed { cause, retry_after: pause });
+    }
+
+    /// A connection is gone. A registrar that was reached by it reaches us no more.
+    pub(crate) fn on_connection_lost(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        protocol: Protocol,
+        remote: SocketAddr,
+    ) {
+        let used =
+            self.hop(core).is_some_and(|hop| (hop.protocol, hop.remote) == (protocol, remote));
+        if used && self.state == State::Registered && self.transaction.is_none() {
+            let within = limits::RECONNECT_WITHIN.as_millis() as u64;
+            self.next_at = Some(now + Duration::from_millis(core.seed.below(within)));
+        }
     }
 
     /// One of its transactions is over, with a cause when nobody answered it.
@@ -433,8 +452,11 @@ impl Registration {
         if self.next_at.is_some_and(|at| at <= now) {
             self.next_at = None;
             if self.transaction.is_none() {
-                self.corrections = 0;
-                self.send(core, now, true);
+                if self.strayed_at.is_some_and(|at| at + limits::RETURN_AFTER <= now) {
+                    self.strayed_at = None;
+                    self.target = 0;
+                }
+                self.begin(core, now);
             }
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Step {
     pub(crate) acknowledge: bool,
     /// Hand the response to the transaction's user.
     pub(crate) deliver: bool,
+    /// Take the way by UDP: no connection has come up.
+    pub(crate) fall_back: bool,
     /// Tell the user that nobody answered.
     pub(crate) timed_out: bool,
     /// The transaction is over.
@@ -59,8 +61,17 @@ pub(crate) struct Client {
     pub(crate) request: Request,
     pub(crate) octets: Vec<u8>,
     pub(crate) ack: Option<Vec<u8>>,
+    /// The way by UDP that it was meant for, where its length alone has put it on a connection
+    /// (RFC 3261 18.1.1).
+    meant: Option<Hop>,
+    /// When it takes that way after all, unless the connection is up by then.
+    fall_back_at: Option<Instant>,
+    /// Whether it was sent again because its connection died under it.
+    pub(crate) sent_again: bool,
     state: State,
     invite: bool,
+    /// Nobody waits for its answer any more: a provisional response buys no time.
+    given_up: bool,
     pause: Duration,
     resend_at: Option<Instant>,
     expire_at: Option<Instant>,
@@ -75,8 +86,12 @@ impl Client {
         Client {
             octets: request.to_bytes(),
             ack: None,
+            meant: None,
+            fall_back_at: None,
+            sent_again: false,
             state: State::Trying,
             invite,
+            given_up: false,
             pause: pause.unwrap_or_default(),
             resend_at: pause.map(|pause| now + pause),
             expire_at: expire.first(t, hop.reliable()).map(|wait| now + wait),
@@ -86,6 +101,48 @@ impl Client {
         }
     }
 
+    /// Ends it at this time at the latest.
+    pub(crate) fn give_up(&mut self, at: Instant) {
+        self.given_up = true;
+        self.expire_at = Some(self.expire_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// The way that requests like this one take.
+    pub(crate) fn way(&self) -> Hop {
+        self.meant.unwrap_or(self.hop)
+    }
+
+    /// It goes by a connection for its length alone; it waits for one until `until`, if that is
+    /// not up already.
+    pub(super) fn mean(&mut self, meant: Hop, until: Option<Instant>) {
+        self.meant = Some(meant);
+        self.fall_back_at = until;
+    }
+
+    /// The connection is up: from here on it is trusted.
+    pub(super) fn on_opened(&mut self) {
+        self.fall_back_at = None;
+    }
+
+    /// Takes the way by UDP that it was meant for, as from the beginning. False: there is none, or
+    /// an answer is on its way already.
+    pub(super) fn fall_back(&mut self, now: Instant, t: Timers) -> bool {
+        let Some(meant) = self.meant.take_if(|_| self.state == State::Trying) else {
+            return false;
+        };
+        self.fall_back_at = None;
+        self.hop = meant;
+        set_transport(&mut self.request, meant);
+        self.octets = self.request.to_bytes();
+        let (resend, expire) =
+            if self.invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
+        let pause = resend.first(t, false);
+        self.pause = pause.unwrap_or_default();
+        self.resend_at = pause.map(|pause| now + pause);
+        self.expire_at = expire.first(t, false).map(|wait| now + wait);
+        true
+    }
+
     /// Whether nothing at all has come back.
     pub(crate) fn is_unheard(&self) -> bool {
         self.state == State::Trying
@@ -93,16 +150,18 @@ impl Client {
 
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.resend_at, self.expire_at].into_iter().flatten().min()
+        [self.resend_at, self.expire_at, self.fall_back_at].into_iter().flatten().min()
     }
 
     /// A response that matched this transaction.
     pub(crate) fn on_response(&mut self, now: Instant, t: Timers, response: &Response) -> Step {
         let deliver = Step { deliver: true, ..Step::default() };
+        self.fall_back_at = None;
         match (self.state, response.status) {
             (State::Trying | State::Proceeding, 100..=199) => {
                 if self.invite {
-                    (self.resend_at, self.expire_at) = (None, None);
+                    self.resend_at = None;
+                    self.expire_at = self.expire_at.filter(|_| self.given_up);
                 } else if self.state == State::Trying && self.resend_at.is_some() {
                     // From here on the request repeats at T2 only (17.1.2.2).
                     self.pause = t.t2;
@@ -141,6 +200,10 @@ impl Client {
             let timed_out = matches!(self.state, State::Trying | State::Proceeding);
             return Step { timed_out, over: true, ..Step::default() };
         }
+        if self.fall_back_at.is_some_and(|at| at <= now) {
+            self.fall_back_at = None;
+            return Step { fall_back: true, ..Step::default() };
+        }
         if self.resend_at.is_some_and(|at| at <= now) {
             let letter = if self.invite { Letter::A } else { Letter::E };
             self.pause = letter.next(t, self.pause).unwrap_or(self.pause);
@@ -155,6 +218,18 @@ impl Client {
         self.state = state;
         self.resend_at = None;
         self.expire_at = Some(now + letter.first(t, self.hop.reliable()).unwrap_or_default());
+    }
+}
+
+/// Names the transport of a hop in the topmost Via.
+pub(crate) fn set_transport(request: &mut Request, hop: Hop) {
+    let via = request.headers.get(&Name::Via).and_then(|via| {
+        let (protocol, rest) = via.split_once(' ')?;
+        let (version, _) = protocol.rsplit_once('/')?;
+        Some(format!("{version}/{} {rest}", hop.name()))
+    });
+    if let Some(via) = via {
+        request.headers.set_first(&Name::Via, via);
     }
 }
 

@@ -4,6 +4,7 @@
 //! and keeps their deadlines.
 
 mod client;
+mod connections;
 mod server;
 mod timers;
 
@@ -19,9 +20,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-pub(crate) use client::follower;
+pub(crate) use client::{follower, set_transport};
 
-/// One way to a peer: the protocol and both ends. The seam where TCP and TLS come in.
+/// One way to a peer: the protocol and both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// The transport protocol.
@@ -40,7 +41,7 @@ impl Hop {
 
     /// Whether the transport repeats by itself what gets lost.
     pub fn reliable(&self) -> bool {
-        self.protocol == Protocol::Tcp
+        self.protocol != Protocol::Udp
     }
 
     /// The transport's name in a Via header field.
@@ -48,6 +49,7 @@ impl Hop {
         match self.protocol {
             Protocol::Udp => "UDP",
             Protocol::Tcp => "TCP",
+            Protocol::Tls => "TLS",
         }
     }
 }
@@ -115,6 +117,8 @@ pub(crate) trait Wire {
     fn send(&mut self, hop: Hop, octets: Vec<u8>);
     /// Counts a repeated message that goes out.
     fn resent(&mut self);
+    /// Remembers that a server takes no connections.
+    fn refuses_connections(&mut self, now: Instant, remote: SocketAddr);
     /// Sets or forgets a deadline.
     fn wake(&mut self, owner: Owner, at: Option<Instant>);
 }
@@ -156,11 +160,13 @@ impl Table {
         Some(id)
     }
 
-    /// The requests to a peer that nothing has been heard of, by its address.
+    /// The requests by UDP to a peer that nothing has been heard of, by its address.
     pub(crate) fn unheard(&self, peer: IpAddr) -> Vec<(TransactionId, User, SocketAddr)> {
         let clients = self.clients.iter();
         let unheard = clients.filter(|(_, client)| {
-            client.is_unheard() && client.hop.remote.ip().to_canonical() == peer.to_canonical()
+            client.is_unheard()
+                && client.hop.protocol == Protocol::Udp
+                && client.hop.remote.ip().to_canonical() == peer.to_canonical()
         });
         unheard.map(|(id, client)| (*id, client.user, client.hop.remote)).collect()
     }
@@ -234,12 +240,25 @@ impl Table {
             wire.send(client.hop, client.octets.clone());
         }
         let user = client.user;
+        if step.fall_back {
+            self.fall_back(now, wire, id);
+            return None;
+        }
         if step.over {
             self.forget_client(wire, id);
         } else {
             wire.wake(Owner::Client(id), client.deadline());
         }
         Some((user, Expired { timed_out: step.timed_out, over: step.over }))
+    }
+
+    /// Bounds the life of a client transaction that nobody waits for any more (9.1).
+    pub(crate) fn give_up(&mut self, now: Instant, wire: &mut impl Wire, id: TransactionId) {
+        let at = now + self.timers.t1 * 64;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.give_up(at);
+            wire.wake(Owner::Client(id), client.deadline());
+        }
     }
 
     /// Drops a client transaction before its time (RFC 3261 9.1: a cancelled INVITE that is never

@@ -335,7 +335,7 @@ fn a_contact_at_an_unknown_address_is_reached_where_the_call_went() {
 #[test]
 fn header_fields_of_a_page_cannot_forge_ours() {
     let mut world = World::with_caller(18);
-    let Command::Invite { invite, account, destination, target, display_name, offer, .. } =
+    let Command::Invite { invite, account, destination, targets, display_name, offer, .. } =
         invite(1, theirs())
     else {
         panic!()
@@ -349,7 +349,7 @@ fn header_fields_of_a_page_cannot_forge_ours() {
     ];
     world.command(
         0,
-        Command::Invite { invite, account, destination, target, headers, display_name, offer },
+        Command::Invite { invite, account, destination, targets, headers, display_name, offer },
     );
     let request = world.request(theirs(), Method::Invite);
     let bytes = String::from_utf8(request.to_bytes()).unwrap();

@@ -5,6 +5,8 @@ mod answering;
 mod calling;
 mod registering;
 mod registrar;
+mod servers;
+mod streams;
 mod sweeps;
 mod talking;
 mod wire;

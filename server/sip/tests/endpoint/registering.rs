@@ -260,9 +260,10 @@ fn an_account_that_becomes_another_leaves_its_old_binding() {
 #[test]
 fn an_outbound_proxy_and_the_service_route_stand_before_the_target() {
     let mut world = world(13, |registrar| registrar.service_route = Some("<sip:home.example;lr>"));
-    let mut settings = account(at("198.51.100.1:5060"));
+    let mut settings = account(theirs());
     let proxy = Uri::parse("sip:192.0.2.2:5060;lr").unwrap();
-    settings.outbound_proxy = Some((proxy, theirs()));
+    settings.outbound_proxy = Some(proxy);
+    settings.peers = vec![at("198.51.100.1:5060").ip()];
     settings.register = true;
     world.command(0, Command::SetAccount { account: ACCOUNT, settings });
     world.seconds(2);

@@ -4,7 +4,9 @@
 use crate::registrar::Registrar;
 use base::{AccountId, Datagram, Protocol, Secret, Seed};
 use sip::message::{Message, Method, Name, Request, Response, parse};
-use sip::{Account, Cause, Command, Endpoint, Event, InviteId, PeerPolicy, Settings, Timers};
+use sip::{
+    Account, Cause, Command, Endpoint, Event, InviteId, PeerPolicy, Settings, Target, Timers,
+};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -58,7 +60,8 @@ pub fn theirs() -> SocketAddr {
 
 pub fn account(registrar: SocketAddr) -> Account {
     Account {
-        registrar,
+        targets: vec![Target::udp(registrar)],
+        peers: Vec::new(),
         domain: "sip.example".into(),
         username: "alice".into(),
         auth_username: None,
@@ -75,7 +78,7 @@ pub fn invite(number: u64, target: SocketAddr) -> Command {
         invite: InviteId(number),
         account: ACCOUNT,
         destination: sip::message::Uri::parse(&format!("sip:bob@{target}")).unwrap(),
-        target,
+        targets: vec![Target::udp(target)],
         headers: vec![("X-Page".into(), "https://shop.example/?a=1".into())],
         display_name: None,
         offer: OFFER.to_vec(),

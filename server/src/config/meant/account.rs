@@ -1,11 +1,11 @@
 //! One account as meant.
 
-use super::{EXPIRES, checked, required};
+use super::{EXPIRES, checked, checked_or, required};
 use crate::config::problem::{Log, nearest};
 use crate::config::values;
 use crate::config::written::{self, Text, Texts};
 use crate::config::{Account, OutboundProxy, Surroundings};
-use base::{Codec, Secret};
+use base::{Codec, Protocol, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,9 +18,16 @@ pub(super) fn account(
     if let Err(what) = values::name(&written.name) {
         log.wrong(&written.place, what, "[accounts.main]");
     }
+    let transport =
+        checked_or(&written.transport, Protocol::Udp, written::TRANSPORT, log, values::transport);
+    // What is wrong with the transport is said already; the rest is read as by UDP.
+    let usual = transport.unwrap_or(Protocol::Udp);
     let registrar =
         required(&written.registrar, &written.place, "registrar", written::REGISTRAR, log)
-            .and_then(|text| checked(text, written::REGISTRAR, log, values::registrar));
+            .and_then(|text| {
+                checked(text, written::REGISTRAR, log, |text| values::registrar_by(text, usual))
+            });
+    let ca_file = ca_file(&written.ca_file, surroundings, log);
     let username = required(&written.username, &written.place, "username", written::USERNAME, log)
         .and_then(|text| checked(text, written::USERNAME, log, username));
     let auth_username = match &written.auth_username {
@@ -33,12 +40,11 @@ pub(super) fn account(
         }),
         None => Some(None),
     };
-    only_value(&written.transport, "udp", &["tcp", "tls"], written::TRANSPORT, log);
     only_value(&written.srtp, "off", &["offered", "required"], written::SRTP, log);
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
-        Some(text) => checked(text, written::PROXY, log, proxy).map(Some),
+        Some(text) => checked(text, written::PROXY, log, |text| proxy(text, usual)).map(Some),
         None => Some(None),
     };
     let expires = match &written.expires {
@@ -55,6 +61,8 @@ pub(super) fn account(
     let codecs = codecs(&written.codecs, log);
     Some(Account {
         registrar: registrar?,
+        transport: transport?,
+        ca_file: ca_file?,
         username: username?,
         auth_username: auth_username?,
         password: password?,
@@ -146,14 +154,32 @@ fn password(
     }
 }
 
-fn proxy(text: &str) -> Result<OutboundProxy, String> {
-    let uri = values::sip_uri(text)?;
+/// The file of authorities; it is read here too, so that a wrong path is a mistake in the file and
+/// no riddle at the first call.
+fn ca_file(
+    written: &Text,
+    surroundings: &Surroundings<'_>,
+    log: &mut Log,
+) -> Option<Option<PathBuf>> {
+    let Some(written) = written else { return Some(None) };
+    let path: PathBuf = surroundings.folder.join(&written.value);
+    let what = match (surroundings.file)(&path) {
+        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(Some(path)),
+        Ok(_) => format!("{} holds no certificate", path.display()),
+        Err(error) => format!("{} can't be read: {error}", path.display()),
+    };
+    log.wrong(&written.place, what, written::CA_FILE);
+    None
+}
+
+fn proxy(text: &str, usual: Protocol) -> Result<OutboundProxy, String> {
+    let uri = values::sip_uri_by(text, usual)?;
     let loose = uri.parameters.split(';').any(|parameter| parameter.eq_ignore_ascii_case("lr"));
     if !loose {
         // Without it a proxy would be a strict router of RFC 2543, which nobody runs any more.
         return Err(format!("\"{text}\" lacks ;lr"));
     }
-    Ok(OutboundProxy { uri: text.to_owned(), target: uri.target })
+    Ok(OutboundProxy { uri: text.to_owned(), target: uri.target, transport: uri.transport })
 }
 
 fn codecs(written: &Texts, log: &mut Log) -> Option<Vec<Codec>> {

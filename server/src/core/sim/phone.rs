@@ -303,7 +303,8 @@ impl Phone {
     fn invite(&mut self, now: Instant, contact: &sip::message::Uri, offer: Vec<u8>) -> InviteId {
         let account = base::AccountId(1);
         let settings = sip::Account {
-            registrar: self.server,
+            targets: vec![sip::Target::udp(self.server)],
+            peers: Vec::new(),
             domain: self.address.ip().to_string(),
             username: "caller".to_owned(),
             auth_username: None,
@@ -320,7 +321,7 @@ impl Phone {
             invite,
             account,
             destination: contact.clone(),
-            target: self.server,
+            targets: vec![sip::Target::udp(self.server)],
             headers: Vec::new(),
             display_name: Some("Caller".to_owned()),
             offer,

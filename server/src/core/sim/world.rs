@@ -8,6 +8,7 @@ use crate::config::{Account, Button, Config, HostPort, Listen, RtpRange, WebPhon
 use crate::core::door::{CoreEvent, CoreHandle, LinkOutput, OUTPUTS, Visitor};
 use crate::core::metrics::Metrics;
 use crate::core::{Core, Setup};
+use crate::net::StreamOrder;
 use base::{Codec, LinkId, Private, Secret, Seed};
 use signalling::ClientMessage;
 use stand_in::Network;
@@ -61,6 +62,8 @@ pub struct World {
     pub check_every: u64,
     outputs: mpsc::Receiver<LinkOutput>,
     lookups: mpsc::Receiver<String>,
+    /// Orders for SIP connections, which nobody takes in this world.
+    streams: mpsc::Receiver<StreamOrder>,
     /// Diffie-Hellman that the shard wants done.
     jobs: std::sync::mpsc::Receiver<rtmfp::Job>,
     next_address: u16,
@@ -78,6 +81,7 @@ impl World {
         let mut seed = Seed::from_number(number);
         let (outputs_in, outputs) = mpsc::channel(OUTPUTS);
         let (lookups_in, lookups) = mpsc::channel(64);
+        let (streams_in, streams) = mpsc::channel(1024);
         let (jobs_in, jobs) = std::sync::mpsc::sync_channel(64);
         let (_, inbox) = CoreHandle::new(Arc::new(|| {}));
         let setup = Setup {
@@ -87,6 +91,7 @@ impl World {
             inbox,
             outputs: outputs_in,
             lookups: lookups_in,
+            streams: streams_in,
             metrics: Arc::new(Metrics::default()),
             store: store::Store::open(None).expect("a log in memory"),
             jobs: jobs_in,
@@ -115,6 +120,7 @@ impl World {
             check_every: 1,
             outputs,
             lookups,
+            streams,
             jobs,
             next_address: 0,
         };
@@ -286,6 +292,18 @@ impl World {
         }
     }
 
+    /// SIP here is UDP's: a connection is refused, as by a server that has none.
+    fn refuse_streams(&mut self) {
+        while let Ok(order) = self.streams.try_recv() {
+            let StreamOrder::Send(transmit) = order else { continue };
+            let connection = sip::Connection::Failed { words: "refused".to_owned() };
+            let (protocol, remote) = (transmit.protocol, transmit.remote);
+            let event = CoreEvent::SipConnection { protocol, remote, connection };
+            self.core.handle_event(self.now, event);
+            self.core.settle(self.now);
+        }
+    }
+
     fn is_tcp(&self, address: SocketAddr) -> bool {
         let mut calls = self.pages.values().flat_map(|page| page.calls.values());
         calls.any(|call| call.tcp && call.address == address)
@@ -303,6 +321,7 @@ impl World {
             self.core.note_invited(|| now);
             self.core.settle(self.now);
         }
+        self.refuse_streams();
         self.drain_connections();
         while let Ok(output) = self.outputs.try_recv() {
             let page = self.pages.get_mut(&output.link).expect("a link that was opened");
@@ -357,6 +376,8 @@ pub fn config(provider: &str) -> Config {
         register: false,
         expires: Duration::from_secs(300),
         codecs: Codec::ALL.to_vec(),
+        transport: base::Protocol::Udp,
+        ca_file: None,
     };
     let button = |max_calls, max_duration| Button {
         account: "account".to_owned(),

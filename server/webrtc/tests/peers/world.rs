@@ -213,7 +213,7 @@ impl World {
         }
         match packet.protocol {
             Protocol::Udp => self.network.put(self.now, packet),
-            Protocol::Tcp => self.network.put_surely(self.now, packet),
+            Protocol::Tcp | Protocol::Tls => self.network.put_surely(self.now, packet),
         }
     }
 
