@@ -3,10 +3,12 @@
 
 mod answering;
 mod calling;
+mod flows;
 mod registering;
 mod registrar;
 mod servers;
 mod streams;
 mod sweeps;
 mod talking;
+mod torture;
 mod wire;
