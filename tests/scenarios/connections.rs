@@ -1,7 +1,7 @@
 //! SIP over TCP and TLS: Kamailio as a provider that is reached by connections.
 
 use harness::certificates::Authority;
-use harness::kamailio::{PASSWORD, Provider};
+use harness::kamailio::{PASSWORD, Provider, REALM};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
 use signalling::EndCause;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,8 +22,10 @@ fn shop(registrar: &str, lines: &str) -> Shop {
         "registrar = \"{registrar}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
          expires = 60\ncodecs = [\"pcma\", \"pcmu\"]\n{lines}"
     );
-    let button =
-        format!("destination = \"sip:phone@{registrar}\"\n{}", harness::appliance::ORIGINS);
+    let button = format!(
+        "account = \"main\"\ndestination = \"sip:phone@{registrar}\"\n{}",
+        harness::appliance::ORIGINS
+    );
     Shop::new().account("main", &account).button("sales", &button)
 }
 
@@ -62,6 +64,16 @@ fn an_account_registers_and_calls_over_tcp() {
     }
     assert_eq!(appliance.log().matches("a SIP connection is up").count(), 1);
     assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+    leaves(appliance, &provider, "tcp");
+}
+
+/// The appliance ends, and takes its registration back before.
+fn leaves(mut appliance: Appliance, provider: &Kamailio, transport: &str) {
+    let before = provider.requests("REGISTER", transport);
+    assert!(appliance.stop(Duration::from_secs(10)).success());
+    harness::until("the account takes its registration back", || {
+        (provider.requests("REGISTER", transport) > before).then_some(())
+    });
 }
 
 #[test]
@@ -114,6 +126,37 @@ fn a_call_survives_its_connection_and_is_hung_up_over_another() {
     assert_eq!(provider.requests("BYE", "tcp"), 1, "{}", provider.log());
 }
 
+#[test]
+fn a_provider_reaches_the_account_by_the_connection_that_it_registered_on() {
+    let place = Place::new("tcp-back");
+    let authority = Authority::new(&place, "authority");
+    let certificate = Some(authority.certify(&place, "localhost", false));
+    let settings = Provider { tcp: true, certificate, ..Provider::default() };
+    let provider = Kamailio::provide(&place, &settings, address());
+    let ca = format!("ca_file = {:?}", authority.file);
+    for (transport, port) in [("tcp", provider.sip.port()), ("tls", provider.tls.port())] {
+        let lines = format!("transport = \"{transport}\"\n{ca}");
+        let shop = shop(&format!("localhost:{port}"), &lines);
+        let appliance = Appliance::start_as(&place, transport, &shop);
+        appliance.readiness_becomes(200);
+        let caller = Phone {
+            user: "bob".into(),
+            domain: Some(REALM.into()),
+            account: format!(
+                ";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}",
+                provider.sip
+            ),
+            ..Phone::with_codecs(&["PCMU/8000"])
+        };
+        let caller = Baresip::start(&place, &format!("caller-{transport}"), &caller);
+        caller.order("dial", &format!("sip:shop@{}", provider.sip));
+        // The shop's own account is not to be called, and says so itself.
+        let words = caller.tells("CALL_CLOSED");
+        assert!(words.contains("480"), "{words}");
+        assert_eq!(appliance.log().matches("a SIP connection is up").count(), 1);
+    }
+}
+
 /// A provider behind TLS whose certificate is for this name, and the file of who vouches for it.
 fn secure_provider(
     place: &Place,
@@ -143,6 +186,7 @@ fn an_account_registers_and_calls_over_tls() {
         assert_eq!(provider.requests(method, "tcp"), 0, "{method}: {log}");
     }
     assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
+    leaves(appliance, &provider, "tls");
 }
 
 /// The appliance does not register over TLS, and its log says why.
@@ -200,6 +244,34 @@ fn tls_at_a_port_without_it_is_told() {
     let registrar = format!("localhost:{}", provider.sip.port());
     let appliance = Appliance::start(&place, &shop(&registrar, &lines));
     does_not_register(&appliance, &["TLS", "check port"]);
+}
+
+#[test]
+fn a_provider_that_takes_connections_and_says_nothing_delays_nobody_else() {
+    let place = Place::new("tcp-silent");
+    let phone = phone(&place);
+    let settings = Provider { phone: Some(phone.sip), tcp: true, ..Provider::default() };
+    let provider = Kamailio::provide(&place, &settings, address());
+    // The kernel takes its connections; nobody ever reads.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let account = |transport: &str| {
+        format!(
+            "registrar = \"{}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
+             transport = \"{transport}\"",
+            silent.local_addr().unwrap()
+        )
+    };
+    let shop = shop(&provider.sip.to_string(), "transport = \"tcp\"")
+        .account("deaf", &account("tcp"))
+        .account("dumb", &account("tls"));
+    let appliance = Appliance::start(&place, &shop);
+    appliance.metric_becomes("accounts_registered", 1);
+    calls_work(&appliance, &phone);
+    harness::until("the log says what is wrong with TLS", || {
+        appliance.log().contains("does not answer by TLS").then_some(())
+    });
+    let words = appliance.readiness().1;
+    assert!(words.contains("1 of 3 accounts are registered"), "{words}");
 }
 
 /// Header fields of a page that make an INVITE too long for UDP.

@@ -1,7 +1,9 @@
 //! One entry point for fuzzing the whole endpoint: the input is a list of operations.
 
 use crate::cause::CauseKind;
-use crate::endpoint::{Account, Command, Endpoint, Event, InviteId, PeerPolicy, Settings};
+use crate::endpoint::{
+    Account, Command, Connection, Endpoint, Event, InviteId, PeerPolicy, Settings,
+};
 use crate::message::{Message, Name, Uri, parse};
 use crate::target::Target;
 use crate::transaction::Timers;
@@ -36,6 +38,8 @@ struct Run<'a> {
     data: &'a [u8],
     now: Instant,
     endpoint: Endpoint,
+    /// What the peer speaks by.
+    protocol: Protocol,
     /// Requests that the endpoint sent, the last few.
     requests: VecDeque<crate::message::Request>,
     /// Tags that the endpoint gave to calls of the peer, by Call-ID.
@@ -60,6 +64,7 @@ impl<'a> Run<'a> {
             data,
             now: Instant::now(),
             endpoint: Endpoint::new(settings, Seed::from_number(1)),
+            protocol: Protocol::Udp,
             requests: VecDeque::new(),
             tags: BTreeMap::new(),
             invites: Vec::new(),
@@ -93,12 +98,12 @@ impl<'a> Run<'a> {
 
     fn arrive(&mut self, octets: &[u8]) {
         let datagram =
-            Datagram { protocol: Protocol::Udp, local: LOCAL, remote: PEER, payload: octets };
+            Datagram { protocol: self.protocol, local: LOCAL, remote: PEER, payload: octets };
         self.endpoint.handle_datagram(self.now, &datagram);
     }
 
     fn operate(&mut self, operation: u8) {
-        match operation % 18 {
+        match operation % 19 {
             0 => self.pass(Duration::from_millis(self.data.len() as u64 % 700 + 1)),
             1 => self.pass(Duration::from_secs(2)),
             2 => {
@@ -149,6 +154,7 @@ impl<'a> Run<'a> {
             },
             13 | 14 => self.reply(),
             15 | 16 => self.request(),
+            17 => self.connection(),
             _ => {
                 let length = self.next().min(self.data.len());
                 let (octets, rest) = self.data.split_at(length);
@@ -156,6 +162,20 @@ impl<'a> Run<'a> {
                 self.arrive(octets);
             }
         }
+    }
+
+    /// A connection comes or goes; from now on the peer speaks by it, or by UDP.
+    fn connection(&mut self) {
+        let choice = self.next();
+        let protocol = if choice & 4 == 4 { Protocol::Tls } else { Protocol::Tcp };
+        let connection = match choice % 4 {
+            0 => Connection::Opened,
+            1 => Connection::Failed { words: "refused".into() },
+            2 => Connection::Closed,
+            _ => return self.protocol = Protocol::Udp,
+        };
+        self.protocol = protocol;
+        self.endpoint.handle_connection(self.now, protocol, PEER, &connection);
     }
 
     fn account(&mut self) {
@@ -185,7 +205,7 @@ impl<'a> Run<'a> {
             invite,
             account: AccountId(1),
             destination,
-            targets: vec![Target::udp(PEER)],
+            targets: vec![Target::udp(PEER), Target::tcp(PEER)],
             headers: vec![("X-A".into(), "b".into())],
             display_name: None,
             offer: b"v=0".to_vec(),

@@ -270,10 +270,14 @@ impl Accounts {
     /// Every server that connections may be made to or come from, where they are others than the
     /// ones told before.
     pub fn changed_servers(&self) -> Option<Vec<Server>> {
-        let mut servers = Vec::new();
+        // Pages bring many accounts at few registrars: each place is looked at once.
+        let mut places = HashSet::new();
+        let mut servers: Vec<Server> = Vec::new();
         let mut add = |targets: Vec<Target>, settings: &config::Account| {
-            for target in targets {
-                let server = Server { target, ca_file: settings.ca_file.clone() };
+            let ca_file = &settings.ca_file;
+            let found =
+                targets.into_iter().map(|target| Server { target, ca_file: ca_file.clone() });
+            for server in found {
                 if !servers.contains(&server) {
                     servers.push(server);
                 }
@@ -284,7 +288,9 @@ impl Accounts {
             let proxy =
                 settings.outbound_proxy.iter().map(|proxy| (&proxy.target, proxy.transport));
             for (host, transport) in proxy.chain([(&settings.registrar, settings.transport)]) {
-                add(self.targets(host, transport), settings);
+                if places.insert((host, transport, &settings.ca_file)) {
+                    add(self.targets(host, transport), settings);
+                }
             }
         }
         for (account, destination) in &self.destinations {
