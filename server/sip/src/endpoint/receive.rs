@@ -38,9 +38,9 @@ impl Endpoint {
             Err(ParseError::KeepAlive) => {}
             Err(error) => {
                 self.core.out.counters.malformed += 1;
-                if let ParseError::Reject { reply: Some(mut reply), .. } = error
-                    && let Some(back) = way_back(&mut reply.headers, hop)
-                {
+                if let ParseError::Reject { reply: Some(mut reply), .. } = error {
+                    // A Via that cannot be read says nothing better than where the request came from.
+                    let back = way_back(&mut reply.headers, hop).unwrap_or(hop);
                     self.core.out.send(back, reply.to_bytes());
                 }
             }

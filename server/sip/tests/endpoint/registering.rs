@@ -279,7 +279,7 @@ fn an_outbound_proxy_and_the_service_route_stand_before_the_target() {
 }
 
 /// A scripted server asks for credentials.
-fn challenge(world: &mut World, request: &Request, status: u16, nonce: &str, stale: bool) {
+pub fn challenge(world: &mut World, request: &Request, status: u16, nonce: &str, stale: bool) {
     let mut response = reply(theirs(), request, status, "proxy", None);
     let name = if status == 401 { Name::WwwAuthenticate } else { Name::ProxyAuthenticate };
     let value =
@@ -288,7 +288,7 @@ fn challenge(world: &mut World, request: &Request, status: u16, nonce: &str, sta
     world.say(theirs(), response);
 }
 
-fn nonce(request: &Request, name: &Name) -> Option<(String, u32)> {
+pub fn nonce(request: &Request, name: &Name) -> Option<(String, u32)> {
     let value = request.headers.get(name)?;
     let method = match request.method {
         // The ACK repeats what the INVITE said (13.2.2.4).
