@@ -15,6 +15,7 @@ mod odd_phones;
 mod provider;
 mod servers;
 mod speex;
+mod strangers;
 mod trace;
 mod trunk_media;
 mod visitor_network;

@@ -144,5 +144,5 @@ fn hung_up_by_peer(world: &mut World, invite: InviteId, bye: &Request) {
 }
 
 fn answered(world: &mut World) -> bool {
-    matches!(world.news(0).last(), Some(Event::Answered { sdp, .. }) if sdp == ANSWER)
+    matches!(world.news(0).last(), Some(Event::Answered { sdp, .. }) if sdp.as_deref() == Some(ANSWER))
 }
