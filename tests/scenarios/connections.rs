@@ -310,13 +310,7 @@ fn strangers_find_the_sip_port_closed_to_their_connections() {
     // An account elsewhere: nobody on this machine is a peer.
     let shop = Shop::trunk("127.0.0.9:5060".parse().unwrap(), &["pcmu"]);
     let appliance = Appliance::start(&place, &shop);
-    let port = harness::until("the SIP port is known", || {
-        let log = appliance.log();
-        let line = log.lines().find(|line| line.contains("listening"))?;
-        let address = line.split("sip=").nth(1)?.split_whitespace().next()?;
-        address.parse::<SocketAddr>().ok()
-    });
-    let mut stranger = std::net::TcpStream::connect(port).unwrap();
+    let mut stranger = std::net::TcpStream::connect(appliance.sip()).unwrap();
     stranger.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let _ = stranger.write_all(b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nContent-Length: 0\r\n\r\n");
     let read = stranger.read(&mut [0; 64]);

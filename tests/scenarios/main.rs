@@ -12,4 +12,5 @@ mod life;
 mod odd_phones;
 mod provider;
 mod speex;
+mod strangers;
 mod visitor_network;

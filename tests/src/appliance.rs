@@ -219,6 +219,15 @@ impl Appliance {
         Appliance { program, http, rtmfp, config: None, listen: String::new(), call_log }
     }
 
+    /// Its SIP socket.
+    pub fn sip(&self) -> SocketAddr {
+        wait::until("the SIP port is known", || {
+            let log = self.log();
+            let line = log.lines().find(|line| line.contains("listening"))?;
+            line.split("sip=").nth(1)?.split_whitespace().next()?.parse().ok()
+        })
+    }
+
     /// The origin of its own pages.
     pub fn origin(&self) -> String {
         format!("http://{}", self.http)

@@ -25,6 +25,7 @@ pub mod peer;
 pub mod place;
 pub mod program;
 pub mod rtpengine;
+pub mod scanner;
 pub mod sipp;
 pub mod sound;
 pub mod visitor;

@@ -4,6 +4,7 @@
 mod flash;
 mod pages;
 mod rows;
+mod strangers;
 
 use harness::measure::median;
 use rows::{Bench, NOTES, PARTS, ROWS, spent};
@@ -19,7 +20,8 @@ Usage: bench [--runs N] [--calls N] [--seconds N]
   --runs N      runs of every row (5)
   --calls N     calls at once where sound flows (20)
   --seconds N   how long sound flows in one run (8)
-  --only PART   one part of the table: start, relay, transcode, setup, flash or pages";
+  --only PART   one part of the table: start, relay, transcode, setup, flash, pages or
+                strangers";
 
 fn main() -> ExitCode {
     let mut bench = Bench { calls: 20, seconds: 8, only: None };

@@ -1,6 +1,6 @@
 //! The rows of the table.
 
-use crate::{flash, pages};
+use crate::{flash, pages, strangers};
 use base::Codec;
 use harness::appliance::ORIGINS;
 use harness::lines::{Line, Lines};
@@ -22,7 +22,8 @@ pub struct Bench {
 }
 
 /// The parts of the table, in the order in which they are measured.
-pub const PARTS: [&str; 6] = ["start", "relay", "transcode", "setup", "flash", "pages"];
+pub const PARTS: [&str; 7] =
+    ["start", "relay", "transcode", "setup", "flash", "pages", "strangers"];
 
 /// A row: its key, what is printed, and what is wanted of it.
 pub struct Row {
@@ -88,6 +89,8 @@ pub const ROWS: &[Row] = &[
     row("flash-relay-call", "  the same, ms CPU a second of call", None),
     row("flash-transcode", "RTMFP Speex <-> RTP PCMU, ms CPU a second of call", Some(8.0)),
     row("flash-gap", "longest gap in a call under 10000 hellos a second, ms", Some(60.0)),
+    row("scanner", "a scanner's request on the SIP port, us CPU", Some(5.0)),
+    row("garbage", "provider's answer under 10000 garbage a second, ms later", Some(5.0)),
     row("page", "call page by 32 kept connections, us CPU a request", Some(10.0)),
     row("file", "18 KB of JavaScript in the same way, us CPU a request", Some(10.0)),
     row("start", "start to first page, ms", Some(100.0)),
@@ -120,6 +123,9 @@ pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
     }
     if wanted("pages") {
         figures.extend(pages());
+    }
+    if wanted("strangers") {
+        figures.extend(strangers::all());
     }
     figures
 }
