@@ -3,9 +3,9 @@
 
 mod answering;
 mod calling;
-mod flows;
 mod registering;
 mod registrar;
+mod rfc3665;
 mod servers;
 mod streams;
 mod sweeps;
