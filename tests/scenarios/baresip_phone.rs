@@ -135,6 +135,42 @@ fn keys_of_the_phone_reach_the_page() {
 }
 
 #[test]
+fn a_phone_that_holds_the_call_hears_nothing_until_it_takes_it_back() {
+    hold_and_resume("baresip-holds", Codec::Pcmu, 0..20);
+    // Where it is transcoded, the visitor gets silence meanwhile.
+    hold_and_resume("baresip-holds-opus", Codec::Opus, 0..65);
+}
+
+fn hold_and_resume(name: &str, codec: Codec, held: std::ops::Range<u64>) {
+    let phone = Phone::with_codecs(&["PCMU/8000"]);
+    let Talk { appliance, phone, visitor, _place } = talk(name, &phone, &["pcmu"], &[codec]);
+    visitor.hears(PHONE);
+    // Datagrams that leave in a second: some fifty each way, and none to a phone that holds.
+    let leave = |what: &str, wanted: std::ops::Range<u64>| {
+        harness::until(what, || {
+            let before = appliance.metric("media_datagrams_sent_total");
+            std::thread::sleep(Duration::from_secs(1));
+            wanted
+                .contains(&(appliance.metric("media_datagrams_sent_total") - before))
+                .then_some(())
+        });
+    };
+    leave("sound goes both ways", 70..150);
+    for round in 1..=2 {
+        phone.order("hold", "");
+        leave(&format!("hold {round} stops it"), held.clone());
+        assert_eq!(visitor.look(|seen| seen.state(1).unwrap().state), CallState::Active);
+        phone.order("resume", "");
+        visitor.hears(PHONE);
+        leave("sound goes both ways again", 70..150);
+    }
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    phone.tells("CALL_CLOSED");
+    appliance.is_quiet();
+}
+
+#[test]
 fn the_shop_hangs_up_and_both_ends_are_over() {
     let phone = Phone::with_codecs(&["PCMU/8000"]);
     let Talk { appliance, phone, visitor, _place } =

@@ -1,6 +1,6 @@
 //! Kamailio as the provider: registration, digest, and a proxy on the way of every request.
 
-use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::kamailio::{Digest, PASSWORD, Provider, REALM};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
 use signalling::EndCause;
 use std::time::Duration;
@@ -53,6 +53,43 @@ fn an_account_registers_and_calls_with_md5() {
 #[test]
 fn an_account_registers_and_calls_with_sha_256() {
     registers_and_calls("kamailio-sha-256", Digest::Sha256);
+}
+
+#[test]
+fn a_call_through_two_proxies_keeps_its_way_to_the_end() {
+    let place = Place::new("kamailio-two-proxies");
+    let inner = Place::new("kamailio-inner-proxy");
+    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
+    let phone = Baresip::start(&place, "phone", &phone);
+    // The first asks for the password, the second stands before the phone; both stay on the way.
+    let far = Provider { phone: Some(phone.sip), open: true, ..Provider::default() };
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], harness::place::port()));
+    let far = Kamailio::provide(&inner, &far, address);
+    let near = Kamailio::start(&place, Digest::Md5, Some(far.sip));
+    let appliance = Appliance::start(&place, &shop(&near, PASSWORD));
+    appliance.readiness_becomes(200);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    visitor.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+    phone.tells("CALL_CLOSED");
+    visitor.call();
+    visitor.talks();
+    visitor.hears(660.0);
+    phone.hang_up();
+    assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
+    appliance.is_quiet();
+    for proxy in [&near, &far] {
+        let log = proxy.log();
+        for method in ["INVITE", "ACK", "BYE"] {
+            assert!(proxy.requests(method, "udp") >= 2, "{method}: {log}");
+        }
+    }
+    // The far one hears from its neighbours alone, whichever end hangs up.
+    let ours = format!(" from {}:{} ", appliance.sip().ip(), appliance.sip().port());
+    assert!(!far.log().contains(&ours), "{}", far.log());
 }
 
 #[test]

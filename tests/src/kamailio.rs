@@ -32,13 +32,22 @@ pub struct Provider {
     pub tcp: bool,
     /// Whether it takes datagrams from others than the phone: without, REGISTER by UDP is dropped.
     pub udp: bool,
+    /// Whether it asks nobody for a password.
+    pub open: bool,
     /// The files of its certificate and key.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 impl Default for Provider {
     fn default() -> Self {
-        Provider { digest: Digest::Md5, phone: None, tcp: false, udp: true, certificate: None }
+        Provider {
+            digest: Digest::Md5,
+            phone: None,
+            tcp: false,
+            udp: true,
+            open: false,
+            certificate: None,
+        }
     }
 }
 
@@ -71,7 +80,8 @@ impl Kamailio {
 
     /// The same with everything that can be chosen.
     pub fn provide(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
-        let Provider { digest, phone, tcp, udp, certificate } = provider.clone();
+        let Provider { digest, phone, tcp, udp, open, certificate } = provider.clone();
+        let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
             Digest::Md5 => "MD5",
@@ -139,7 +149,7 @@ impl Kamailio {
              if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
              sl_send_reply(\"404\",\"Not here\"); exit; }}\n\
              if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
-             if (is_method(\"REGISTER|INVITE\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
+             if (is_method(\"{asked}\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
              if (!pv_auth_check(\"{REALM}\", \"$var(pw)\", \"0\", \"0\")) {{\n\
              auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n\
              if (is_method(\"REGISTER\")) {{ if (!save(\"location\")) sl_reply_error(); exit; }}\n\

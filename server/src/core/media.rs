@@ -2,7 +2,7 @@
 //! the WebRTC library does itself.
 
 use super::Core;
-use super::calls::VisitorLeg;
+use super::calls::{ActiveCall, VisitorLeg};
 use super::flash::Flash;
 use super::metrics::bump;
 use crate::legs;
@@ -117,8 +117,13 @@ impl<W: Wire> Core<W> {
     pub(super) fn handle_visitor_frame(&mut self, now: Instant, id: CallId, frame: Frame<'_>) {
         let Some(active) = self.calls.entry(id) else { return };
         active.facts.browser_codec = Some(frame.codec);
+        let held = held_by_phone(active);
         let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
         while let Some((Side::Trunk, frame)) = passed {
+            if held {
+                passed = active.bridge.poll_relayed(Side::Visitor);
+                continue;
+            }
             bump(&self.metrics.frames_relayed_total);
             let stream = &mut active.stream;
             let mut made = stream.send_frame(now, &frame, &mut self.scratch);
@@ -198,6 +203,7 @@ impl<W: Wire> Core<W> {
             self.tell(link, ServerMessage::Digit { call, digit });
         }
         let Some(active) = self.calls.entry(id) else { return };
+        let held = held_by_phone(active);
         while let Some((side, frame)) = active.bridge.poll_frame() {
             bump(&self.metrics.frames_transcoded_total);
             match side {
@@ -205,6 +211,7 @@ impl<W: Wire> Core<W> {
                     let (browsers, flash) = (&mut self.browsers, self.flash.as_mut());
                     send_to_visitor(browsers, flash, now, active.visitor, &frame);
                 }
+                Side::Trunk if held => {}
                 Side::Trunk => {
                     let stream = &mut active.stream;
                     let mut made = stream.send_frame(now, &frame, &mut self.scratch);
@@ -289,6 +296,11 @@ fn send_to_visitor(
         }
         VisitorLeg::Gone => false,
     }
+}
+
+/// Whether the phone has said that it does not want to hear the visitor (RFC 3264 8.4).
+fn held_by_phone(active: &ActiveCall) -> bool {
+    active.negotiated.as_ref().is_some_and(sdp::Negotiated::is_held)
 }
 
 pub(super) fn count(metrics: &super::metrics::Metrics, sent: bool) {

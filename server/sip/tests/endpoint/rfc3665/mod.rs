@@ -6,7 +6,8 @@
 //! - 2.3 has no test: we never ask for the list of contacts, since every answer brings it.
 //! - 2.4: our own contact is withdrawn, not `*`, for others may be registered beside us.
 //! - 3.4: a silent server loses the call after four seconds, not after seven INVITEs.
-//! - 3.6: our INVITE always carries an offer. As Bob we get one without.
+//! - 3.6: our INVITE always carries an offer. Bob's part is here: he gets one without. Alice's has
+//!   no test here.
 
 mod alice;
 mod bob;
