@@ -401,6 +401,10 @@
                 count++;
             }
         }
+        if (!count && fits) {
+            // The only call is meant whatever its state; the other end says what is wrong with it.
+            return ofCall(name, argument);
+        }
         if (count !== 1) {
             error('unknown-call', (count ? 'There is more than one call' : 'There is no call') + (fits ? ' to ' + name : ''),
                 count ? 'Say which one: ' + name + '({callId: ...})' : '');
