@@ -401,8 +401,8 @@
                 count++;
             }
         }
-        if (!count && fits) {
-            // The only call is meant whatever its state; the other end says what is wrong with it.
+        if (!count && fits && name !== 'answer') {
+            // The only call is meant whatever its state. Nobody answers a call of their own.
             return ofCall(name, argument);
         }
         if (count !== 1) {
