@@ -22,6 +22,7 @@ impl Endpoint {
         for (id, user, _) in unheard {
             self.fail_beginning(now, id, user, Cause::unreachable());
         }
+        self.pass_reports(now);
     }
 
     /// A connection to a peer has come up, could not be made, or is gone. Whoever owns connections
@@ -55,6 +56,7 @@ impl Endpoint {
                 self.settle_account(id);
             }
         }
+        self.pass_reports(now);
     }
 
     /// Ends a request that nothing was heard of, where it begins a call or registers. What is

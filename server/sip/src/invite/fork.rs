@@ -99,7 +99,7 @@ impl Invite {
                 if fork.dialog.is_none()
                     && let Some(client) = core.table.client(id)
                 {
-                    fork.dialog = Dialog::from_response(&client.request, response, client.hop);
+                    fork.dialog = Dialog::from_response(&client.request, response, client.way());
                 }
                 if sequence.is_some_and(|sequence| !fork.is_next(sequence)) {
                     return;

@@ -61,7 +61,7 @@ impl Invite {
     ) -> Option<TransactionId> {
         let target = self.redirects.next(response)?;
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         if self.redirects.tried.last().is_none_or(|last| *last != request.uri) {
             // A strict router stands in the Request-URI.
             return None;

@@ -257,7 +257,7 @@ impl Invite {
             return None;
         }
         let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.hop);
+        let (mut request, hop) = (client.request.clone(), client.way());
         match role {
             Role::Invite => self.session_timer.ask(&mut request.headers),
             _ => self.session_timer.renew(&mut request.headers),

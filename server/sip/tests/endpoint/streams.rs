@@ -257,6 +257,34 @@ fn an_invite_too_long_for_udp_goes_by_udp_where_no_connection_is_taken() {
 }
 
 #[test]
+fn what_follows_an_invite_that_was_too_long_for_udp_is_not_bound_to_tcp() {
+    // An early dialog's own requests go by UDP.
+    let mut bench = Bench::new(Protocol::Udp, false);
+    bench.call(1, Protocol::Udp, &long_offer());
+    let request = bench.request(Protocol::Tcp, Method::Invite);
+    let mut ringing = reply(theirs(), &request, 183, "b", Some(ANSWER));
+    ringing.headers.push(Name::Require, "100rel");
+    ringing.headers.push(Name::RSeq, "7");
+    bench.hear(Protocol::Tcp, theirs(), ringing);
+    bench.request(Protocol::Udp, Method::Prack);
+    // An INVITE that is asked for once more finds UDP where TCP is refused by then.
+    for (status, field) in
+        [(422, (Name::MinSe, "3600")), (302, (Name::Contact, "<sip:c@192.0.2.2>"))]
+    {
+        let mut bench = Bench::new(Protocol::Udp, false);
+        bench.call(1, Protocol::Udp, &long_offer());
+        let request = bench.request(Protocol::Tcp, Method::Invite);
+        let mut again = reply(theirs(), &request, status, "b", None);
+        again.headers.push(field.0, field.1);
+        bench.hear(Protocol::Tcp, theirs(), again);
+        bench.request(Protocol::Tcp, Method::Ack);
+        bench.request(Protocol::Tcp, Method::Invite);
+        bench.failed(Protocol::Tcp, "refused");
+        bench.request(Protocol::Udp, Method::Invite);
+    }
+}
+
+#[test]
 fn a_call_over_a_connection_that_cannot_be_made_goes_to_the_next_server_or_ends_at_once() {
     let mut bench = Bench::new(Protocol::Tcp, false);
     bench.call_by(1, &[Protocol::Tcp, Protocol::Tls], OFFER);

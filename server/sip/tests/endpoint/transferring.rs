@@ -4,6 +4,7 @@
 use crate::wire::*;
 use sip::message::{Method, Name, Request, Response, Uri};
 use sip::{CauseKind, Command, Event, InviteId, Target};
+use std::time::Duration;
 
 const ONE: InviteId = InviteId(1);
 const TWO: InviteId = InviteId(2);
@@ -242,6 +243,20 @@ fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
 }
 
 #[test]
+fn a_call_that_was_asked_for_and_finds_nobody_is_reported_at_once() {
+    let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
+    follow(&mut world);
+    world.response(theirs(), 202);
+    told(&mut world);
+    world.request(theirs(), Method::Invite);
+    world.unreachable(0, theirs().ip());
+    let before = world.now;
+    let (state, line) = told(&mut world);
+    assert!(state.starts_with("terminated") && line.starts_with("SIP/2.0 480 "), "{state} {line}");
+    assert!(world.now < before + Duration::from_millis(400), "{:?} later", world.now - before);
+}
+
+#[test]
 fn a_peer_that_wants_no_reports_gets_none() {
     let (mut world, _) = asked(9, "<sip:carol@sip.example>", &[(Name::ReferSub, "false")]);
     follow(&mut world);
@@ -345,7 +360,7 @@ fn on_a_bad_wire_a_transfer_is_followed_and_reported() {
         world.weather = Weather { loss: 15, duplicates: 10, jitter: 200 };
         let target = Uri::parse("sip:alice@192.0.2.1:5060").unwrap();
         world.command(0, Command::Refer { invite: ONE, target, replaces: None });
-        let end = world.now + std::time::Duration::from_secs(250);
+        let end = world.now + Duration::from_secs(250);
         world.news(0);
         while world.step(end) {
             for event in world.news(1) {
