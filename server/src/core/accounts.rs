@@ -107,27 +107,31 @@ impl Accounts {
                 self.wanted.insert(question(&proxy.target, proxy.transport));
             }
         }
-        for button in config.buttons.values() {
-            // Which account calls decides by which transport.
-            for account in config.accounts.values() {
-                if let Some((host, transport)) =
-                    destination_host(&button.destination, account.transport)
-                {
-                    self.wanted.insert(question(&host, transport));
-                }
-            }
-        }
-        self.lookups.retain(|question, _| self.wanted.contains(question));
         self.destinations.clear();
         for button in config.buttons.values() {
             let named = button.accounts.iter().filter_map(|name| self.names.get(name));
             let ids: Vec<AccountId> = named.copied().collect();
             for account in &ids {
                 let destination = self.destination(*account, &button.destination, &ids);
+                self.want(*account, &destination);
                 self.destinations.push((*account, destination));
             }
         }
+        self.lookups.retain(|question, _| self.wanted.contains(question));
         gone
+    }
+
+    /// Has the host of a destination looked up, where the account's own servers are not asked.
+    fn want(&mut self, account: AccountId, destination: &str) {
+        let Some(settings) = self.entries.get(&account).map(|entry| &entry.settings) else {
+            return;
+        };
+        if let Some((host, transport)) = destination_host(destination, settings.transport)
+            && settings.outbound_proxy.is_none()
+            && !is_home(settings, &host)
+        {
+            self.wanted.insert(question(&host, transport));
+        }
     }
 
     /// Adds a page's account.
@@ -200,8 +204,9 @@ impl Accounts {
         let Some(entry) = self.entries.get(&account) else { return false };
         let registrar = &entry.settings.registrar;
         let host = uri.host.address().map_or_else(|| uri.host.to_string(), |ip| ip.to_string());
-        host.eq_ignore_ascii_case(&registrar.host)
-            && uri.port.is_none_or(|port| port == registrar.port.unwrap_or(values::SIP_PORT))
+        let usual = registrar.port.unwrap_or(values::SIP_PORT);
+        let port = uri.port.filter(|port| *port != usual);
+        is_home(&entry.settings, &HostPort { host, port })
     }
 
     fn insert(&mut self, settings: config::Account, link: Option<LinkId>) -> AccountId {
@@ -257,36 +262,28 @@ impl Accounts {
         if let Some(proxy) = &entry.settings.outbound_proxy {
             return self.targets(&proxy.target, proxy.transport);
         }
-        let registrar = &entry.settings.registrar;
         match destination_host(destination, transport) {
-            // The same host without a port means the registrar, wherever that listens.
-            Some((host, transport))
-                if entry.link.is_none()
-                    && (host.host != registrar.host
-                        || (host.port.is_some() && host.port != registrar.port)) =>
-            {
+            Some((host, transport)) if entry.link.is_none() && !is_home(&entry.settings, &host) => {
                 self.targets(&host, transport)
             }
-            _ => self.targets(registrar, transport),
+            _ => self.targets(&entry.settings.registrar, transport),
         }
     }
 
     /// Whom an account calls for a button. A destination at one of the button's own providers means
     /// the same user at the provider that the call goes out by.
     pub fn destination(&self, account: AccountId, written: &str, of: &[AccountId]) -> String {
-        let registrar = |id: &AccountId| self.entries.get(id).map(|e| &e.settings.registrar);
-        let at = |host: &HostPort, registrar: &HostPort| {
-            host.host == registrar.host && (host.port.is_none() || host.port == registrar.port)
-        };
+        let settings = |id: &AccountId| self.entries.get(id).map(|entry| &entry.settings);
         let moved = || {
             let (host, _) = destination_host(written, None)?;
-            let own = registrar(&account)?;
-            let others = of.iter().filter_map(registrar);
-            if at(&host, own) || !others.into_iter().any(|other| at(&host, other)) {
+            let own = settings(&account)?;
+            let mut all = of.iter().filter_map(settings);
+            if is_home(own, &host) || !all.any(|other| is_home(other, &host)) {
                 return None;
             }
             let mut uri: Uri = written.parse().ok()?;
-            let there: Uri = format!("sip:{own}").parse().ok()?;
+            let there = own.domain.clone().unwrap_or_else(|| own.registrar.to_string());
+            let there: Uri = format!("sip:{there}").parse().ok()?;
             (uri.host, uri.port) = (there.host, there.port);
             Some(uri.to_string())
         };
@@ -448,6 +445,16 @@ impl Accounts {
 fn is_same(one: &Entry, other: &Entry) -> bool {
     let (one, other) = (&one.settings, &other.settings);
     one.username == other.username && one.registrar == other.registrar
+}
+
+/// Whether a host is an account's own: its registrar's, where no port means that of the registrar,
+/// or the domain of its address.
+fn is_home(settings: &config::Account, host: &HostPort) -> bool {
+    let registrar = &settings.registrar;
+    let port = host.port.is_none() || host.port == registrar.port;
+    let domain = settings.domain.as_deref();
+    (port && host.host.eq_ignore_ascii_case(&registrar.host))
+        || domain.is_some_and(|domain| domain.eq_ignore_ascii_case(&host.to_string()))
 }
 
 /// What an account's calls say of who calls, besides From.

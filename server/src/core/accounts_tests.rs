@@ -118,3 +118,24 @@ fn a_destination_at_one_of_the_providers_goes_to_the_provider_of_the_account_tha
     let other = "sip:shop@main.example:5099";
     assert_eq!(accounts.destination(backup, other, &ids), other);
 }
+
+#[test]
+fn the_domain_of_an_account_is_at_its_registrar_and_no_name_server_is_asked_for_it() {
+    let now = Instant::now();
+    let mut config = config();
+    let account = config.accounts.get_mut("account").expect("an account");
+    account.registrar = HostPort { host: "192.0.2.7".to_owned(), port: None };
+    account.domain = Some("provider.example".to_owned());
+    let destination = "sip:shop@Provider.example";
+    for button in config.buttons.values_mut() {
+        button.destination = destination.to_owned();
+    }
+    let mut accounts = Accounts::default();
+    accounts.configure(&config);
+    assert_eq!(accounts.poll_lookup(now), None);
+    let id = accounts.by_name("account").expect("an account");
+    assert_eq!(servers(&accounts, id, destination), [at(7)]);
+    let is_within = |uri: &str| accounts.is_within(id, &uri.parse().expect("a URI"));
+    assert!(is_within("sip:boss@provider.example") && is_within("sip:boss@192.0.2.7:5060"));
+    assert!(!is_within("sip:boss@provider.example:5099") && !is_within("sip:boss@else.example"));
+}
