@@ -190,8 +190,8 @@ export class Phone extends EventTarget {
   hangup({ callId } = {}) {
     const call = this.#find(callId);
     if (!call) return;
-    if (ringsHere(call)) this.#hangup(call, 'rejected', 'declined', 'The call was declined');
-    else if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    else if (call.info.direction === 'in') this.#hangup(call, 'rejected', 'declined', 'The call was declined');
     else this.#hangup(call, 'visitor', 'cancelled', 'Call cancelled');
   }
 
