@@ -92,8 +92,12 @@ impl Link {
         offer: String,
     ) -> u32 {
         let mut pairs = headers.into_iter();
-        let headers = std::iter::from_fn(|| Some((pairs.next()?, pairs.next()?))).collect();
-        self.0.call(time(now), Plan { uri, video, headers }, offer).unwrap_or(0)
+        let mut plan = Plan { uri, video, ..Plan::default() };
+        // One by one: collecting brings a sorting algorithm along, a twentieth of the module.
+        while let (Some(name), Some(value)) = (pairs.next(), pairs.next()) {
+            plan.headers.insert(name, value);
+        }
+        self.0.call(time(now), plan, offer).unwrap_or(0)
     }
 
     /// Takes a call that came in; false where it was refused (an `error` action says why).

@@ -186,6 +186,22 @@ test('a refused microphone turns the caller away, and is told', LIMIT, async (t)
   assert.match(await alice.said('state'), /microphone/i);
 });
 
+test('a call that is given up while the browser asks for the microphone was declined', LIMIT, async (t) => {
+  const alice = await bench(t);
+  await alice.frame.evaluate(() => { window.thinks = true; });
+  call(bob);
+  await alice.reaches(BOB, 'ringing');
+  await alice.press(BOB, 'answer');
+  await until('the browser asks', () => alice.frame.evaluate(() => window.asked.length > 0));
+  await alice.press(BOB, 'hangup');
+  await alice.reaches(BOB, null);
+  await bob.idle();
+  assert.match(await alice.said('state'), /^bob: Ended: The call was declined/);
+  await alice.frame.evaluate(() => window.decide());
+  const ended = () => window.tracks.length > 0 && window.tracks.every(({ readyState }) => readyState === 'ended');
+  await until('nobody listens any more', () => alice.frame.evaluate(ended));
+});
+
 test('a page that is loaded again while it rings lets the caller go', LIMIT, async (t) => {
   const alice = await bench(t);
   call(bob);

@@ -381,19 +381,13 @@
         return info.direction === 'in' && info.state === 'ringing';
     }
 
-    /** `argument` with a callId: the given one, or that of the only call, or of the only one that `fits`. */
-    function ofCall(name, argument, fits) {
+    /** The call that is meant: the named one, or the only one, or the only one that `fits`. */
+    function callMeant(name, callId, fits) {
         var only = null;
         var count = 0;
-        var result = {};
         var key;
-        for (key in argument) {
-            if (Object.prototype.hasOwnProperty.call(argument, key)) {
-                result[key] = argument[key];
-            }
-        }
-        if (result.callId) {
-            return result;
+        if (callId) {
+            return callId;
         }
         for (key in calls) {
             if (Object.prototype.hasOwnProperty.call(calls, key) && (!fits || fits(calls[key]))) {
@@ -403,15 +397,14 @@
         }
         if (!count && fits && name !== 'answer') {
             // The only call is meant whatever its state. Nobody answers a call of their own.
-            return ofCall(name, argument);
+            return callMeant(name);
         }
         if (count !== 1) {
             error('unknown-call', (count ? 'There is more than one call' : 'There is no call') + (fits ? ' to ' + name : ''),
                 count ? 'Say which one: ' + name + '({callId: ...})' : '');
             return null;
         }
-        result.callId = only;
-        return result;
+        return only;
     }
 
     phone.embed = function (options) {
@@ -556,29 +549,26 @@
         command('selectDevice', { kind: device.kind, id: device.id });
     };
 
-    /** A member that asks for something of a call: the named one, or the only one that it fits. */
+    /** A member that asks for something of a call; `more` makes the rest of its argument. */
     function member(name, more, fits) {
         phone[name] = function (given) {
-            var argument = ofCall(name, given, fits);
-            if (argument) {
-                command(name, more ? more(argument) : { callId: argument.callId });
+            var callId = callMeant(name, given && given.callId, fits);
+            var argument;
+            if (callId) {
+                argument = more ? more(given || {}) : {};
+                argument.callId = callId;
+                command(name, argument);
             }
         };
     }
 
-    member('answer', function (given) {
-        return { callId: given.callId, video: !!given.video };
-    }, comesIn);
+    member('answer', function (given) { return { video: !!given.video }; }, comesIn);
     member('reject', null, comesIn);
     member('hangup');
     member('hold');
     member('resume');
-    member('transfer', function (given) {
-        return { callId: given.callId, uri: String(given.uri) };
-    });
-    member('sendDtmf', function (given) {
-        return { callId: given.callId, digits: String(given.digits) };
-    });
+    member('transfer', function (given) { return { uri: String(given.uri) }; });
+    member('sendDtmf', function (given) { return { digits: String(given.digits) }; });
 
     if (window.addEventListener) {
         window.addEventListener('message', onMessage, false);

@@ -2,7 +2,7 @@
 // by messages. Who may embed it is the server's decision (frame-ancestors); here the first page
 // that speaks is the only one that is listened to.
 
-import { Phone } from './phone.js';
+import { WebPhone } from './webphone.js';
 
 const MARK = 'rtckit-1';
 const tap = document.getElementById('tap');
@@ -52,7 +52,7 @@ const COMMANDS = {
 async function start() {
   // A referrer is cut to the origin by most pages; both forms name the page.
   const referrer = document.referrer.startsWith(`${origin}/`) ? document.referrer : origin;
-  phone = await Phone.create({ button: buttonName(location.pathname), page: referrer });
+  phone = await WebPhone.create({ button: buttonName(location.pathname), page: referrer });
   for (const type of ['connection', 'registration', 'incoming', 'state', 'microphone', 'quality', 'error', 'digit']) {
     phone.addEventListener(type, ({ detail }) => say(type, detail));
   }

@@ -45,7 +45,7 @@ async function start() {
   place.className = 'page-buttons';
   for (const button of site.buttons) showButton(site, button);
   document.getElementById('next').hidden = false;
-  document.getElementById('off').textContent = `click2call ${site.version}. Not in this version: HTTPS certificates, Flash, video, transfer and hold, the dashboard.`;
+  document.getElementById('off').textContent = `click2call ${site.version}. Not in this version: HTTPS certificates, video, the dashboard.`;
 }
 
 start();

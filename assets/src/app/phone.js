@@ -1,19 +1,19 @@
 // The page's phone: calls, their media, the microphone, and the link that carries what is said
-// about them. It shows nothing; pages listen to its events and draw.
+// about them. It shows nothing; pages listen to its events and draw. What only the JavaScript API
+// asks for, and no call page, is in webphone.js.
 //
 //   const phone = await Phone.create({ button: 'sales', page: document.referrer });
 //   phone.addEventListener('state', ({ detail }) => ...);
 //   phone.connect();
 //   button.onclick = () => phone.call({});
-//   phone.addEventListener('incoming', ({ detail: { callId } }) => ...); // later phone.answer({ callId })
 //
-// Events and their details: 'connection', 'registration', 'incoming' (callInfo), 'state' (callInfo),
-// 'microphone' (micInfo), 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message,
-// hint) when the device took something that only a tap gives back, then 'tap-done'.
+// Events and their details: 'connection', 'registration', 'state' (callInfo), 'microphone' (micInfo),
+// 'quality' (qualityInfo), 'error', 'digit', 'tap-needed' (reason, message, hint) when the device
+// took something that only a tap gives back, then 'tap-done'.
 
 import { CallMedia, Prepared } from './media.js';
 import { Microphone } from './microphone.js';
-import { microphoneInfo, microphoneTrouble } from './trouble.js';
+import { microphoneTrouble } from './trouble.js';
 import { Signalling, load } from './signalling.js';
 import { Sound } from './sound.js';
 
@@ -37,6 +37,9 @@ export const isSupported = () => typeof RTCPeerConnection === 'function'
   && typeof RTCPeerConnection.prototype.addTransceiver === 'function'
   && typeof WebSocket === 'function' && typeof WebAssembly === 'object';
 
+/** Whether a call has come in and waits for the visitor. */
+export const ringsHere = ({ info, media }) => info.direction === 'in' && info.state === 'ringing' && !media;
+
 export class Phone extends EventTarget {
   #link;
   #sound;
@@ -59,7 +62,7 @@ export class Phone extends EventTarget {
    */
   static async create({ button = null, page = null } = {}) {
     await load();
-    return new Phone({ button, page });
+    return new this({ button, page });
   }
 
   /**
@@ -129,14 +132,6 @@ export class Phone extends EventTarget {
     for (const call of [...this.#calls.values()]) this.#end(call, 'visitor-hung-up', 'Call ended');
   }
 
-  register({ registrar, username, password }) {
-    this.#link.run('register', String(registrar ?? ''), String(username ?? ''), String(password ?? ''));
-  }
-
-  unregister() {
-    this.#link.run('unregister');
-  }
-
   /** A call is likely soon: makes its offer. Nothing leaves the machine, nobody is asked. */
   prepare() {
     if (this.#prepared || !isSupported()) return;
@@ -191,64 +186,12 @@ export class Phone extends EventTarget {
     return callId;
   }
 
-  /**
-   * Takes a call that came in, the only one where callId is left out. To be called in a click handler,
-   * as call(). The caller is answered once there is a microphone: nobody pays for talking to silence.
-   * One call talks at a time, so the others are held.
-   */
-  answer({ callId } = {}) {
-    const call = this.#rung(callId, 'answer');
-    if (!call) return;
-    const trouble = isSupported() ? microphoneTrouble() : microphoneInfo('failed');
-    if (trouble) {
-      this.#microphone.tell(trouble);
-      this.#hangup(call, 'no-microphone', 'no-microphone', trouble.message);
-      return;
-    }
-    try {
-      this.#open(call);
-      this.#ring();
-      this.#sound.unlock();
-      this.#holdOthers(call);
-      this.#take(call);
-    } catch (error) {
-      console.error(error);
-      this.#hangup(call, 'no-media', 'no-media', 'The browser could not take the call');
-    }
-  }
-
-  /** Declines a call that came in, the only one where callId is left out. */
-  reject({ callId } = {}) {
-    const call = this.#rung(callId, 'reject');
-    if (call) this.#hangup(call, 'rejected', 'declined', 'The call was declined');
-  }
-
-  /** Puts the far end on hold. The state 'held' comes when the server has done it. */
-  hold({ callId } = {}) {
-    const call = this.#find(callId);
-    if (call?.number) this.#link.run('hold', call.number, true);
-  }
-
-  /** Takes a call back from hold; any other that talks is held. */
-  resume({ callId } = {}) {
-    const call = this.#find(callId);
-    if (!call?.number) return;
-    if (call.info.state === 'held') this.#holdOthers(call);
-    this.#link.run('hold', call.number, false);
-  }
-
-  /** Sends the far end to another address of the same registrar. */
-  transfer({ callId, uri } = {}) {
-    const call = this.#find(callId);
-    if (call?.number) this.#link.run('transfer', call.number, String(uri ?? ''));
-  }
-
   /** Ends a call; callId may be left out where there is one. */
   hangup({ callId } = {}) {
     const call = this.#find(callId);
     if (!call) return;
-    if (this.#ringsHere(call)) this.#hangup(call, 'rejected', 'declined', 'The call was declined');
-    else if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    if (call.info.startedAt) this.#hangup(call, 'visitor', 'visitor-hung-up', 'Call ended');
+    else if (call.info.direction === 'in') this.#hangup(call, 'rejected', 'declined', 'The call was declined');
     else this.#hangup(call, 'visitor', 'cancelled', 'Call cancelled');
   }
 
@@ -309,6 +252,25 @@ export class Phone extends EventTarget {
     this.#microphone.recover();
   }
 
+  /** A call comes in, which happens to accounts only. */
+  comesIn() {}
+
+  /** What WebPhone works with; nothing of it is for pages. */
+  static inside(phone) {
+    return {
+      calls: phone.#calls, link: phone.#link, sound: phone.#sound, microphone: phone.#microphone,
+      find: (callId) => phone.#find(callId),
+      newId: (kind) => `${kind}-${phone.#next++}`,
+      open: (call) => phone.#open(call),
+      speak: (call) => phone.#speak(call),
+      ring: () => phone.#ring(),
+      hangup: (...why) => phone.#hangup(...why),
+      refusal: (otherwise) => phone.#lastError?.message ?? otherwise,
+      error: (...what) => phone.#error(...what),
+      emit: (type, detail) => phone.#emit(type, detail),
+    };
+  }
+
   // --- a call --------------------------------------------------------------------------------
 
   /** Calls that have media: all but those that ring here. */
@@ -323,53 +285,6 @@ export class Phone extends EventTarget {
     const prepared = this.#prepared ?? undefined;
     this.#prepared = null;
     call.media = new CallMedia({ volume: this.#volume, speaker: this.#speaker, prepared, on: this.#mediaOf(call) });
-  }
-
-  /** Whether a call has come in and waits for the visitor. */
-  #ringsHere({ info, media }) {
-    return info.direction === 'in' && info.state === 'ringing' && !media;
-  }
-
-  /** The call that rings here, or the page is told that there is none. */
-  #rung(callId, what) {
-    const rung = [...this.#calls.values()].filter((call) => this.#ringsHere(call));
-    const found = callId ? rung.find(({ info }) => info.callId === String(callId)) : rung[0];
-    if (!found) this.#error('unknown-call', `There is no call to ${what}`, '', callId ? String(callId) : undefined);
-    return found;
-  }
-
-  #comesIn({ call: number, uri, displayName, video, code, reason }) {
-    const callId = `in-${this.#next++}`;
-    const info = {
-      callId, direction: 'in', state: 'ringing', uri, displayName, video, code, reason, cause: '', startedAt: 0,
-    };
-    this.#calls.set(callId, { info, number, media: null, meter: null, over: false });
-    this.prepare();
-    // It rings where the browser lets a page sound that nobody has touched; no tap is asked for.
-    this.#sound.unlock();
-    this.#ring();
-    this.#emit('incoming', { ...info });
-  }
-
-  async #take(call) {
-    try {
-      await this.#speak(call);
-      const { offered } = call.media;
-      if (offered) await offered;
-      if (call.over) return;
-      if (!this.#link.run('answer', call.number, false, call.media.offer())) {
-        this.#hangup(call, 'no-media', 'internal', this.#lastError?.message ?? 'The call could not be taken');
-      }
-    } catch (error) {
-      console.error(error);
-      this.#hangup(call, 'no-media', 'no-media', 'The browser could not take the call');
-    }
-  }
-
-  #holdOthers(call) {
-    for (const other of this.#calls.values()) {
-      if (other !== call && other.info.state === 'active') this.#link.run('hold', other.number, true);
-    }
   }
 
   async #place(call, headers) {
@@ -485,7 +400,7 @@ export class Phone extends EventTarget {
     const calls = [...this.#calls.values()];
     const talks = calls.some(({ info }) => info.state === 'active' || info.state === 'early');
     const rings = calls.some(({ info }) => info.state === 'ringing' && info.direction === 'out');
-    if (calls.some((call) => this.#ringsHere(call))) this.#sound.ring(talks ? 'waiting' : 'incoming');
+    if (calls.some(ringsHere)) this.#sound.ring(talks ? 'waiting' : 'incoming');
     else this.#sound.ring(rings && !talks ? 'ringback' : null);
   }
 
@@ -513,7 +428,7 @@ export class Phone extends EventTarget {
         break;
       case 'state':
         if (call) this.#stateChanged(call, action);
-        else if (action.direction === 'in' && action.state === 'ringing') this.#comesIn(action);
+        else if (action.direction === 'in' && action.state === 'ringing') this.comesIn(action);
         break;
       case 'quality':
         if (call) {

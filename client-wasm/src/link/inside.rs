@@ -200,32 +200,40 @@ impl Link {
     /// is new, as fast as the server's rate limit allows.
     pub(super) fn flush(&mut self, now: Duration) {
         while self.socket.is_up() && self.has_more_to_write() && self.pace.allows(now) {
-            let next = self.unwritten().map(|(sequence, message)| (sequence, message.clone()));
-            let (sequence, message) = match next {
-                Some(again) => again,
-                None => {
-                    let Some(message) = self.queue.front().cloned() else { return };
-                    // A full outbox waits for acknowledgements; the heartbeat brings them.
-                    let Ok(sequence) = self.outbox.push(message.clone()) else { return };
-                    self.queue.pop_front();
-                    (sequence, message)
+            if self.unwritten().is_none() {
+                // A full outbox waits for acknowledgements; the heartbeat brings them.
+                if self.outbox.is_full() {
+                    return;
                 }
-            };
+                let Some(message) = self.queue.pop_front() else { return };
+                if self.outbox.push(message).is_err() {
+                    return;
+                }
+            }
+            let ack = self.inbox.last();
+            let Some((sequence, message)) = self.unwritten() else { return };
+            let text = envelope(sequence, ack, message);
             self.pace.take(now);
             self.written = sequence;
             if let Socket::Up(up) = &mut self.socket {
                 up.said(now);
             }
-            self.write(sequence, &message);
+            self.send(ack, text);
         }
     }
 
     pub(super) fn write(&mut self, sequence: u64, message: &ClientMessage) {
         let ack = self.inbox.last();
-        self.acknowledged = ack;
-        // Strings and numbers only: this cannot fail.
-        if let Ok(text) = serde_json::to_string(&Envelope { sequence, ack, message }) {
-            self.actions.push_back(Action::Send(text));
-        }
+        self.send(ack, envelope(sequence, ack, message));
     }
+
+    fn send(&mut self, ack: u64, text: String) {
+        self.acknowledged = ack;
+        self.actions.push_back(Action::Send(text));
+    }
+}
+
+fn envelope(sequence: u64, ack: u64, message: &ClientMessage) -> String {
+    // Strings and numbers only: this cannot fail.
+    serde_json::to_string(&Envelope { sequence, ack, message }).unwrap_or_default()
 }

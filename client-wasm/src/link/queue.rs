@@ -33,12 +33,8 @@ impl Queue {
         self.waiting.push_front(message);
     }
 
-    pub(super) fn front(&self) -> Option<&ClientMessage> {
-        self.waiting.front()
-    }
-
-    pub(super) fn pop_front(&mut self) {
-        self.waiting.pop_front();
+    pub(super) fn pop_front(&mut self) -> Option<ClientMessage> {
+        self.waiting.pop_front()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -36,10 +36,15 @@ impl<M> Default for Outbox<M> {
     }
 }
 
-impl<M: Clone> Outbox<M> {
+impl<M> Outbox<M> {
+    /// Whether there is no room for one more.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= limits::OUTBOX_MESSAGES
+    }
+
     /// Numbers a message and keeps it until it is acknowledged.
     pub fn push(&mut self, message: M) -> Result<u64, OutboxFull> {
-        if self.waiting.len() >= limits::OUTBOX_MESSAGES {
+        if self.is_full() {
             return Err(OutboxFull);
         }
         let sequence = self.next;

@@ -6,12 +6,14 @@
 //! assets/src/pages/*     -> dist/pages/*           {{base}} becomes /a/HASH
 //! assets/src/api/*       -> dist/api/*             {{base}} becomes /a/HASH
 //! assets/webphone.swf    -> dist/api/webphone.swf  what `cargo xtask swf` made of flash-shim
+//! scripts and styles     -> under /a without their comments
 //! every file             -> beside it .br and .gz, where they are smaller
 //! ```
 //!
 //! The result depends on the inputs alone: no times, no machine paths, sorted names. Nothing is
 //! compressed or put together when a page is asked for.
 
+mod comments;
 mod compress;
 mod references;
 mod wasm;
@@ -96,6 +98,7 @@ pub fn build() -> Result<Option<String>, Fail> {
             )));
         }
     }
+    let app = comments::without(app);
     let mut api = files::read_tree(&folder.join("api"))?;
     let film = shell::root().join(FILM);
     api.insert("webphone.swf".into(), at(&film, fs::read(&film))?);

@@ -73,6 +73,55 @@ impl End {
         }
     }
 
+    /// A message has arrived, and with it what a barrier lets go. Media is returned at once.
+    fn handle_message<'a>(
+        &mut self,
+        now: Instant,
+        flow: u64,
+        octets: &'a [u8],
+        mut act: impl FnMut(&mut End, Body<'_>),
+    ) -> Option<Media<'a>> {
+        let media = match self.link.sort(now, flow, octets) {
+            Sorted::Media(media) => (!self.closed).then_some(media),
+            Sorted::Act { body, .. } => {
+                act(self, body);
+                None
+            }
+            Sorted::Nothing => None,
+        };
+        self.release(now, act);
+        media
+    }
+
+    /// Looks at what barriers have let go.
+    fn release(&mut self, now: Instant, mut act: impl FnMut(&mut End, Body<'_>)) {
+        while let Some((flow, octets)) = self.link.next_held() {
+            if let Sorted::Act { body, .. } = self.link.sort(now, flow, &octets) {
+                act(self, body);
+            }
+        }
+    }
+
+    /// A deadline was reached: a barrier opens.
+    fn handle_timeout(&mut self, now: Instant, act: impl FnMut(&mut End, Body<'_>)) {
+        self.link.handle_timeout(now);
+        self.release(now, act);
+    }
+
+    /// A receiving flow is over.
+    fn finish_flow(&mut self, now: Instant, flow: u64, act: impl FnMut(&mut End, Body<'_>)) {
+        self.link.release_flow(flow);
+        self.release(now, act);
+        self.link.forget_receiving(flow);
+    }
+
+    /// The peer has rejected a sending flow.
+    fn handle_flow_rejected(&mut self, flow: u64) {
+        if self.link.mark_rejected(flow).is_some() {
+            self.close();
+        }
+    }
+
     fn command(&mut self, name: &str, arguments: Vec<Value>) {
         let command = Command::new(name, 0.0, arguments);
         self.link.send(self.stream, command.encode(Encoding::Amf0));
@@ -113,30 +162,12 @@ impl Subscriber {
         flow: u64,
         octets: &'a [u8],
     ) -> Option<Media<'a>> {
-        let media = match self.end.link.sort(now, flow, octets) {
-            Sorted::Media(media) => (!self.end.closed).then_some(media),
-            Sorted::Act { body, .. } => {
-                self.act(body);
-                None
-            }
-            Sorted::Nothing => None,
-        };
-        self.release(now);
-        media
-    }
-
-    fn release(&mut self, now: Instant) {
-        while let Some((flow, octets)) = self.end.link.next_held() {
-            if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, &octets) {
-                self.act(body);
-            }
-        }
+        self.end.handle_message(now, flow, octets, hear_publisher)
     }
 
     /// A deadline was reached: a barrier opens (RFC 7425 5.2).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.end.link.handle_timeout(now);
-        self.release(now);
+        self.end.handle_timeout(now, hear_publisher);
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -144,38 +175,14 @@ impl Subscriber {
         self.end.link.poll_timeout()
     }
 
-    fn act(&mut self, body: Body<'_>) {
-        match body {
-            Body::Command { values, .. } => match Command::parse(values) {
-                Ok(Command { name, object, mut arguments, .. }) if name == "onStatus" => {
-                    let none = arguments.is_empty();
-                    let info = if none { object } else { arguments.swap_remove(0) };
-                    self.end.tell(PeerEvent::Status(info));
-                }
-                Ok(_) => self.end.link.count_ignored(),
-                Err(_) => self.end.link.count_malformed(),
-            },
-            Body::UserControl(UserControl::StreamBegin(_)) => self.end.tell(PeerEvent::Begun),
-            Body::Data(values) => match Data::parse(values) {
-                Ok(data) => self.end.tell(PeerEvent::Data(data)),
-                Err(_) => self.end.link.count_malformed(),
-            },
-            _ => self.end.link.count_ignored(),
-        }
-    }
-
     /// A receiving flow is over, which says nothing of the stream (RFC 7425 5.4.2).
     pub fn handle_flow_finished(&mut self, now: Instant, flow: u64) {
-        self.end.link.release_flow(flow);
-        self.release(now);
-        self.end.link.forget_receiving(flow);
+        self.end.finish_flow(now, flow, hear_publisher);
     }
 
     /// The peer has rejected a sending flow: it does not publish, or not any more (5.4.3).
     pub fn handle_flow_rejected(&mut self, flow: u64) {
-        if self.end.link.mark_rejected(flow).is_some() {
-            self.end.close();
-        }
+        self.end.handle_flow_rejected(flow);
     }
 
     /// Plays no more.
@@ -199,14 +206,67 @@ impl Subscriber {
     }
 }
 
+/// What a publisher says on its control flow.
+fn hear_publisher(end: &mut End, body: Body<'_>) {
+    match body {
+        Body::Command { values, .. } => match Command::parse(values) {
+            Ok(Command { name, object, mut arguments, .. }) if name == "onStatus" => {
+                let none = arguments.is_empty();
+                let info = if none { object } else { arguments.swap_remove(0) };
+                end.tell(PeerEvent::Status(info));
+            }
+            Ok(_) => end.link.count_ignored(),
+            Err(_) => end.link.count_malformed(),
+        },
+        Body::UserControl(UserControl::StreamBegin(_)) => end.tell(PeerEvent::Begun),
+        Body::Data(values) => match Data::parse(values) {
+            Ok(data) => end.tell(PeerEvent::Data(data)),
+            Err(_) => end.link.count_malformed(),
+        },
+        _ => end.link.count_ignored(),
+    }
+}
+
 /// The end that publishes a stream to one peer.
 #[derive(Debug)]
 pub struct Publisher {
     end: End,
     control: u64,
-    /// The name that was asked for and is not answered yet.
-    asked: Option<String>,
-    playing: bool,
+    wish: Wish,
+}
+
+/// What the peer wants of the stream.
+///
+/// ```text
+///   None --play--> Asked --accept--> Granted
+///                    +-----refuse--> None, and the stream is over
+/// ```
+#[derive(Debug)]
+enum Wish {
+    None,
+    /// To play the stream of this name, which is not answered yet.
+    Asked(String),
+    Granted,
+}
+
+impl Wish {
+    /// What a subscriber says on its control flow.
+    fn hear(&mut self, end: &mut End, body: Body<'_>) {
+        let Body::Command { values, .. } = body else { return end.link.count_ignored() };
+        match Command::parse(values) {
+            Ok(Command { name, arguments, .. }) if name == "play" => {
+                let name = arguments.first().and_then(Value::as_str).unwrap_or_default();
+                if matches!(self, Wish::None) {
+                    *self = Wish::Asked(name.to_owned());
+                    end.tell(PeerEvent::PlayRequested { name: name.to_owned() });
+                }
+            }
+            Ok(Command { name, .. }) if name == "closeStream" => end.close(),
+            // Whether it wants sound or pictures: it gets what there is.
+            Ok(_) => end.link.count_ignored(),
+            Err(_) => end.link.count_malformed(),
+        }
+    }
 }
 
 impl Publisher {
@@ -217,29 +277,18 @@ impl Publisher {
         let mut end = End::new(Some(stream).filter(|stream| *stream != 0)?);
         end.link.associate = Some(flow);
         end.link.admit(flow, stream);
-        Some(Publisher { end, control: flow, asked: None, playing: false })
+        Some(Publisher { end, control: flow, wish: Wish::None })
     }
 
     /// A message of the peer's control flow.
     pub fn handle_message(&mut self, now: Instant, flow: u64, octets: &[u8]) {
-        if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, octets) {
-            self.act(body);
-        }
-        self.release(now);
-    }
-
-    fn release(&mut self, now: Instant) {
-        while let Some((flow, octets)) = self.end.link.next_held() {
-            if let Sorted::Act { body, .. } = self.end.link.sort(now, flow, &octets) {
-                self.act(body);
-            }
-        }
+        // Who plays sends no sound of its own.
+        let _ = self.end.handle_message(now, flow, octets, |end, body| self.wish.hear(end, body));
     }
 
     /// A deadline was reached: a barrier opens (RFC 7425 5.2).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.end.link.handle_timeout(now);
-        self.release(now);
+        self.end.handle_timeout(now, |end, body| self.wish.hear(end, body));
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -247,27 +296,11 @@ impl Publisher {
         self.end.link.poll_timeout()
     }
 
-    fn act(&mut self, body: Body<'_>) {
-        let Body::Command { values, .. } = body else { return self.end.link.count_ignored() };
-        match Command::parse(values) {
-            Ok(Command { name, arguments, .. }) if name == "play" => {
-                let name = arguments.first().and_then(Value::as_str).unwrap_or_default();
-                if self.asked.is_none() && !self.playing {
-                    self.asked = Some(name.to_owned());
-                    self.end.tell(PeerEvent::PlayRequested { name: name.to_owned() });
-                }
-            }
-            Ok(Command { name, .. }) if name == "closeStream" => self.end.close(),
-            // Whether it wants sound or pictures: it gets what there is.
-            Ok(_) => self.end.link.count_ignored(),
-            Err(_) => self.end.link.count_malformed(),
-        }
-    }
-
     /// Lets the peer play, and opens the flow for sound.
     pub fn accept(&mut self) {
-        let Some(name) = self.asked.take() else { return };
-        self.playing = true;
+        let Wish::Asked(name) = &self.wish else { return };
+        let name = name.clone();
+        self.wish = Wish::Granted;
         let stream = self.end.stream;
         self.end.link.send(stream, UserControl::StreamBegin(stream).encode());
         for (code, words) in
@@ -281,15 +314,20 @@ impl Publisher {
 
     /// Does not let the peer play, and ends the stream.
     pub fn refuse(&mut self, refusal: &Refusal) {
-        if self.asked.take().is_some() {
+        if matches!(self.wish, Wish::Asked(_)) {
+            self.wish = Wish::None;
             self.end.command("onStatus", vec![refusal.info()]);
             self.end.close();
         }
     }
 
+    fn plays(&self) -> bool {
+        matches!(self.wish, Wish::Granted) && !self.end.closed
+    }
+
     /// Sends data of the stream to who plays it.
     pub fn send_data(&mut self, data: &Data) {
-        if self.playing && !self.end.closed {
+        if self.plays() {
             self.end.link.send(self.end.stream, data.encode(Encoding::Amf0));
         }
     }
@@ -302,16 +340,15 @@ impl Publisher {
         payload: &[u8],
         buffer: &mut [u8],
     ) -> Option<Outgoing> {
-        let open = self.playing && !self.end.closed;
         let (stream, kind) = (self.end.stream, MediaKind::Audio);
-        open.then(|| self.end.link.write_media(stream, kind, timestamp, payload, buffer)).flatten()
+        self.plays()
+            .then(|| self.end.link.write_media(stream, kind, timestamp, payload, buffer))
+            .flatten()
     }
 
     /// A receiving flow is over; with the control flow the stream is (RFC 7425 5.4.3).
     pub fn handle_flow_finished(&mut self, now: Instant, flow: u64) {
-        self.end.link.release_flow(flow);
-        self.release(now);
-        self.end.link.forget_receiving(flow);
+        self.end.finish_flow(now, flow, |end, body| self.wish.hear(end, body));
         if flow == self.control {
             self.end.close();
         }
@@ -319,9 +356,7 @@ impl Publisher {
 
     /// The peer has rejected a flow of the stream.
     pub fn handle_flow_rejected(&mut self, flow: u64) {
-        if self.end.link.mark_rejected(flow).is_some() {
-            self.end.close();
-        }
+        self.end.handle_flow_rejected(flow);
     }
 
     /// Publishes no more: the peer's control flow is rejected.
