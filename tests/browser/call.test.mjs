@@ -187,7 +187,10 @@ test('when UDP dies in a call the page finds the way over TCP', { timeout: 120_0
   blockUdp(appliance.ports.webrtc);
   t.after(allowUdp);
   await hearsNothing(page);
+  const light = () => page.locator('#light').textContent();
+  await until('the panel says that the line is interrupted', async () => (await light()).includes('interrupted'));
   await hearsTone(page, 660, { within: 45_000 });
+  await until('the panel takes that back', async () => !(await light()).includes('interrupted'));
   await panel.press('hangup');
   await panel.reaches('ended');
   await phone.idle();

@@ -214,7 +214,7 @@ declare namespace RTCKit {
     /** Where the trouble is. */
     reason:
       | 'none' | 'visitor-loss-up' | 'visitor-loss-down' | 'visitor-delay' | 'phone-loss' | 'phone-silent'
-      | 'visitor-silent';
+      | 'visitor-silent' | 'interrupted';
     /** The same in words. */
     message: string;
     /** Packets lost from the visitor to the appliance, percent. */

@@ -70,6 +70,7 @@ export class CallMedia {
   #connected = false;
   #closed = false;
   #restarting = false;
+  #interrupted = false;
   #connectTimer = 0;
   #restartTimer = 0;
   #reportTimer = 0;
@@ -78,7 +79,8 @@ export class CallMedia {
   /**
    * Everything that iOS wants done in the click handler happens here, without an await.
    * `on`: `noMedia()`, `offer(sdp)` for a restart, `report(figures)`, `blocked()` when the
-   * browser does not let sound play without a tap, `playing()` when it plays, `connected()`.
+   * browser does not let sound play without a tap, `playing()` when it plays, `connected()`, and
+   * `interrupted(lasts)` when nothing comes through any more, and when it does again.
    */
   constructor({ volume, speaker, prepared = new Prepared(), on }) {
     this.#on = on;
@@ -197,12 +199,20 @@ export class CallMedia {
       this.#restartTimer = 0;
       if (!this.#connected) this.#on.connected();
       this.#connected = true;
+      this.#tellInterrupted(false);
       this.#reportTimer ||= setInterval(() => this.#report(), REPORT_EVERY);
     } else if (this.#connected && ['disconnected', 'failed'].includes(ice) && !this.#restartTimer) {
+      this.#tellInterrupted(true);
       this.#restartLater(ice === 'failed' ? 0 : DISCONNECTED_FOR);
     } else if (this.#pc.connectionState === 'failed' && !this.#connected && this.#answered) {
       this.#on.noMedia();
     }
+  }
+
+  #tellInterrupted(lasts) {
+    if (this.#interrupted === lasts) return;
+    this.#interrupted = lasts;
+    this.#on.interrupted(lasts);
   }
 
   #restartLater(wait) {

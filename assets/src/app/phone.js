@@ -28,6 +28,7 @@ const QUALITY_WORDS = {
   'phone-loss': "The other side's line loses sound",
   'phone-silent': 'Nothing is heard from the other side',
   'visitor-silent': 'Nothing is heard from your microphone',
+  interrupted: 'The line is interrupted and being restored',
 };
 
 const TAP_WORDS = ['The browser has paused the sound', 'Tap here to go on.'];
@@ -323,6 +324,11 @@ export class Phone extends EventTarget {
       connected: () => {
         call.meter ??= this.#sound.listen(call.media.remoteTrack);
       },
+      interrupted: (lasts) => {
+        // The appliance may be out of reach as well, so the page says it by itself.
+        call.interrupted = lasts;
+        this.#tellQuality(call);
+      },
       noMedia: () => this.#hangup(call, 'no-media', 'no-media', 'Your network lets no sound through'),
       offer: (sdp) => this.#link.run('restart', call.number, sdp),
       blocked: () => this.#blocked(call),
@@ -330,6 +336,13 @@ export class Phone extends EventTarget {
       report: ({ loss, jitter, roundTrip, concealed }) =>
         this.#link.run('quality', call.number, loss, jitter, roundTrip, concealed),
     };
+  }
+
+  #tellQuality(call) {
+    const { level = 'good', reason = 'none', lossUp = 0, lossDown = 0, roundTrip = 0, codecs = '' } = call.quality ?? {};
+    const now = call.interrupted ? { level: 'poor', reason: 'interrupted' } : { level, reason };
+    const message = QUALITY_WORDS[now.reason] ?? '';
+    this.#emit('quality', { callId: call.info.callId, ...now, message, lossUp, lossDown, roundTrip, codecs });
   }
 
   /** The browser wants a tap before it plays; a page that may hear the visitor is let off. */
@@ -432,10 +445,8 @@ export class Phone extends EventTarget {
         break;
       case 'quality':
         if (call) {
-          const { level, reason, lossUp, lossDown, roundTrip, codecs } = action;
-          const { callId } = call.info;
-          const message = QUALITY_WORDS[reason] ?? '';
-          this.#emit('quality', { callId, level, reason, message, lossUp, lossDown, roundTrip, codecs });
+          call.quality = action;
+          this.#tellQuality(call);
         }
         break;
       case 'digit': if (call) this.#emit('digit', { callId: call.info.callId, digit: action.digit }); break;
