@@ -1,62 +1,48 @@
 //! SIP over TCP and TLS: Kamailio as a provider that is reached by connections.
 
 use harness::certificates::Authority;
-use harness::kamailio::{PASSWORD, Provider, REALM};
-use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
+use harness::kamailio::{PASSWORD, Provider};
+use harness::sound::PHONE;
+use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings, calls};
 use signalling::EndCause;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-fn address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, harness::place::port()))
-}
-
 fn phone(place: &Place) -> Baresip {
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    Baresip::start(place, "phone", &phone)
+    Baresip::start(place, "phone", &Phone::of_provider())
 }
 
 /// A shop whose account and button live at a provider, with further lines of the account.
 fn shop(registrar: &str, lines: &str) -> Shop {
-    let account = format!(
-        "registrar = \"{registrar}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n\
-         expires = 60\ncodecs = [\"pcma\", \"pcmu\"]\n{lines}"
-    );
-    let button = format!(
-        "account = \"main\"\ndestination = \"sip:phone@{registrar}\"\n{}",
-        harness::appliance::ORIGINS
-    );
-    Shop::new().account("main", &account).button("sales", &button)
+    let lines = format!("expires = 60\ncodecs = [\"pcma\", \"pcmu\"]\n{lines}");
+    Shop::registered(registrar, &lines)
 }
 
-/// A call with sound, ended by the visitor and then another by the shop.
-fn calls_work(appliance: &Appliance, phone: &Baresip) {
-    let mut visitor = Visitor::open(appliance, VisitorSettings::default());
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    phone.tells("CALL_CLOSED");
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    phone.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
-    appliance.is_quiet();
+/// A phone, a provider before it that takes connections, and an appliance that is registered there
+/// by one.
+struct Connected {
+    appliance: Appliance,
+    phone: Baresip,
+    provider: Kamailio,
+    settings: Provider,
+    place: Place,
+}
+
+fn connected(name: &str, udp: bool) -> Connected {
+    let place = Place::new(name);
+    let phone = phone(&place);
+    let settings = Provider { phone: Some(phone.sip), tcp: true, udp, ..Provider::default() };
+    let provider = Kamailio::provide(&place, &settings);
+    let shop = shop(&provider.sip.to_string(), "transport = \"tcp\"");
+    let appliance = Appliance::start(&place, &shop);
+    assert_eq!(appliance.readiness_becomes(200), "ready\n");
+    Connected { appliance, phone, provider, settings, place }
 }
 
 #[test]
 fn an_account_registers_and_calls_over_tcp() {
-    let place = Place::new("tcp");
-    let phone = phone(&place);
-    let provider =
-        Provider { phone: Some(phone.sip), tcp: true, udp: false, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &provider, address());
-    let shop = shop(&provider.sip.to_string(), "transport = \"tcp\"");
-    let appliance = Appliance::start(&place, &shop);
-    assert_eq!(appliance.readiness_becomes(200), "ready\n");
-    calls_work(&appliance, &phone);
+    let Connected { appliance, phone, provider, place: _place, .. } = connected("tcp", false);
+    calls::both_ends_hang_up(&appliance, &phone);
     // REGISTER, INVITE, ACK and BYE all took the one connection.
     let log = provider.log();
     for method in ["REGISTER", "INVITE", "ACK", "BYE"] {
@@ -71,55 +57,43 @@ fn an_account_registers_and_calls_over_tcp() {
 fn leaves(mut appliance: Appliance, provider: &Kamailio, transport: &str) {
     let before = provider.requests("REGISTER", transport);
     assert!(appliance.stop(Duration::from_secs(10)).success());
-    harness::until("the account takes its registration back", || {
-        (provider.requests("REGISTER", transport) > before).then_some(())
-    });
+    provider.gets("REGISTER", transport, before + 1);
 }
 
 #[test]
 fn a_provider_that_restarts_finds_the_account_registered_again() {
-    let place = Place::new("tcp-restart");
-    let phone = phone(&place);
-    let settings = Provider { phone: Some(phone.sip), tcp: true, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &settings, address());
+    let Connected { appliance, phone, provider, settings, place } = connected("tcp-restart", true);
+    calls::both_ends_hang_up(&appliance, &phone);
     let sip = provider.sip;
-    let appliance = Appliance::start(&place, &shop(&sip.to_string(), "transport = \"tcp\""));
-    appliance.readiness_becomes(200);
-    calls_work(&appliance, &phone);
     drop(provider);
     let words = appliance.readiness_becomes(503);
     assert!(words.contains("0 of 1 accounts are registered"), "{words}");
     harness::until("the log says why", || {
         appliance.log().contains("takes no connections").then_some(())
     });
-    let provider = Kamailio::provide(&place, &settings, sip);
+    let provider = Kamailio::provide_at(&place, &settings, sip);
     let limit = Duration::from_secs(75);
     harness::wait::until_within(limit, "the account registers again", || {
         (appliance.readiness().0 == 200).then_some(())
     });
-    calls_work(&appliance, &phone);
+    calls::both_ends_hang_up(&appliance, &phone);
     assert!(provider.requests("REGISTER", "tcp") > 0);
 }
 
 #[test]
 fn a_call_survives_its_connection_and_is_hung_up_over_another() {
-    let place = Place::new("tcp-mid-call");
-    let phone = phone(&place);
-    let settings = Provider { phone: Some(phone.sip), tcp: true, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &settings, address());
-    let sip = provider.sip;
-    let appliance = Appliance::start(&place, &shop(&sip.to_string(), "transport = \"tcp\""));
-    appliance.readiness_becomes(200);
+    let Connected { appliance, phone, provider, settings, place } = connected("tcp-mid-call", true);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
     visitor.talks();
+    let sip = provider.sip;
     drop(provider);
     harness::until("the connection dies", || {
         appliance.log().contains("a SIP connection has ended").then_some(())
     });
     // Sound does not pass through the provider.
-    visitor.hears(660.0);
-    let provider = Kamailio::provide(&place, &settings, sip);
+    visitor.hears(PHONE);
+    let provider = Kamailio::provide_at(&place, &settings, sip);
     visitor.hang_up();
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     phone.tells("CALL_CLOSED");
@@ -132,22 +106,14 @@ fn a_provider_reaches_the_account_by_the_connection_that_it_registered_on() {
     let authority = Authority::new(&place, "authority");
     let certificate = Some(authority.certify(&place, "localhost", false));
     let settings = Provider { tcp: true, certificate, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &settings, address());
+    let provider = Kamailio::provide(&place, &settings);
     let ca = format!("ca_file = {:?}", authority.file);
     for (transport, port) in [("tcp", provider.sip.port()), ("tls", provider.tls.port())] {
         let lines = format!("transport = \"{transport}\"\n{ca}");
         let shop = shop(&format!("localhost:{port}"), &lines);
         let appliance = Appliance::start_as(&place, transport, &shop);
         appliance.readiness_becomes(200);
-        let caller = Phone {
-            user: "bob".into(),
-            domain: Some(REALM.into()),
-            account: format!(
-                ";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}",
-                provider.sip
-            ),
-            ..Phone::with_codecs(&["PCMU/8000"])
-        };
+        let caller = Phone { registers: false, ..Phone::with_account("bob", &provider) };
         let caller = Baresip::start(&place, &format!("caller-{transport}"), &caller);
         caller.order("dial", &format!("sip:shop@{}", provider.sip));
         // The shop's own account is not to be called, and says so itself.
@@ -167,7 +133,7 @@ fn secure_provider(
     let authority = Authority::new(place, "authority");
     let certificate = Some(authority.certify(place, name, expired));
     let settings = Provider { phone, udp: false, certificate, ..Provider::default() };
-    let provider = Kamailio::provide(place, &settings, address());
+    let provider = Kamailio::provide(place, &settings);
     (provider, format!("transport = \"tls\"\nca_file = {:?}", authority.file))
 }
 
@@ -179,7 +145,7 @@ fn an_account_registers_and_calls_over_tls() {
     let registrar = format!("localhost:{}", provider.tls.port());
     let appliance = Appliance::start(&place, &shop(&registrar, &lines));
     assert_eq!(appliance.readiness_becomes(200), "ready\n");
-    calls_work(&appliance, &phone);
+    calls::both_ends_hang_up(&appliance, &phone);
     let log = provider.log();
     for method in ["REGISTER", "INVITE", "ACK", "BYE"] {
         assert!(provider.requests(method, "tls") > 0, "{method}: {log}");
@@ -251,7 +217,7 @@ fn a_provider_that_takes_connections_and_says_nothing_delays_nobody_else() {
     let place = Place::new("tcp-silent");
     let phone = phone(&place);
     let settings = Provider { phone: Some(phone.sip), tcp: true, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &settings, address());
+    let provider = Kamailio::provide(&place, &settings);
     // The kernel takes its connections; nobody ever reads.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let account = |transport: &str| {
@@ -266,7 +232,7 @@ fn a_provider_that_takes_connections_and_says_nothing_delays_nobody_else() {
         .account("dumb", &account("tls"));
     let appliance = Appliance::start(&place, &shop);
     appliance.metric_becomes("accounts_registered", 1);
-    calls_work(&appliance, &phone);
+    calls::both_ends_hang_up(&appliance, &phone);
     harness::until("the log says what is wrong with TLS", || {
         appliance.log().contains("does not answer by TLS").then_some(())
     });
@@ -285,16 +251,13 @@ fn an_invite_too_long_for_udp_goes_by_tcp_where_the_provider_takes_it() {
         let place = Place::new(if tcp { "long-tcp" } else { "long-udp" });
         let phone = phone(&place);
         let settings = Provider { phone: Some(phone.sip), tcp, ..Provider::default() };
-        let provider = Kamailio::provide(&place, &settings, address());
+        let provider = Kamailio::provide(&place, &settings);
         let appliance = Appliance::start(&place, &shop(&provider.sip.to_string(), ""));
         appliance.readiness_becomes(200);
         let settings = VisitorSettings { headers: headers(), ..VisitorSettings::default() };
         let mut visitor = Visitor::open(&appliance, settings);
         visitor.call();
-        visitor.talks();
-        visitor.hears(660.0);
-        visitor.hang_up();
-        visitor.ends();
+        calls::talks_and_hangs_up(&visitor);
         phone.tells("CALL_CLOSED");
         let by_tcp = provider.requests("INVITE", "tcp");
         assert_eq!(by_tcp > 0, tcp, "{}", provider.log());

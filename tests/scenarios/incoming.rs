@@ -1,12 +1,9 @@
 //! A page with a SIP account of its own at Kamailio is called by baresip, over WebRTC.
 
 use harness::kamailio::{Digest, PASSWORD, REALM};
-use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings, sound};
+use harness::sound::PHONE;
+use harness::{Appliance, Baresip, Kamailio, Place, Shop, Visitor, VisitorSettings, calls};
 use signalling::{CallState, ClientMessage, EndCause, ErrorCode};
-
-/// What the visitor and the caller say, in hertz.
-const VISITOR: f32 = 440.0;
-const PHONE: f32 = 660.0;
 
 struct Pages {
     appliance: Appliance,
@@ -23,22 +20,7 @@ fn pages(name: &str) -> Pages {
 
 /// Somebody's phone, registered at the provider.
 fn phone(pages: &Pages, user: &str) -> Baresip {
-    let before = pages.provider.log().matches("request REGISTER").count();
-    let account =
-        format!(";outbound=\"sip:{}\";auth_user={user};auth_pass={PASSWORD}", pages.provider.sip);
-    let phone = Phone {
-        user: user.into(),
-        domain: Some(REALM.into()),
-        registers: true,
-        account,
-        ..Phone::with_codecs(&["PCMU/8000"])
-    };
-    let phone = Baresip::start(&pages.place, user, &phone);
-    // Once without and once with its password.
-    harness::until("the phone registers", || {
-        (pages.provider.log().matches("request REGISTER").count() >= before + 2).then_some(())
-    });
-    phone
+    Baresip::registered(&pages.place, user, &pages.provider)
 }
 
 fn alice(pages: &Pages) -> Visitor {
@@ -50,6 +32,15 @@ fn alice(pages: &Pages) -> Visitor {
 
 fn dial(phone: &Baresip) {
     phone.order("dial", &format!("sip:alice@{REALM}"));
+}
+
+/// A phone calls, the page answers, and hears it.
+fn talk(phone: &Baresip, visitor: &mut Visitor) {
+    dial(phone);
+    visitor.rings();
+    visitor.answer();
+    visitor.talks();
+    visitor.hears(PHONE);
 }
 
 #[test]
@@ -64,16 +55,9 @@ fn a_page_is_called_and_answers_and_both_hear_each_other() {
     visitor.answer();
     visitor.talks();
     bob.tells("CALL_ESTABLISHED");
-    visitor.hears(PHONE);
     visitor.press("5");
     harness::until("the key is at the phone", || (bob.digits() == "5").then_some(()));
-    let before = visitor.look(|seen| seen.sent);
-    visitor.until("two seconds were sent", |seen| (seen.sent > before + 100).then_some(()));
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    bob.tells("CALL_CLOSED");
-    let heard = sound::has_tone(&bob.heard(), VISITOR, 1.0);
-    heard.unwrap_or_else(|words| panic!("the caller does not hear the visitor: {words}"));
+    calls::both_hear_each_other(&visitor, &bob);
     pages.appliance.is_quiet();
     let row = pages.appliance.rows(1).remove(0);
     assert_eq!((row.button.as_str(), row.cause), ("", EndCause::VisitorHungUp.key()));
@@ -96,23 +80,18 @@ fn a_page_holds_its_caller_and_takes_the_call_back() {
     visitor.talks();
     visitor.hears_nothing();
     visitor.hold(false);
-    visitor.until("it is active again", |seen| {
-        (seen.steps.iter().filter(|step| step.state == CallState::Active).count() == 2)
-            .then_some(())
-    });
+    visitor.until("it is active again", |seen| (seen.times(CallState::Active) == 2).then_some(()));
     visitor.hears(PHONE);
     // Faster than the phone answers: what was wished last is what holds.
     for on in [true, false, true, false] {
         visitor.hold(on);
     }
     visitor.until("it is active for the fourth time", |seen| {
-        (seen.steps.iter().filter(|step| step.state == CallState::Active).count() == 4)
-            .then_some(())
+        (seen.times(CallState::Active) == 4).then_some(())
     });
     std::thread::sleep(std::time::Duration::from_millis(500));
     visitor.hears(PHONE);
-    let before = visitor.look(|seen| seen.sent);
-    visitor.until("two seconds were sent", |seen| (seen.sent > before + 100).then_some(()));
+    visitor.sends(100);
     visitor.hang_up();
     bob.tells("CALL_CLOSED");
     // Its recorder stops at the first hold, so its own count of packets tells whether they came: a
@@ -159,10 +138,7 @@ fn a_second_caller_waits_and_a_third_one_is_told_busy() {
     let pages = pages("incoming-waiting");
     let [bob, carol, dave] = ["bob", "carol", "dave"].map(|user| phone(&pages, user));
     let mut visitor = alice(&pages);
-    dial(&bob);
-    visitor.rings();
-    visitor.answer();
-    visitor.talks();
+    talk(&bob, &mut visitor);
     dial(&carol);
     let waiting = visitor.rings();
     assert!(waiting.uri.starts_with("sip:carol@"), "{waiting:?}");
@@ -174,9 +150,7 @@ fn a_second_caller_waits_and_a_third_one_is_told_busy() {
     visitor.reject();
     carol.tells("CALL_CLOSED");
     bob.hang_up();
-    visitor.until("both are over", |seen| {
-        (seen.steps.iter().filter(|step| step.state == CallState::Ended).count() == 2).then_some(())
-    });
+    visitor.until("both are over", |seen| (seen.times(CallState::Ended) == 2).then_some(()));
     pages.appliance.is_quiet();
 }
 
@@ -207,11 +181,7 @@ fn a_page_that_loses_its_socket_while_it_rings_still_answers_and_one_that_leaves
     assert!(words.contains("48"), "{words}");
     pages.appliance.is_quiet();
     let mut again = alice(&pages);
-    dial(&bob);
-    again.rings();
-    again.answer();
-    again.talks();
-    again.hears(PHONE);
+    talk(&bob, &mut again);
     again.hang_up();
 }
 
@@ -220,11 +190,7 @@ fn a_transferred_caller_talks_to_somebody_else_and_the_page_is_free() {
     let pages = pages("incoming-transfer");
     let [bob, carol] = ["bob", "carol"].map(|user| phone(&pages, user));
     let mut visitor = alice(&pages);
-    dial(&bob);
-    visitor.rings();
-    visitor.answer();
-    visitor.talks();
-    visitor.hears(PHONE);
+    talk(&bob, &mut visitor);
     visitor.transfer("carol");
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     carol.tells("CALL_ESTABLISHED");
@@ -240,11 +206,7 @@ fn a_transfer_that_fails_is_told_and_the_call_goes_on() {
     let pages = pages("incoming-transfer-fails");
     let bob = phone(&pages, "bob");
     let mut visitor = alice(&pages);
-    dial(&bob);
-    visitor.rings();
-    visitor.answer();
-    visitor.talks();
-    visitor.hears(PHONE);
+    talk(&bob, &mut visitor);
     visitor.transfer("nobody");
     let (code, words) = visitor.until("it is told so", |seen| seen.errors.first().cloned());
     assert_eq!(code, ErrorCode::TransferFailed, "{words}");

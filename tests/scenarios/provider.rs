@@ -1,46 +1,27 @@
 //! Kamailio as the provider: registration, digest, and a proxy on the way of every request.
 
-use harness::kamailio::{Digest, PASSWORD, Provider, REALM};
-use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
+use harness::kamailio::{Digest, PASSWORD, Provider};
+use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings, calls};
 use signalling::EndCause;
 use std::time::Duration;
 
 /// A shop whose account and button live at the provider.
 fn shop(provider: &Kamailio, password: &str) -> Shop {
-    let account = format!(
-        "registrar = \"{}\"\nusername = \"shop\"\npassword = \"{password}\"\nexpires = 60\n\
-         codecs = [\"pcma\", \"pcmu\"]",
-        provider.sip
-    );
-    let button =
-        format!("destination = \"sip:phone@{}\"\n{}", provider.sip, harness::appliance::ORIGINS);
-    Shop::new().account("main", &account).button("sales", &button)
+    let lines = format!("password = \"{password}\"\nexpires = 60\ncodecs = [\"pcma\", \"pcmu\"]");
+    Shop::at(&provider.sip.to_string(), "phone", &lines)
 }
 
 fn registers_and_calls(name: &str, digest: Digest) {
     let place = Place::new(name);
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let provider = Kamailio::start(&place, digest, Some(phone.sip));
     let appliance = Appliance::start(&place, &shop(&provider, PASSWORD));
     assert_eq!(appliance.readiness_becomes(200), "ready\n");
     assert_eq!(appliance.metric("accounts_registered"), 1);
-    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    phone.tells("CALL_CLOSED");
-    // The other way round: the shop's BYE comes back through the proxy.
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    phone.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
-    appliance.is_quiet();
+    // Either way round: the shop's BYE comes back through the proxy.
+    calls::both_ends_hang_up(&appliance, &phone);
     // ACK and BYE went by the recorded route.
-    let requests = |method: &str| provider.log().matches(&format!("request {method} ")).count();
+    let requests = |method: &str| provider.requests(method, "udp");
     assert!(requests("ACK") >= 2 && requests("BYE") >= 2, "{}", provider.log());
     assert_eq!(appliance.metric("sip_foreign_dropped_total"), 0);
 }
@@ -59,28 +40,14 @@ fn an_account_registers_and_calls_with_sha_256() {
 fn a_call_through_two_proxies_keeps_its_way_to_the_end() {
     let place = Place::new("kamailio-two-proxies");
     let inner = Place::new("kamailio-inner-proxy");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     // The first asks for the password, the second stands before the phone; both stay on the way.
     let far = Provider { phone: Some(phone.sip), open: true, ..Provider::default() };
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], harness::place::port()));
-    let far = Kamailio::provide(&inner, &far, address);
+    let far = Kamailio::provide(&inner, &far);
     let near = Kamailio::start(&place, Digest::Md5, Some(far.sip));
     let appliance = Appliance::start(&place, &shop(&near, PASSWORD));
     appliance.readiness_becomes(200);
-    let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    phone.tells("CALL_CLOSED");
-    visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    phone.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
-    appliance.is_quiet();
+    calls::both_ends_hang_up(&appliance, &phone);
     for proxy in [&near, &far] {
         let log = proxy.log();
         for method in ["INVITE", "ACK", "BYE"] {
@@ -96,18 +63,7 @@ fn a_call_through_two_proxies_keeps_its_way_to_the_end() {
 fn a_phone_that_has_registered_itself_is_called_by_its_name() {
     let place = Place::new("kamailio-registered-phone");
     let provider = Kamailio::start(&place, Digest::Md5, None);
-    let phone = Phone {
-        user: "bob".into(),
-        domain: Some(REALM.into()),
-        registers: true,
-        account: format!(";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}", provider.sip),
-        ..Phone::with_codecs(&["PCMU/8000"])
-    };
-    let phone = Baresip::start(&place, "phone", &phone);
-    // Once without and once with its password.
-    harness::until("the phone registers", || {
-        (provider.log().matches("request REGISTER").count() >= 2).then_some(())
-    });
+    let phone = Baresip::registered(&place, "bob", &provider);
     let shop = shop(&provider, PASSWORD).button(
         "support",
         &format!("destination = \"sip:bob@{}\"\n{}", provider.sip, harness::appliance::ORIGINS),
@@ -117,10 +73,7 @@ fn a_phone_that_has_registered_itself_is_called_by_its_name() {
     let settings = VisitorSettings { button: Some("support".into()), ..VisitorSettings::default() };
     let mut visitor = Visitor::open(&appliance, settings);
     visitor.call();
-    visitor.talks();
-    visitor.hears(660.0);
-    visitor.hang_up();
-    visitor.ends();
+    calls::talks_and_hangs_up(&visitor);
     phone.tells("CALL_CLOSED");
 }
 
@@ -151,30 +104,22 @@ fn the_account_leaves_the_registrar_when_the_appliance_ends() {
     let provider = Kamailio::start(&place, Digest::Md5, None);
     let mut appliance = Appliance::start(&place, &shop(&provider, PASSWORD));
     appliance.readiness_becomes(200);
-    let before = provider.log().matches("request REGISTER").count();
+    let before = provider.requests("REGISTER", "udp");
     assert!(appliance.stop(Duration::from_secs(10)).success());
-    harness::until("the account takes its registration back", || {
-        (provider.log().matches("request REGISTER").count() > before).then_some(())
-    });
+    // The account takes its registration back.
+    provider.gets("REGISTER", "udp", before + 1);
 }
 
 #[test]
 fn a_registrar_that_comes_up_later_is_found() {
     let place = Place::new("kamailio-later");
     // Its port is known before it runs.
-    let port = {
-        let probe = Kamailio::start(&place, Digest::Md5, None);
-        probe.sip
-    };
-    let account = format!(
-        "registrar = \"{port}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\nexpires = 60"
-    );
-    let button = format!("destination = \"sip:phone@{port}\"\n{}", harness::appliance::ORIGINS);
-    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let sip = Kamailio::start(&place, Digest::Md5, None).sip;
+    let shop = Shop::registered(&sip.to_string(), "expires = 60");
     let appliance = Appliance::start(&place, &shop);
     let words = appliance.readiness_becomes(503);
     assert!(words.contains("not ready"), "{words}");
-    let _provider = Kamailio::start_at(&place, Digest::Md5, None, port);
+    let _provider = Kamailio::provide_at(&place, &Provider::default(), sip);
     let limit = Duration::from_secs(75);
     harness::wait::until_within(limit, "the account registers", || {
         (appliance.readiness().0 == 200).then_some(())
@@ -198,8 +143,7 @@ fn interviewed(file: &std::path::Path, answers: &str) -> String {
 #[test]
 fn the_file_that_init_writes_brings_a_newcomer_to_the_first_call() {
     let place = Place::new("kamailio-init");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let provider = Kamailio::start(&place, Digest::Md5, Some(phone.sip));
     let file = place.path("shop.toml");
     // No public name, the provider, name and password, whom to call, the store's page.
@@ -216,16 +160,9 @@ fn the_file_that_init_writes_brings_a_newcomer_to_the_first_call() {
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
     visitor.talks();
-    visitor.hears(660.0);
-    visitor.until("two seconds were sent", |seen| (seen.sent > 120).then_some(()));
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    phone.tells("CALL_CLOSED");
-    let heard = harness::sound::has_tone(&phone.heard(), 440.0, 1.0);
-    heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
+    calls::both_hear_each_other(&visitor, &phone);
     // Once without and once with the password.
-    let invites = provider.log().matches("request INVITE").count();
-    assert_eq!(invites, 2, "{}", provider.log());
+    assert_eq!(provider.requests("INVITE", "udp"), 2, "{}", provider.log());
     appliance.is_quiet();
     assert_eq!(appliance.rows(1)[0].cause, EndCause::VisitorHungUp.key());
 }

@@ -1,8 +1,9 @@
 //! From a provider's name to its servers: DNS records, servers that are down, further accounts,
 //! trunks.
 
+use harness::calls::talks_and_hangs_up;
 use harness::certificates::Authority;
-use harness::kamailio::{PASSWORD, Provider};
+use harness::kamailio::{Digest, Provider};
 use harness::name_server::{NameServer, Records};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Sipp, Visitor, VisitorSettings};
 use signalling::{CallState, EndCause};
@@ -13,21 +14,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A trunk at a name without a port, and a button that calls there.
 fn named_trunk(host: &str) -> Shop {
-    let account = format!(
-        "registrar = \"{host}\"\nusername = \"shop\"\nregister = false\ncodecs = [\"pcmu\"]"
-    );
-    let button = format!("destination = \"sip:sales@{host}\"\n{}", harness::appliance::ORIGINS);
-    Shop::new().account("main", &account).button("sales", &button)
-}
-
-/// An account that registers at `shop.example`, with further lines, and a button that calls there.
-fn registered(lines: &str) -> Shop {
-    let account = format!(
-        "registrar = \"shop.example\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\n{lines}"
-    );
-    let button =
-        format!("destination = \"sip:phone@shop.example\"\n{}", harness::appliance::ORIGINS);
-    Shop::new().account("main", &account).button("sales", &button)
+    Shop::at(host, "sales", "register = false\ncodecs = [\"pcmu\"]")
 }
 
 fn phone(place: &Place) -> Baresip {
@@ -49,13 +36,6 @@ fn is_asked(deaf: &UdpSocket) -> bool {
     asked
 }
 
-fn talks_and_hangs_up(visitor: &mut Visitor) {
-    visitor.talks();
-    visitor.hears(660.0);
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-}
-
 #[test]
 fn a_silent_first_server_costs_one_call_a_few_seconds_and_the_next_one_nothing() {
     let place = Place::new("servers-silent");
@@ -72,11 +52,10 @@ fn a_silent_first_server_costs_one_call_a_few_seconds_and_the_next_one_nothing()
     });
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     assert!(is_asked(&deaf), "the first server was tried first");
-    let states = visitor.look(|seen| seen.steps.iter().map(|step| step.state).collect::<Vec<_>>());
-    let ends = states.iter().filter(|state| **state == CallState::Ended).count();
-    assert_eq!(ends, 1, "the page noticed nothing: {states:?}");
+    let ends = visitor.look(|seen| seen.times(CallState::Ended));
+    assert_eq!(ends, 1, "the page noticed nothing");
     let begun = Instant::now();
     visitor.call();
     visitor.talks();
@@ -91,24 +70,22 @@ fn a_silent_first_server_costs_one_call_a_few_seconds_and_the_next_one_nothing()
 #[test]
 fn a_provider_that_prefers_tcp_by_naptr_is_registered_at_by_tcp() {
     let place = Place::new("servers-naptr");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
-    let sip = (HERE, harness::place::port()).into();
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let provider = Provider { phone: Some(phone.sip), tcp: true, ..Provider::default() };
-    let provider = Kamailio::provide(&place, &provider, sip);
+    let provider = Kamailio::provide(&place, &provider);
     let records = Records::new()
         .host("sip.shop.example", HERE)
         .naptr("shop.example", 20, "SIP+D2U", "_sip._udp.shop.example")
         .naptr("shop.example", 10, "SIP+D2T", "_sip._tcp.shop.example")
-        .srv("_sip._udp.shop.example", "sip.shop.example", sip.port(), 10, 0)
-        .srv("_sip._tcp.shop.example", "sip.shop.example", sip.port(), 10, 0);
+        .srv("_sip._udp.shop.example", "sip.shop.example", provider.sip.port(), 10, 0)
+        .srv("_sip._tcp.shop.example", "sip.shop.example", provider.sip.port(), 10, 0);
     let names = NameServer::start(&place, &records);
-    let shop = registered("codecs = [\"pcma\"]");
+    let shop = Shop::registered("shop.example", "codecs = [\"pcma\"]");
     let appliance = Appliance::start_among(&place, &shop, &names);
     appliance.readiness_becomes(200);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     for method in ["REGISTER", "INVITE"] {
         assert!(provider.requests(method, "tcp") > 0, "{}", provider.log());
         assert_eq!(provider.requests(method, "udp"), 0, "{}", provider.log());
@@ -118,28 +95,27 @@ fn a_provider_that_prefers_tcp_by_naptr_is_registered_at_by_tcp() {
 #[test]
 fn tls_that_a_provider_asks_for_first_is_used_and_checked_against_the_name_of_the_file() {
     let place = Place::new("servers-naptr-tls");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let authority = Authority::new(&place, "authority");
     // For the provider's name, not for that of the host which the records lead to (RFC 5922 4).
     let certificate = Some(authority.certify(&place, "shop.example", false));
     let provider =
         Provider { phone: Some(phone.sip), tcp: true, certificate, ..Provider::default() };
-    let sip = (HERE, harness::place::ports(4)).into();
-    let provider = Kamailio::provide(&place, &provider, sip);
+    let provider = Kamailio::provide(&place, &provider);
     let records = Records::new()
         .host("edge.shop.example", HERE)
         .naptr("shop.example", 20, "SIP+D2T", "_sip._tcp.shop.example")
         .naptr("shop.example", 10, "SIPS+D2T", "_sips._tcp.shop.example")
-        .srv("_sip._tcp.shop.example", "edge.shop.example", sip.port(), 10, 0)
+        .srv("_sip._tcp.shop.example", "edge.shop.example", provider.sip.port(), 10, 0)
         .srv("_sips._tcp.shop.example", "edge.shop.example", provider.tls.port(), 10, 0);
     let names = NameServer::start(&place, &records);
     let lines = format!("codecs = [\"pcma\"]\nca_file = {:?}", authority.file);
-    let appliance = Appliance::start_among(&place, &registered(&lines), &names);
+    let appliance =
+        Appliance::start_among(&place, &Shop::registered("shop.example", &lines), &names);
     appliance.readiness_becomes(200);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     for method in ["REGISTER", "INVITE"] {
         assert!(provider.requests(method, "tls") > 0, "{}", provider.log());
         assert_eq!(provider.requests(method, "tcp"), 0, "{}", provider.log());
@@ -149,24 +125,22 @@ fn tls_that_a_provider_asks_for_first_is_used_and_checked_against_the_name_of_th
 #[test]
 fn a_registrar_that_is_down_is_replaced_by_the_next_and_calls_go_there_too() {
     let place = Place::new("servers-registrar-down");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
-    let (dead, sip) = (harness::place::port(), (HERE, harness::place::port()).into());
-    let provider = Provider { phone: Some(phone.sip), ..Provider::default() };
-    let provider = Kamailio::provide(&place, &provider, sip);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
+    let dead = harness::place::port();
+    let provider = Kamailio::start(&place, Digest::Md5, Some(phone.sip));
     let records = Records::new()
         .host("sip.shop.example", HERE)
         .srv("_sip._udp.shop.example", "sip.shop.example", dead, 10, 0)
-        .srv("_sip._udp.shop.example", "sip.shop.example", sip.port(), 20, 0);
+        .srv("_sip._udp.shop.example", "sip.shop.example", provider.sip.port(), 20, 0);
     let names = NameServer::start(&place, &records);
-    let shop = registered("codecs = [\"pcma\"]");
+    let shop = Shop::registered("shop.example", "codecs = [\"pcma\"]");
     let begun = Instant::now();
     let appliance = Appliance::start_among(&place, &shop, &names);
     appliance.readiness_becomes(200);
     assert!(begun.elapsed() < Duration::from_secs(10), "nobody waited for the dead one");
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     assert!(provider.requests("INVITE", "udp") > 0, "{}", provider.log());
 }
 
@@ -209,7 +183,7 @@ fn a_name_server_that_is_gone_stops_no_call_and_a_table_of_hosts_needs_none() {
         let settings = VisitorSettings { button: Some(name.into()), ..VisitorSettings::default() };
         let mut visitor = Visitor::open(&appliance, settings);
         visitor.call();
-        talks_and_hangs_up(&mut visitor);
+        talks_and_hangs_up(&visitor);
     }
 }
 
@@ -237,7 +211,7 @@ fn a_call_that_the_first_account_cannot_bring_out_goes_by_the_second() {
     let appliance = Appliance::start(&place, &shop);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     broken.is_content(Duration::from_secs(10));
     assert!(broken.messages().contains("From: <sip:first@"), "{}", broken.messages());
     phone.tells("CALL_CLOSED");
@@ -263,12 +237,12 @@ fn a_provider_that_says_nothing_loses_the_call_to_the_second_account_within_seco
     let appliance = Appliance::start(&place, &shop);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     assert!(is_asked(&deaf));
     // For a while it stands back.
     let begun = Instant::now();
     visitor.call();
-    talks_and_hangs_up(&mut visitor);
+    talks_and_hangs_up(&visitor);
     assert!(begun.elapsed() < Duration::from_secs(4), "the second account calls at once");
     appliance.is_quiet();
 }
@@ -304,9 +278,7 @@ fn a_trunk_is_answered_at_every_address_of_its_name_and_nobody_else_is() {
     harness::until("the name is looked up", || {
         appliance.log().contains("servers found").then_some(())
     });
-    let log = appliance.log();
-    let listening = log.lines().find(|line| line.contains(" listening ")).unwrap();
-    let sip = listening.split(" sip=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let sip = appliance.sip();
     let asks = |from: &str| {
         let socket = UdpSocket::bind((from, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
@@ -317,7 +289,7 @@ fn a_trunk_is_answered_at_every_address_of_its_name_and_nobody_else_is() {
              Call-ID: {0}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@{own}>\r\nContent-Length: 0\r\n\r\n",
             own.port()
         );
-        socket.send_to(invite.as_bytes(), &sip).unwrap();
+        socket.send_to(invite.as_bytes(), sip).unwrap();
         let mut buffer = [0; 2048];
         let length = socket.recv(&mut buffer).ok()?;
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();

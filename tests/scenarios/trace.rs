@@ -2,6 +2,7 @@
 
 use base::Codec;
 use harness::kamailio::{Digest, PASSWORD};
+use harness::sound::PHONE;
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Sipp, Visitor, VisitorSettings};
 use serde_json::Value;
 use std::time::Duration;
@@ -20,27 +21,12 @@ fn entries<'a>(trace: &'a Value, what: &str) -> Vec<&'a Value> {
     all.iter().filter(|entry| entry["what"] == what).collect()
 }
 
-/// The visitor talks for so long.
-fn talks_for(visitor: &Visitor, packets: u64) {
-    let before = visitor.look(|seen| seen.sent);
-    let limit = Duration::from_millis(20 * packets) + Duration::from_secs(20);
-    let done = visitor.within(limit, |seen| (seen.sent >= before + packets).then_some(()));
-    assert!(done.is_some(), "the visitor has not sent {packets} packets");
-}
-
 /// A call through a provider that asks for the password, to a phone behind it.
 fn through_a_provider(place: &Place) -> (Kamailio, Baresip, Appliance) {
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(place, "phone", &phone);
+    let phone = Baresip::start(place, "phone", &Phone::of_provider());
     let provider = Kamailio::start(place, Digest::Md5, Some(phone.sip));
-    let account = format!(
-        "registrar = \"{}\"\nusername = \"shop\"\npassword = \"{PASSWORD}\"\nexpires = 60\n\
-         codecs = [\"pcma\"]",
-        provider.sip
-    );
-    let button =
-        format!("destination = \"sip:phone@{}\"\n{}", provider.sip, harness::appliance::ORIGINS);
-    let shop = Shop::new().account("main", &account).button("sales", &button);
+    let lines = "expires = 60\ncodecs = [\"pcma\"]";
+    let shop = Shop::registered(&provider.sip.to_string(), lines);
     let appliance = Appliance::start(place, &shop);
     appliance.readiness_becomes(200);
     (provider, phone, appliance)
@@ -57,12 +43,12 @@ fn a_good_call_is_traced_on_both_sides_without_secrets_and_keys() {
     let mut visitor = Visitor::open(&appliance, settings);
     visitor.call();
     visitor.talks();
-    visitor.hears(660.0);
+    visitor.hears(PHONE);
     let (status, _, words) = appliance.trace(&["1"]);
     assert_eq!((status, words.contains("call 1 is still running")), (Some(1), true), "{words}");
     visitor.press(KEYS);
     harness::until("the phone hears the keys", || (phone.digits() == KEYS).then_some(()));
-    talks_for(&visitor, 150);
+    visitor.sends(150);
     visitor.hang_up();
     visitor.ends();
 
@@ -194,7 +180,7 @@ fn a_visitor_whose_network_loses_packets_is_told_from_a_bad_provider() {
     let mut visitor = Visitor::open(&appliance, settings);
     visitor.call();
     visitor.talks();
-    talks_for(&visitor, 450);
+    visitor.sends(450);
     visitor.hang_up();
     visitor.ends();
     let trace = json(&appliance, "last");

@@ -1,23 +1,16 @@
 //! Sound towards the provider: encrypted, in every codec, in packets of other lengths.
 
 use base::Codec;
-use harness::appliance::ORIGINS;
+use harness::sound::{self, PHONE, VISITOR};
 use harness::{
     Appliance, Baresip, Handset, HandsetSettings, Phone, Place, Shop, Visitor, VisitorSettings,
-    sound,
+    calls,
 };
 use signalling::EndCause;
 
-/// What the two ends say.
-const VISITOR: f32 = 440.0;
-const PHONE: f32 = 660.0;
-
 /// A trunk to this phone with more lines in its account.
 fn shop(phone: &Baresip, lines: &str) -> Shop {
-    let peer = phone.sip;
-    let account = format!("registrar = \"{peer}\"\nusername = \"shop\"\nregister = false\n{lines}");
-    let button = format!("destination = \"sip:sales@{peer}\"\n{ORIGINS}");
-    Shop::new().account("main", &account).button("sales", &button)
+    Shop::at(&phone.sip.to_string(), "sales", &format!("register = false\n{lines}"))
 }
 
 /// What a phone of some kind makes of a call: what it said on its terminal.
@@ -28,18 +21,10 @@ fn both_hear_each_other(name: &str, phone: &Phone, lines: &str, browser: &[Codec
     let mut visitor = Visitor::open(&appliance, VisitorSettings::with_codecs(browser));
     visitor.call();
     visitor.talks();
-    let level = visitor.hears(PHONE);
-    assert!((-13.0..-7.0).contains(&level), "{name}: the phone's tone comes at {level} dBFS");
-    visitor.until("two seconds were sent", |seen| (seen.sent > 120).then_some(()));
+    visitor.hears(PHONE);
     visitor.press("5");
     harness::until("the phone hears the key", || (phone.digits() == "5").then_some(()));
-    visitor.hang_up();
-    assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    phone.tells("CALL_CLOSED");
-    let level = sound::has_tone(&phone.heard(), VISITOR, 1.0).unwrap_or_else(|words| {
-        panic!("{name}: the phone does not hear the visitor: {words}\n{}", phone.output())
-    });
-    assert!((-13.0..-7.0).contains(&level), "{name}: the visitor's tone comes at {level} dBFS");
+    calls::both_hear_each_other(&visitor, &phone);
     appliance.is_quiet();
     phone.output()
 }

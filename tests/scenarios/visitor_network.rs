@@ -92,8 +92,7 @@ fn a_reload_leaves_no_call_behind() {
 fn where_udp_is_blocked_the_call_goes_over_tcp() {
     let settings = VisitorSettings { udp: false, tcp: true, ..settings() };
     let Scene { appliance, phone, visitor, _place } = talk("network-tcp", settings);
-    let before = visitor.look(|seen| seen.sent);
-    visitor.until("two seconds were sent", |seen| (seen.sent > before + 100).then_some(()));
+    visitor.sends(100);
     visitor.hang_up();
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     phone.tells("CALL_CLOSED");

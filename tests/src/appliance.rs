@@ -1,6 +1,7 @@
 //! The appliance: the real executable as a process of its own.
 
 use crate::disk::Disk;
+use crate::kamailio::PASSWORD;
 use crate::name_server::NameServer;
 use crate::place::{self, Place};
 use crate::program::Program;
@@ -75,11 +76,20 @@ impl Shop {
 
     /// A trunk that is known by its address, and a button `sales` that calls there.
     pub fn trunk(peer: SocketAddr, codecs: &[&str]) -> Shop {
-        let account = format!(
-            "registrar = \"{peer}\"\nusername = \"shop\"\nregister = false\n\
-             codecs = {codecs:?}"
-        );
-        let button = format!("destination = \"sip:sales@{peer}\"\n{ORIGINS}");
+        let lines = format!("register = false\ncodecs = {codecs:?}");
+        Shop::at(&peer.to_string(), "sales", &lines)
+    }
+
+    /// An account that registers at a provider of ours, and a button `sales` that calls the phone
+    /// behind it.
+    pub fn registered(provider: &str, lines: &str) -> Shop {
+        Shop::at(provider, "phone", &format!("password = \"{PASSWORD}\"\n{lines}"))
+    }
+
+    /// An account `main` at a host by its other lines, and a button `sales` that calls a user there.
+    pub fn at(host: &str, user: &str, lines: &str) -> Shop {
+        let account = format!("registrar = \"{host}\"\nusername = \"shop\"\n{lines}");
+        let button = format!("account = \"main\"\ndestination = \"sip:{user}@{host}\"\n{ORIGINS}");
         Shop::new().account("main", &account).button("sales", &button)
     }
 

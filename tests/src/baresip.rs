@@ -1,5 +1,6 @@
 //! baresip as the shop's phone: driven over its JSON control socket, recorded, measured.
 
+use crate::kamailio::{Kamailio, PASSWORD, REALM};
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::sound;
@@ -40,7 +41,7 @@ impl Default for Phone {
     fn default() -> Self {
         Phone {
             user: "sales".into(),
-            tone: 660.0,
+            tone: sound::PHONE,
             codecs: vec!["PCMU/8000".into(), "PCMA/8000".into()],
             answers: true,
             account: String::new(),
@@ -55,6 +56,25 @@ impl Phone {
     pub fn with_codecs(codecs: &[&str]) -> Phone {
         let codecs = codecs.iter().map(|codec| (*codec).to_owned()).collect();
         Phone { codecs, ..Phone::default() }
+    }
+
+    /// The phone behind a provider: whom its calls to `sip:phone@...` reach.
+    pub fn of_provider() -> Phone {
+        Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) }
+    }
+
+    /// Somebody's phone with an account at a provider.
+    pub fn with_account(user: &str, provider: &Kamailio) -> Phone {
+        Phone {
+            user: user.into(),
+            domain: Some(REALM.into()),
+            registers: true,
+            account: format!(
+                ";outbound=\"sip:{}\";auth_user={user};auth_pass={PASSWORD}",
+                provider.sip
+            ),
+            ..Phone::with_codecs(&["PCMU/8000"])
+        }
     }
 }
 
@@ -128,6 +148,15 @@ impl Baresip {
         listen(stream.try_clone().unwrap(), Arc::clone(&events));
         let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, sip));
         Baresip { program, sip, control: Mutex::new(stream), events, records }
+    }
+
+    /// Starts a phone with an account at a provider, and waits until it is registered there.
+    pub fn registered(place: &Place, user: &str, provider: &Kamailio) -> Baresip {
+        let before = provider.requests("REGISTER", "udp");
+        let phone = Baresip::start(place, user, &Phone::with_account(user, provider));
+        // Once without and once with its password.
+        provider.gets("REGISTER", "udp", before + 2);
+        phone
     }
 
     /// Gives it a command of its menu, `hangup`.

@@ -38,8 +38,8 @@ impl HandsetSettings {
     /// A phone with this codec, which answers at once.
     pub fn with_codec(codec: Codec) -> Self {
         let answers_after = Some(Duration::from_millis(100));
-        let (events, ptime) = (true, 20);
-        HandsetSettings { codec, tone: Some(660.0), early: false, answers_after, events, ptime }
+        let (tone, events, ptime) = (Some(sound::PHONE), true, 20);
+        HandsetSettings { codec, tone, early: false, answers_after, events, ptime }
     }
 }
 

@@ -64,22 +64,18 @@ impl Kamailio {
     /// Starts a registrar and proxy. Calls to `sip:phone@...` go to `phone`, all others to who has
     /// registered.
     pub fn start(place: &Place, digest: Digest, phone: Option<SocketAddr>) -> Kamailio {
-        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, place::port()));
-        Kamailio::start_at(place, digest, phone, sip)
-    }
-
-    /// The same at a known address.
-    pub fn start_at(
-        place: &Place,
-        digest: Digest,
-        phone: Option<SocketAddr>,
-        sip: SocketAddr,
-    ) -> Kamailio {
-        Kamailio::provide(place, &Provider { digest, phone, ..Provider::default() }, sip)
+        Kamailio::provide(place, &Provider { digest, phone, ..Provider::default() })
     }
 
     /// The same with everything that can be chosen.
-    pub fn provide(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
+    pub fn provide(place: &Place, provider: &Provider) -> Kamailio {
+        // The second port is that of TLS.
+        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, place::ports(2)));
+        Kamailio::provide_at(place, provider, sip)
+    }
+
+    /// The same at a known address, where another one has ended.
+    pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
         let Provider { digest, phone, tcp, udp, open, certificate } = provider.clone();
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
@@ -180,6 +176,13 @@ impl Kamailio {
     pub fn requests(&self, method: &str, transport: &str) -> usize {
         let (method, by) = (format!("request {method} "), format!(" by {transport} of "));
         self.log().lines().filter(|line| line.contains(&method) && line.contains(&by)).count()
+    }
+
+    /// Waits until it has logged so many of them.
+    pub fn gets(&self, method: &str, transport: &str, count: usize) {
+        crate::wait::until(&format!("the provider gets {count} {method} by {transport}"), || {
+            (self.requests(method, transport) >= count).then_some(())
+        });
     }
 
     /// What it has logged.

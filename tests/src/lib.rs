@@ -10,6 +10,7 @@
 
 pub mod appliance;
 pub mod baresip;
+pub mod calls;
 pub mod certificates;
 pub mod disk;
 pub mod flash;

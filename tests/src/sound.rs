@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 /// The rate at which everything is listened to: enough for telephone tones.
 pub const RATE: Rate = Rate::Narrow;
+/// What a visitor says unless it is told otherwise, in hertz.
+pub const VISITOR: f32 = 440.0;
+/// What a phone says unless it is told otherwise.
+pub const PHONE: f32 = 660.0;
 /// Sound older than that is forgotten.
 const KEPT: Duration = Duration::from_secs(60);
 

@@ -7,45 +7,53 @@ use crate::{
 use base::{Codec, Seed};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Reads any octets as a description, as an answer and as an offer.
-///
-/// # Panics
-/// Where our own answer to it cannot be read, or does not keep its `m=` lines.
-pub fn fuzz(data: &[u8]) {
-    let none = OwnKeys::new(Encryption::Off, &mut Seed::from_number(0));
-    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let offer = Offer::build(&OfferSettings {
-        address,
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn offering(encryption: Encryption, keys: &OwnKeys) -> OfferSettings<'_> {
+    OfferSettings {
+        address: HERE,
         port: 4000,
         rtcp_port: None,
         rtcp_mux: true,
-        encryption: Encryption::Off,
-        keys: &none,
+        encryption,
+        keys,
         codecs: &Codec::ALL,
         ptime: 20,
         session_id: 1,
         version: 1,
         direction: Direction::SendReceive,
         previous: None,
-    });
-    if let Ok(negotiated) = accept_answer(&offer, data) {
-        assert!(!negotiated.codecs.is_empty() && negotiated.codecs.len() <= Codec::ALL.len());
-        assert!((10..=120).contains(&negotiated.ptime));
     }
-    let settings = AnswerSettings {
-        address,
+}
+
+fn answering(encryption: Encryption, keys: &OwnKeys) -> AnswerSettings<'_> {
+    AnswerSettings {
+        address: HERE,
         port: 4000,
         rtcp_port: None,
         rtcp_mux: true,
-        encryption: Encryption::Off,
-        keys: &none,
+        encryption,
+        keys,
         codecs: &Codec::ALL,
         ptime: 20,
         session_id: 1,
         version: 1,
         direction: Direction::SendReceive,
-    };
-    if let Ok((octets, negotiated)) = answer(data, &settings) {
+    }
+}
+
+/// Reads any octets as a description, as an answer and as an offer.
+///
+/// # Panics
+/// Where our own answer to it cannot be read, or does not keep its `m=` lines.
+pub fn fuzz(data: &[u8]) {
+    let none = OwnKeys::new(Encryption::Off, &mut Seed::from_number(0));
+    let offer = Offer::build(&offering(Encryption::Off, &none));
+    if let Ok(negotiated) = accept_answer(&offer, data) {
+        assert!(!negotiated.codecs.is_empty() && negotiated.codecs.len() <= Codec::ALL.len());
+        assert!((10..=120).contains(&negotiated.ptime));
+    }
+    if let Ok((octets, negotiated)) = answer(data, &answering(Encryption::Off, &none)) {
         let (Ok(theirs), Ok(ours)) = (Session::parse(data), Session::parse(&octets)) else {
             unreachable!("an answered offer and its answer are readable")
         };
@@ -57,18 +65,11 @@ pub fn fuzz(data: &[u8]) {
         }
         // An offer of ours in the same dialog keeps the lines too, and finds no number twice.
         let again = Offer::build(&OfferSettings {
-            address,
-            port: 4000,
-            rtcp_port: None,
             rtcp_mux: false,
-            encryption: Encryption::Off,
-            keys: &none,
-            codecs: &Codec::ALL,
-            ptime: 20,
-            session_id: 1,
             version: 2,
             direction: Direction::SendOnly,
             previous: Some(&negotiated),
+            ..offering(Encryption::Off, &none)
         });
         let Ok(again) = Session::parse(again.octets()) else {
             unreachable!("our own offer is readable")
@@ -93,21 +94,7 @@ pub fn fuzz_crypto(data: &[u8]) {
     let mut seed = Seed::from_number(data.len() as u64);
     for encryption in [Encryption::Offered, Encryption::Required] {
         let keys = OwnKeys::new(encryption, &mut seed);
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let offer = Offer::build(&OfferSettings {
-            address,
-            port: 4000,
-            rtcp_port: None,
-            rtcp_mux: true,
-            encryption,
-            keys: &keys,
-            codecs: &Codec::ALL,
-            ptime: 20,
-            session_id: 1,
-            version: 1,
-            direction: Direction::SendReceive,
-            previous: None,
-        });
+        let offer = Offer::build(&offering(encryption, &keys));
         if let Ok(negotiated) = accept_answer(&offer, body.as_bytes()) {
             let Some(agreed) = negotiated.protection else {
                 unreachable!("a secure profile has keys")
@@ -115,20 +102,7 @@ pub fn fuzz_crypto(data: &[u8]) {
             assert_ne!(agreed.own, agreed.peer);
             assert!(agreed.peer_identifier <= 128);
         }
-        let settings = AnswerSettings {
-            address,
-            port: 4000,
-            rtcp_port: None,
-            rtcp_mux: true,
-            encryption,
-            keys: &keys,
-            codecs: &Codec::ALL,
-            ptime: 20,
-            session_id: 1,
-            version: 1,
-            direction: Direction::SendReceive,
-        };
-        if let Ok((octets, negotiated)) = answer(body.as_bytes(), &settings) {
+        if let Ok((octets, negotiated)) = answer(body.as_bytes(), &answering(encryption, &keys)) {
             let text = String::from_utf8_lossy(&octets);
             assert_eq!(text.matches("a=crypto:").count(), 1);
             let agreed = negotiated.protection;

@@ -30,6 +30,7 @@ Start here:
   click2call --demo                          try it: a page with a Call button on
                                              http://127.0.0.1:8080, and a phone that answers
   click2call init shop.toml                  a few questions, then a commented file
+  click2call check --config shop.toml        ports, names and servers that calls will need
   click2call --config shop.toml              run the appliance
   click2call snippet --config shop.toml      what to paste in the store page
   click2call trace --config shop.toml last   how the last call went, and what was wrong

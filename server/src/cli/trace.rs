@@ -3,7 +3,7 @@
 use super::{Args, BAD_INPUT, FAILED, FINE};
 use crate::config;
 use std::io::Write;
-use store::{Reader, StoreError};
+use store::{KeptTrace, Reader, StoreError};
 use trace::{PrintOptions, Trace};
 
 /// Calls in a list.
@@ -74,7 +74,6 @@ fn text(args: &Args, wish: &TraceArgs) -> Result<String, Nothing> {
         let words = "the demo keeps its call log in memory: nobody else can read it";
         return Err((FAILED, words.to_owned()));
     };
-    let refused = |error: StoreError| (FAILED, format!("[data] path: {error}"));
     let reader = Reader::open(&path).map_err(refused)?;
     let Some(call) = &wish.call else { return list(&reader, wish.json).map_err(refused) };
     let number = match call.as_str() {
@@ -99,42 +98,41 @@ fn text(args: &Args, wish: &TraceArgs) -> Result<String, Nothing> {
     })
 }
 
+fn refused(error: StoreError) -> Nothing {
+    (FAILED, format!("[data] path: {error}"))
+}
+
 /// The trace of a call, or why there is none.
 fn find(reader: &Reader, number: u64) -> Result<Trace, Nothing> {
-    let refused = |error: StoreError| (FAILED, format!("[data] path: {error}"));
-    let Some(kept) = reader.trace(number).map_err(refused)? else {
-        let known = reader.call(number).map_err(refused)?.is_some();
-        return Err((
-            FAILED,
-            if known {
-                format!(
-                    "call {number} has no trace: the newest {} of a week are kept, and none with \
-                     traces = false in [data]",
-                    store::KEPT
-                )
-            } else {
-                format!("there is no call {number} in the call log")
-            },
-        ));
-    };
-    let began = trace::calendar(kept.started_at);
     let over = reader.call(number).map_err(refused)?.is_some();
-    if kept.ended_at.is_none() && over {
-        let words = "its trace is there in two seconds, or lost where the disk took none";
-        return Err((FAILED, format!("call {number} has ended: {words}")));
-    }
-    if kept.ended_at.is_none() {
-        let words = "its trace is there two seconds after its end";
-        return Err((
-            FAILED,
-            format!("call {number} is still running, since {began} UTC: {words}"),
-        ));
-    }
-    if kept.octets.is_empty() {
-        let words = "the program ended before the call did, and nothing of it was kept";
-        return Err((FAILED, format!("call {number} began at {began} UTC; {words}")));
-    }
-    Trace::decode(&kept.octets).map_err(|error| (FAILED, format!("call {number}: {error}")))
+    let began = |kept: &KeptTrace| trace::calendar(kept.started_at);
+    let words = match reader.trace(number).map_err(refused)? {
+        None if over => format!(
+            "call {number} has no trace: the newest {} of a week are kept, and none with \
+             traces = false in [data]",
+            store::KEPT
+        ),
+        None => format!("there is no call {number} in the call log"),
+        Some(kept) if kept.ended_at.is_none() && over => format!(
+            "call {number} has ended: its trace is there in two seconds, or lost where the disk \
+             took none"
+        ),
+        Some(kept) if kept.ended_at.is_none() => format!(
+            "call {number} is still running, since {} UTC: its trace is there two seconds after \
+             its end",
+            began(&kept)
+        ),
+        Some(kept) if kept.octets.is_empty() => format!(
+            "call {number} began at {} UTC; the program ended before the call did, and nothing of \
+             it was kept",
+            began(&kept)
+        ),
+        Some(kept) => {
+            let damaged = |error| (FAILED, format!("call {number}: {error}"));
+            return Trace::decode(&kept.octets).map_err(damaged);
+        }
+    };
+    Err((FAILED, words))
 }
 
 /// The newest calls, those that are up first.

@@ -413,3 +413,14 @@ fn a_provider_may_want_another_domain_an_identity_and_quirks() {
         assert!(problems[0].what.contains(what), "{lines}: {}", problems[0].what);
     }
 }
+
+#[test]
+fn every_quirk_is_named_where_one_is_wrong_and_stands_in_the_readme() {
+    let readme = include_str!("../../../README.md");
+    for row in sip::QUIRKS {
+        assert!(written::QUIRKS.contains(&format!("\"{}\"", row.word)), "{}", row.word);
+        let line = format!("| `{}` | {} | {} |", row.word, row.sentence, row.asked_by);
+        assert!(readme.contains(&line), "{line}");
+    }
+    assert_eq!(written::QUIRKS.matches('"').count(), 2 * sip::QUIRKS.len());
+}

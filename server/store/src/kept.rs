@@ -43,7 +43,8 @@ pub fn insert(connection: &Connection, trace: &KeptTrace) -> rusqlite::Result<()
 }
 
 /// Takes out what is too many or too old. Calls that are up count for nothing, and none is up for
-/// a week.
+/// a week. The newest call says what is old, not the latest time: a clock that was wrong for once
+/// must not cost the traces of all calls to come.
 pub fn prune(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute(
         "DELETE FROM traces WHERE ended_at IS NOT NULL AND number <= (
@@ -53,7 +54,8 @@ pub fn prune(connection: &Connection) -> rusqlite::Result<()> {
     )?;
     connection.execute(
         "DELETE FROM traces
-            WHERE started_at < (SELECT MAX(started_at) FROM traces) - ?1",
+            WHERE started_at < (
+                SELECT started_at FROM traces ORDER BY number DESC LIMIT 1) - ?1",
         [KEPT_FOR_MS],
     )?;
     Ok(())

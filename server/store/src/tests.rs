@@ -362,6 +362,18 @@ fn traces_are_few_and_not_older_than_a_week() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_for_one_call_costs_no_later_trace() {
+    let scratch = Scratch::new();
+    let store = Store::open(Some(&scratch.file())).unwrap();
+    let ahead = KeptTrace { started_at: 100 * KEPT_FOR_MS, ..trace(1, b"x") };
+    for kept in [ahead, trace(2, b"x"), trace(3, b"x")] {
+        store.record_trace(kept).unwrap();
+        store.flush().unwrap();
+    }
+    assert_eq!(numbers(&Reader::open(&scratch.file()).unwrap()), [3, 2, 1]);
+}
+
+#[test]
 fn calls_are_numbered_on_where_the_file_ends() {
     let scratch = Scratch::new();
     let mut store = Store::open(Some(&scratch.file())).unwrap();

@@ -250,13 +250,17 @@ fn description(names: &mut Names, sdp: &str) -> String {
     kept
 }
 
-/// Exchanges every word that is an address, or a browser's `.local` name for one.
+/// Exchanges every word that is an address, a browser's `.local` name for one, or stands where a
+/// description has an address: names of hosts may stand there too (RFC 8866 section 5.7).
 fn words(names: &mut Names, text: &str) -> String {
+    let mut is_place = false;
     let exchanged = text.split(' ').map(|word| {
         // Behind a multicast address stands how far it goes.
         let host = word.split('/').next().unwrap_or_default();
         let is_address = host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok();
-        if is_address || word.ends_with(".local") { names.host(host) } else { word.to_owned() }
+        let named = is_place || is_address || word.ends_with(".local");
+        is_place = matches!(word, "IP4" | "IP6");
+        if named { names.host(host) } else { word.to_owned() }
     });
     exchanged.collect::<Vec<_>>().join(" ")
 }
@@ -292,8 +296,8 @@ mod tests {
         P-Asserted-Identity: <tel:+74951234567>\n\
         Call-ID: k3@203.0.113.7\n\
         CSeq: 2 INVITE\n\n\
-        v=0\no=anna 1 2 IN IP4 203.0.113.7\ns=Anna's call\nc=IN IP4 203.0.113.7\n\
-        m=audio 4000 RTP/AVP 8\na=candidate:1 1 udp 1 2001:db8::7 4000 typ host\n\
+        v=0\no=anna 1 2 IN IP4 pbx.brown.example\ns=Anna's call\nc=IN IP4 203.0.113.7\n\
+        m=audio 4000 RTP/AVP 8\na=rtcp:4001 IN IP4 media.brown.example\na=candidate:1 1 udp 1 2001:db8::7 4000 typ host\n\
         a=candidate:2 1 udp 1 0a-0b.local 4000 typ host\na=msid:anna\n";
 
     fn trace() -> Trace {
@@ -337,6 +341,7 @@ mod tests {
             "2001:db8",
             "0a-0b",
             "provider.example",
+            "brown.example",
             "k3@",
         ] {
             assert!(!text.contains(private), "{private} in\n{text}");

@@ -42,6 +42,7 @@ const RULES: &[Rule] = &[
     ("nobody-listens", nobody_listens),
     ("provider-silent", provider_silent),
     ("account-refused", account_refused),
+    ("not-encrypted", not_encrypted),
     ("no-common-codec", no_common_codec),
     ("no-microphone", no_microphone),
     ("ice-failed", ice_failed),
@@ -123,6 +124,17 @@ fn account_refused(facts: &Facts<'_>) -> Option<String> {
         format!(
             "the provider did not accept the account's name or password ({status}, {} times)",
             facts.challenges
+        )
+    })
+}
+
+/// A refusal with 488 says no more than that the description is not taken: what it lacked is known
+/// by the cause, since the account left nothing else to take.
+fn not_encrypted(facts: &Facts<'_>) -> Option<String> {
+    facts.caused("not-encrypted").then(|| {
+        let refused = facts.refusal.map_or(String::new(), |(status, _)| format!(" ({status})"));
+        format!(
+            "the phone or its provider does not encrypt sound, which the account requires{refused}"
         )
     })
 }

@@ -133,6 +133,15 @@ fn codecs_that_do_not_meet_are_named() {
 }
 
 #[test]
+fn a_call_that_may_not_go_in_the_clear_is_told_from_one_without_a_codec() {
+    let trace = Built::new().invite(0).came(30, "488 Not Acceptable Here");
+    is(trace.ends(31, "not-encrypted"), "not-encrypted", "the account requires (488)");
+    let why = "the peer does not encrypt, which this account requires".to_owned();
+    let trace = Built::new().invite(0).what(31, What::DescriptionRefused { why });
+    is(trace.ends(32, "not-encrypted"), "not-encrypted", "does not encrypt sound");
+}
+
+#[test]
 fn a_visitors_media_that_never_came_says_how_far_it_got() {
     let lost = |why: &str| What::MediaLost { why: why.into() };
     let ringing = || Built::new().invite(0).came(9, "180 Ringing").state(9, "ringing", 180);

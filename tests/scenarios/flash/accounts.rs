@@ -28,8 +28,7 @@ fn pages(name: &str, phone: Option<SocketAddr>) -> Pages {
 #[test]
 fn an_account_registers_and_calls_out() {
     let place = Place::new("flash-account-phone");
-    let phone = Phone { user: "phone".into(), ..Phone::with_codecs(&["PCMA/8000"]) };
-    let phone = Baresip::start(&place, "phone", &phone);
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let Pages { appliance, provider, registrar, place: _place } =
         pages("flash-account", Some(phone.sip));
     let mut visitor = FlashVisitor::connect(&appliance, FlashSettings::of_webphone());
@@ -53,11 +52,9 @@ fn an_account_registers_and_calls_out() {
     let row = appliance.rows(1).remove(0);
     assert_eq!((row.button.as_str(), row.cause), ("", EndCause::VisitorHungUp.key()));
     // The account leaves the registrar with the visitor.
-    let before = provider.log().matches("request REGISTER").count();
+    let before = provider.requests("REGISTER", "udp");
     visitor.leave();
-    harness::until("the account takes its registration back", || {
-        (provider.log().matches("request REGISTER").count() > before).then_some(())
-    });
+    provider.gets("REGISTER", "udp", before + 1);
     assert!(!appliance.log().contains(PASSWORD), "the password is in no log");
 }
 
@@ -84,22 +81,7 @@ fn a_wrong_password_and_a_foreign_registrar_are_told() {
 
 /// Bob's phone, registered at the provider, which calls `alice`.
 fn bob(pages: &Pages) -> Baresip {
-    let phone = Phone {
-        user: "bob".into(),
-        domain: Some(REALM.into()),
-        registers: true,
-        account: format!(
-            ";outbound=\"sip:{}\";auth_user=bob;auth_pass={PASSWORD}",
-            pages.provider.sip
-        ),
-        ..Phone::with_codecs(&["PCMU/8000"])
-    };
-    let phone = Baresip::start(&pages.place, "bob", &phone);
-    // Once without and once with its password.
-    harness::until("Bob's phone registers", || {
-        (pages.provider.log().matches("request REGISTER").count() >= 2).then_some(())
-    });
-    phone
+    Baresip::registered(&pages.place, "bob", &pages.provider)
 }
 
 fn registered(pages: &Pages) -> FlashVisitor {

@@ -7,8 +7,8 @@ use harness::{
 };
 use signalling::EndCause;
 
-pub(super) const CALLER: f32 = 440.0;
-pub(super) const CALLED: f32 = 660.0;
+/// What the two ends say.
+pub(super) use harness::sound::{PHONE as CALLED, VISITOR as CALLER};
 
 /// An appliance whose button calls `alice`, who may be a visitor with Flash.
 pub(super) fn pages(place: &Place) -> (Kamailio, Appliance) {

@@ -8,11 +8,8 @@ mod doors;
 mod floods;
 mod networks;
 
+use harness::sound::{PHONE, VISITOR};
 use harness::{Appliance, FlashSettings, FlashVisitor, Handset, HandsetSettings, Place, Shop};
-
-/// What the two ends say.
-const VISITOR: f32 = 440.0;
-const PHONE: f32 = 660.0;
 
 /// A call that is up between a client and a phone of ours.
 struct Talk {

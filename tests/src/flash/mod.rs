@@ -87,7 +87,7 @@ impl Default for FlashSettings {
             habit: Habit::Player,
             codec: Codec::Speex16,
             frames: 2,
-            tone: Some(440.0),
+            tone: Some(sound::VISITOR),
             streams: true,
             loss: 0,
             seed: 1,

@@ -61,7 +61,7 @@ impl Default for VisitorSettings {
             page: format!("{STORE}/shoes.html"),
             origin: None,
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma],
-            tone: Some(440.0),
+            tone: Some(sound::VISITOR),
             sends: true,
             udp: true,
             tcp: false,
@@ -162,6 +162,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// How many times a call came into a state.
+    pub fn times(&self, state: CallState) -> usize {
+        self.steps.iter().filter(|step| step.state == state).count()
+    }
+
     /// The newest state of a call.
     pub fn state(&self, call: u32) -> Option<&Step> {
         self.steps.iter().rev().find(|step| step.call == call)
@@ -444,6 +449,14 @@ impl Visitor {
             }
         }
         panic!("a visitor still hears something, at {last} dBFS");
+    }
+
+    /// Waits until so many packets more were sent.
+    pub fn sends(&self, packets: u64) {
+        let before = self.look(|seen| seen.sent);
+        let limit = Duration::from_millis(20 * packets) + PATIENCE;
+        let done = self.within(limit, |seen| (seen.sent >= before + packets).then_some(()));
+        assert!(done.is_some(), "a visitor does not send {packets} packets");
     }
 
     /// Whether packets of sound still come.

@@ -25,8 +25,9 @@ const OURS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates from outside and the only ones of ours that may use them.
-const OWNERS: [(&str, &[&str]); 27] = [
+const OWNERS: [(&str, &[&str]); 31] = [
     ("str0m", &["click2call-webrtc"]),
+    ("dimpl", &["click2call-webrtc"]),
     ("rsip", &["click2call-sip"]),
     ("md-5", &["click2call-sip"]),
     ("aes", &["click2call-rtmfp", "click2call-rtp"]),
@@ -53,6 +54,9 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ("rust-embed", &["click2call"]),
     ("mio", &["click2call"]),
     ("socket2", &["click2call"]),
+    ("rustls", &["click2call"]),
+    ("quinn-udp", &["click2call"]),
+    ("hickory-resolver", &["click2call"]),
 ];
 
 /// Crates of ours that are no part of the product.

@@ -1,6 +1,6 @@
 //! Packets of the length that the peer asks for.
 #![allow(clippy::unwrap_used)]
-use super::tests::{SOUND, World, end, payloads};
+use super::tests::{World, end, frame, payloads};
 use super::*;
 
 #[test]
@@ -51,15 +51,7 @@ fn cutting_and_joining_allocates_nothing_per_packet() {
         let mut packets = 0;
         let mut pass = |n: u64| {
             let at = now + Duration::from_millis(2) * n as u32;
-            let frame = Frame {
-                codec: Codec::Pcma,
-                payload: &SOUND,
-                sequence: n,
-                timestamp: n as u32 * 160,
-                marker: n == 0,
-                received_at: at,
-            };
-            let mut made = sender.send_frame(at, &frame, &mut packet);
+            let mut made = sender.send_frame(at, &frame(n, at), &mut packet);
             while made.is_some() {
                 packets += 1;
                 made = sender.send_more(at, &mut packet);

@@ -1,6 +1,7 @@
 //! Stream ends that encrypt.
 #![allow(clippy::unwrap_used)]
-use super::tests::{SOUND, World, address, end, payloads};
+use super::hot_path_tests::passes_without_allocating;
+use super::tests::{SOUND, World, address, end, frame, payloads};
 use super::*;
 use crate::srtp::{Opener, Sealer};
 use base::{MasterKey, SrtpSuite};
@@ -157,15 +158,7 @@ fn keys_of_another_suite_close_the_stream_rather_than_send_in_the_clear() {
     let agreed = Protection { suite: SrtpSuite::Aes256Tag80, ..protection(SUITE, 1, 2) };
     assert!(!end.set_protection(Some(agreed)));
     let now = Instant::now();
-    let frame = Frame {
-        codec: Codec::Pcma,
-        payload: &SOUND,
-        sequence: 1,
-        timestamp: 0,
-        marker: true,
-        received_at: now,
-    };
-    assert!(end.send_frame(now, &frame, &mut [0; 400]).is_none());
+    assert!(end.send_frame(now, &frame(1, now), &mut [0; 400]).is_none());
 }
 
 #[test]
@@ -174,29 +167,5 @@ fn an_encrypted_frame_that_leaves_or_comes_allocates_nothing() {
     let mut receiver = end(5000, 4000, true, payloads(), 2);
     assert!(sender.set_protection(Some(protection(SUITE, 1, 2))));
     assert!(receiver.set_protection(Some(protection(SUITE, 2, 1))));
-    let now = Instant::now();
-    let (mut packet, mut scratch) = ([0; 1500], [0; 1500]);
-    let mut pass = |n: u64| {
-        let at = now + Duration::from_millis(2) * n as u32;
-        let frame = Frame {
-            codec: Codec::Pcma,
-            payload: &SOUND,
-            sequence: n,
-            timestamp: n as u32 * 160,
-            marker: n == 0,
-            received_at: at,
-        };
-        let sent = sender.send_frame(at, &frame, &mut packet).unwrap();
-        let datagram = Datagram {
-            protocol: Protocol::Udp,
-            local: address("127.0.0.1:5000"),
-            remote: address("127.0.0.1:4000"),
-            payload: &packet[..sent.length],
-        };
-        let taken = receiver.handle_datagram(at, &datagram, &mut scratch);
-        assert!(matches!(taken, Some(Received::Frame(frame)) if frame.payload == SOUND));
-    };
-    (0..5).for_each(&mut pass);
-    let cost = allocation_counter::measure(|| (5..500).for_each(&mut pass));
-    assert_eq!(cost.count_total, 0, "{cost:?}");
+    passes_without_allocating(sender, receiver);
 }

@@ -32,6 +32,18 @@ pub(super) fn end(
     StreamEnd::new(settings, &mut Seed::from_number(seed))
 }
 
+/// One frame of a talk by its number.
+pub(super) fn frame(n: u64, received_at: Instant) -> Frame<'static> {
+    Frame {
+        codec: Codec::Pcma,
+        payload: &SOUND,
+        sequence: n,
+        timestamp: n as u32 * 160,
+        marker: n == 0,
+        received_at,
+    }
+}
+
 /// What reached one end, in its order.
 #[derive(Default)]
 pub(super) struct Heard {
@@ -108,14 +120,7 @@ impl World {
     fn send(&mut self, from: usize) {
         let n = self.sent[from];
         self.sent[from] += 1;
-        let frame = Frame {
-            codec: Codec::Pcma,
-            payload: &SOUND,
-            sequence: 70_000 + n,
-            timestamp: (n as u32) * 160,
-            marker: false,
-            received_at: self.now,
-        };
+        let frame = Frame { sequence: 70_000 + n, marker: false, ..frame(n, self.now) };
         let mut buffer = [0; 600];
         let mut made = self.ends[from].send_frame(self.now, &frame, &mut buffer);
         while let Some(out) = made {
@@ -386,15 +391,7 @@ fn a_peer_that_echoes_every_packet_is_heard_as_a_peer() {
     let mut buffer = [0; 200];
     let mut heard = 0;
     for n in 0..10u32 {
-        let frame = Frame {
-            codec: Codec::Pcma,
-            payload: &SOUND,
-            sequence: n.into(),
-            timestamp: n * 160,
-            marker: false,
-            received_at: now,
-        };
-        let out = end.send_frame(now + TICK * n, &frame, &mut buffer).unwrap();
+        let out = end.send_frame(now + TICK * n, &frame(n.into(), now), &mut buffer).unwrap();
         let payload = &buffer[..out.length];
         let (local, remote) = (end.local_rtp, out.to);
         let datagram = Datagram { protocol: Protocol::Udp, local, remote, payload };
