@@ -139,8 +139,11 @@ impl StreamEnd {
 
     /// Sends packets of so many milliseconds from now on, 10 to 60, where the codec lets itself be cut.
     pub fn set_packet_time(&mut self, milliseconds: u32) {
-        if !self.packer.as_ref().is_some_and(|packer| packer.makes(milliseconds)) {
-            self.packer = Packer::new(milliseconds).map(Box::new);
+        let packer = Packer::new(milliseconds);
+        let length = |packer: &Packer| packer.length();
+        // A description that is repeated leaves no mark in the stream.
+        if packer.as_ref().map(length) != self.packer.as_deref().map(length) {
+            self.packer = packer.map(Box::new);
             self.mapper.switch_source();
         }
     }
