@@ -208,6 +208,10 @@ impl<W: Wire> Core<W> {
                     self.review_direct(now, id);
                     return;
                 }
+                if let Some(active) = self.calls.entry(id) {
+                    // Whatever ends from now on ends a call that was taken.
+                    (active.again, active.others) = (None, None);
+                }
                 // Without SDP the media stay as they were agreed before the call was taken.
                 let described = sdp.map_or(Ok(()), |sdp| self.trunk_described(now, id, &sdp));
                 match described {

@@ -3,7 +3,7 @@
 use super::altered::Alteration;
 use super::phone::Manner;
 use super::wire::Packet;
-use super::world::World;
+use super::world::{World, config};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
 use sip::InviteId;
 use sip::message::{Message, Method, Name, parse};
@@ -13,7 +13,10 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A page in a call that is up for a second; the phone's number of it.
 fn talking(seed: u64) -> (World, base::LinkId, u32, InviteId) {
-    let mut world = World::new(seed);
+    talking_in(World::new(seed))
+}
+
+fn talking_in(mut world: World) -> (World, base::LinkId, u32, InviteId) {
     world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
     let link = world.open(Some("long"));
     let call = world.call(link, None, true);
@@ -95,6 +98,22 @@ fn a_phone_that_leaves_before_its_transfer_is_taken_takes_the_call_along_only_if
         world.run_for(SECOND * 5);
         assert_eq!(end(&world), [last]);
     }
+}
+
+#[test]
+fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
+    let mut config = config("198.51.100.20");
+    for settings in config.accounts.values_mut() {
+        settings.srtp = sdp::Encryption::Offered;
+    }
+    let (mut world, _, _, first) = talking_in(World::with(7, config));
+    world.phone.manner = Some(Manner::RingsThenRefuses(488, SECOND * 2));
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND);
+    world.phone.hang_up(world.now, first);
+    world.run_for(SECOND * 5);
+    assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NoCommonCodec))]);
+    assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
 }
 
 #[test]
