@@ -200,12 +200,14 @@ impl<W: Wire> Core<W> {
         Ok(())
     }
 
-    /// The provider has answered an offer that our answer to its call, or to its new INVITE, made.
-    pub(super) fn confirmed(&mut self, now: Instant, id: CallId, answer: &[u8]) {
-        if let Err(error) = self.trunk_described(now, id, answer) {
-            tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-            self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
-        }
+    /// The provider has described its media for good, in an answer to our offer. False where that
+    /// cannot be used: the call ends then, and says why.
+    pub(super) fn trunk_agreed(&mut self, now: Instant, id: CallId, answer: &[u8]) -> bool {
+        let Err(error) = self.trunk_described(now, id, answer) else { return true };
+        tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+        self.traces.note(now, id, trace::What::DescriptionRefused { why: error.to_string() });
+        self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
+        false
     }
 
     /// Asks once more, without encryption, where a refusal may have been for its offer.

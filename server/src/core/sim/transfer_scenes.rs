@@ -100,13 +100,21 @@ fn a_phone_that_leaves_before_its_transfer_is_taken_takes_the_call_along_only_if
     }
 }
 
-#[test]
-fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
+/// A call whose account wants its sound encrypted so, that is up for a second.
+fn secretly_talking(seed: u64, srtp: sdp::Encryption) -> (World, InviteId) {
     let mut config = config("198.51.100.20");
     for settings in config.accounts.values_mut() {
-        settings.srtp = sdp::Encryption::Offered;
+        settings.srtp = srtp;
     }
-    let (mut world, _, _, first) = talking_in(World::with(7, config));
+    let mut world = World::with(seed, config);
+    world.phone.srtp = srtp;
+    let (world, _, _, first) = talking_in(world);
+    (world, first)
+}
+
+#[test]
+fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
+    let (mut world, first) = secretly_talking(7, sdp::Encryption::Offered);
     world.phone.manner = Some(Manner::RingsThenRefuses(488, SECOND * 2));
     refer(&mut world, first, "sip:desk@198.51.100.20");
     world.run_for(SECOND);
@@ -114,6 +122,16 @@ fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
     world.run_for(SECOND * 5);
     assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NoCommonCodec))]);
     assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
+}
+
+#[test]
+fn a_transfer_to_a_phone_without_the_encryption_that_is_required_says_so() {
+    let (mut world, first) = secretly_talking(8, sdp::Encryption::Required);
+    world.phone.alters = Some(Alteration::Keyless);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NotEncrypted))]);
+    assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
 }
 
 #[test]
