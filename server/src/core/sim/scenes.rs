@@ -1,6 +1,7 @@
 //! Single calls with a known course.
 
-use super::phone::{Manner, Talk};
+use super::phone::Manner;
+use super::talk::Talk;
 use super::world::{self, World};
 use crate::config::HostPort;
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};

@@ -3,7 +3,7 @@
 use super::altered::Alteration;
 use super::phone::Manner;
 use super::wire::Packet;
-use super::world::{World, config};
+use super::world::{World, secret_config};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
 use sip::InviteId;
 use sip::message::{Message, Method, Name, parse};
@@ -102,11 +102,7 @@ fn a_phone_that_leaves_before_its_transfer_is_taken_takes_the_call_along_only_if
 
 /// A call whose account wants its sound encrypted so, that is up for a second.
 fn secretly_talking(seed: u64, srtp: sdp::Encryption) -> (World, InviteId) {
-    let mut config = config("198.51.100.20");
-    for settings in config.accounts.values_mut() {
-        settings.srtp = srtp;
-    }
-    let mut world = World::with(seed, config);
+    let mut world = World::with(seed, secret_config(srtp));
     world.phone.srtp = srtp;
     let (world, _, _, first) = talking_in(world);
     (world, first)
