@@ -52,6 +52,7 @@ impl<W: Wire> Core<W> {
             now,
             sip::Command::FollowReferral { invite, new, account, targets, offer: body },
         );
+        self.name_trace_by(id, new);
         tracing::info!(call = id.0, "a transfer is followed");
         Ok(())
     }
@@ -70,7 +71,6 @@ impl<W: Wire> Core<W> {
         active.offer = successor.offer;
         active.hold.moved();
         (active.transferring, active.unacknowledged) = (false, false);
-        self.name_trace_by(id, invite);
         if let Some(sdp) = sdp {
             self.trunk_agreed(now, id, sdp);
         }

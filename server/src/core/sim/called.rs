@@ -111,6 +111,18 @@ fn sound_crosses_both_ways_once_a_page_has_answered_and_not_before() {
 }
 
 #[test]
+fn the_trace_of_a_call_that_comes_in_has_what_the_browser_and_we_say_of_its_media() {
+    let (mut world, link) = rung(1, 0);
+    assert!(world.take(link, FIRST, true));
+    world.run_for(SECOND);
+    let id = world.core.calls.ids()[0];
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let is = |of: fn(&trace::What) -> bool| trace.entries.iter().any(|entry| of(&entry.what));
+    assert!(is(|what| matches!(what, trace::What::Offer { .. })));
+    assert!(is(|what| matches!(what, trace::What::Answer { .. })));
+}
+
+#[test]
 fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
     let mut world = World::new(9);
     world.phone.codecs = vec![base::Codec::Pcmu];

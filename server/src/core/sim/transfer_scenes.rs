@@ -56,6 +56,24 @@ fn a_phone_transfers_its_call_and_the_visitor_talks_to_the_next() {
 }
 
 #[test]
+fn the_trace_of_a_transferred_call_has_both_of_its_legs_to_their_ends() {
+    let (mut world, _, _, first) = talking(9);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let id = world.core.calls.ids()[0];
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let went = |start: &str| {
+        let of = |entry: &&trace::Entry| {
+            matches!(&entry.what, trace::What::Sip { way: trace::Way::Went, text, .. }
+                if text.starts_with(start))
+        };
+        trace.entries.iter().filter(of).count()
+    };
+    assert_eq!(went("INVITE sip:desk@"), 1);
+    assert_eq!((went("INVITE "), went("ACK "), went("BYE ")), (2, 2, 1));
+}
+
+#[test]
 fn a_transfer_abroad_is_refused_and_the_call_goes_on() {
     for target in [
         "sip:desk@203.0.113.9",
