@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// An account that could not bring a call out is tried behind the others for so long.
 const AVOID_FOR: Duration = Duration::from_secs(60);
-/// The bits of an invite's number that hold its call's; those above count the ways that were tried.
+/// The bits of an invite's number that hold its call's; those above count the INVITEs before it.
 const CALL_BITS: u32 = 48;
 
 /// One way out for a call.
