@@ -121,15 +121,15 @@ impl Traces {
         }
     }
 
-    /// A SIP message passes. `is_peer`: whether it may be the first of a call that comes in.
-    pub fn sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8], is_peer: bool) {
+    /// A SIP message passes. `first`: whether it may be the first of a call that comes in.
+    pub fn sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8], first: bool) {
         let Some(call_id) = trace::call_id(octets) else { return };
         let known = self.by_call_id.get(call_id).and_then(|id| self.table.get_mut(id));
         if let Some(record) = known {
             record.peer = Some(peer);
             record.heard |= way == Way::Came;
             record.recorder.sip(now, way, peer, octets);
-        } else if is_peer && octets.starts_with(b"INVITE ") && octets.len() <= UNCLAIMED_OCTETS {
+        } else if first && octets.starts_with(b"INVITE ") && octets.len() <= UNCLAIMED_OCTETS {
             if self.unclaimed.len() >= UNCLAIMED {
                 self.unclaimed.pop_front();
             }
@@ -253,9 +253,12 @@ impl<W: Wire> Core<W> {
 
     /// A SIP message passes.
     pub(super) fn trace_sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8]) {
-        let traced = self.config.traces;
-        let is_peer = traced && way == Way::Came && self.sip.is_peer(peer.ip());
-        self.traces.sip(now, way, peer, octets, is_peer);
+        let came = way == Way::Came;
+        // What strangers send is nobody's: `sip` drops it before it is looked at.
+        if came && !self.sip.is_peer(peer.ip()) {
+            return;
+        }
+        self.traces.sip(now, way, peer, octets, came && self.config.traces);
     }
 
     /// Sound of a browser may pass, or passes another way.
