@@ -171,10 +171,7 @@ impl Bridge {
         from: Side,
         frame: Frame<'a>,
     ) -> Option<(Side, Frame<'a>)> {
-        if self.quiet_since.is_some() {
-            self.quiet_since = Some(now);
-            self.quiet_told = false;
-        }
+        self.hear(now);
         if !self.heard[from.index()] {
             self.heard[from.index()] = true;
             self.tell(Event::Flowing { side: from });
@@ -200,10 +197,7 @@ impl Bridge {
     /// A side says that it pauses, with the level of the noise that should be heard meanwhile, in dB
     /// below full scale (RFC 3389).
     pub fn handle_pause(&mut self, now: Instant, from: Side, level: u8) {
-        if self.quiet_since.is_some() {
-            self.quiet_since = Some(now);
-            self.quiet_told = false;
-        }
+        self.hear(now);
         if !(self.held[0] || self.held[1] || self.muted[from.index()]) {
             self.directions[from.other().index()].pause(now, level);
             self.arm(now);
@@ -309,6 +303,14 @@ impl Bridge {
     fn tell(&mut self, event: Event) {
         if self.events.len() < EVENTS {
             self.events.push_back(event);
+        }
+    }
+
+    /// A side is there, whether it speaks or pauses.
+    fn hear(&mut self, now: Instant) {
+        if self.quiet_since.is_some() {
+            self.quiet_since = Some(now);
+            self.quiet_told = false;
         }
     }
 

@@ -62,9 +62,9 @@ pub struct Playout {
     dry: i64,
     late_in_a_row: u32,
     /// What fills the sender's pause, and the newest frame that came before it.
-    noise: Option<(ComfortNoise, u64)>,
-    /// The number of the newest frame that came.
-    newest: u64,
+    noise: Option<(ComfortNoise, Option<u64>)>,
+    /// The number of the newest frame that came of this stream.
+    newest: Option<u64>,
     ticks_since_correction: u32,
     meter: level::Meter,
     metered: u32,
@@ -87,7 +87,7 @@ impl Playout {
             dry: 0,
             late_in_a_row: 0,
             noise: None,
-            newest: 0,
+            newest: None,
             ticks_since_correction: 0,
             meter: level::Meter::default(),
             metered: 0,
@@ -127,7 +127,7 @@ impl Playout {
             return self.came_late(stats);
         }
         self.late_in_a_row = 0;
-        self.newest = frame.sequence;
+        self.newest = self.newest.max(Some(frame.sequence));
         match self.buffer.insert(frame, at, duration) {
             Inserted::Kept => {}
             Inserted::Overflowed => stats.lost += 1,
@@ -163,6 +163,11 @@ impl Playout {
         self.delay.restart();
         self.state = State::Waiting;
         self.late_in_a_row = 0;
+        self.newest = None;
+        if let Some((_, after)) = &mut self.noise {
+            // Whatever is played next is another stream's, and ends the pause.
+            *after = None;
+        }
     }
 
     /// Fills 20 ms of what is due at `now` for a side that takes `to`, and gives the rate.
@@ -294,7 +299,7 @@ impl Playout {
     /// Decodes a frame and appends its sound, or less or more of it where the delay is wrong.
     fn play(&mut self, slot: &Slot, excess: i64, to: Codec, stats: &mut DirectionStatistics) {
         (self.sequence, self.at, self.dry) = (slot.sequence + 1, slot.at + slot.duration, 0);
-        if self.noise.as_ref().is_some_and(|(_, after)| slot.sequence > *after) {
+        if self.noise.as_ref().is_some_and(|(_, after)| Some(slot.sequence) > *after) {
             self.noise = None;
         }
         let rate = Rate::between(slot.codec, to);

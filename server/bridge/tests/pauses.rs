@@ -71,3 +71,20 @@ fn nobody_hears_the_noise_of_a_side_that_is_muted_or_on_hold() {
     world.pass(1_000);
     assert_eq!(world.heard(Side::Visitor).frames, 0);
 }
+
+#[test]
+fn a_pause_ends_with_its_stream_whatever_the_numbers_of_the_next_one() {
+    let mut world = World::between(6, Codec::Opus, Codec::Pcma);
+    world.next[Side::Trunk as usize].0 = 100_000;
+    let stream = Stream { seconds: 1, ..Stream::new(Side::Trunk, Codec::Pcma, 500.0) };
+    world.run(std::slice::from_ref(&stream));
+    world.bridge.handle_pause(world.now, Side::Trunk, 40);
+    world.pass(500);
+    world.next[Side::Trunk as usize] = (10, 77);
+    world.run(&[stream]);
+    world.pass(1_000);
+    let from = world.heard(Side::Visitor).pcm.len();
+    world.pass(500);
+    let quiet = level::dbfs(&world.heard(Side::Visitor).pcm[from..]);
+    assert!(quiet < -70.0, "nobody has said that this one pauses: {quiet} dBFS");
+}

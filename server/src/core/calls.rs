@@ -130,13 +130,13 @@ pub struct ActiveCall {
     pub call: Call,
     /// The visitor's media.
     pub visitor: VisitorLeg,
-    /// The SIP leg. Its number is that of the call, until the far end moves.
+    /// The SIP leg. Its number is that of the call, until the call goes another way or its far end moves.
     pub invite: InviteId,
     /// Where a transfer leads.
     pub successor: Option<Box<Successor>>,
     /// How often a transfer was followed.
     pub transfers: u8,
-    /// Other ways out, as long as nothing rings.
+    /// Other ways out, for as long as nothing rings; none once the call is taken.
     pub others: Option<Box<Others>>,
     /// INVITEs sent after the first one.
     invites: u64,
@@ -152,7 +152,8 @@ pub struct ActiveCall {
     pub bridge: Bridge,
     /// Our answer to the provider's offer, for when the visitor takes a call that came in.
     pub answer: Option<Vec<u8>>,
-    /// How to ask once more, where the provider may refuse our offer for its encryption.
+    /// How to ask once more, where the provider may refuse our offer for its encryption; none once the
+    /// call is taken.
     pub again: Option<Box<Again>>,
     /// What was negotiated with the provider.
     pub negotiated: Option<sdp::Negotiated>,

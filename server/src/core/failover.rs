@@ -3,20 +3,16 @@
 
 use super::Core;
 use crate::config::Button;
-use crate::legs;
 use crate::net::Wire;
 use base::{AccountId, CallId};
-use call::trunk_codecs;
 use signalling::CallState;
 use sip::{Cause, CauseKind, InviteId, Originator, Target};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::calls::VisitorLeg;
-
 /// An account that could not bring a call out is tried behind the others for so long.
 const AVOID_FOR: Duration = Duration::from_secs(60);
-/// The bits of an invite's number that hold its call's; those above count the ways that were tried.
+/// The bits of an invite's number that hold its call's; those above count the INVITEs before it.
 const CALL_BITS: u32 = 48;
 
 /// One way out for a call.
@@ -132,10 +128,7 @@ impl<W: Wire> Core<W> {
         let Some((codecs, srtp, seen)) = self.account_media(way.account) else { return false };
         let Some(active) = self.calls.entry(id) else { return false };
         let (visitor, local) = (active.visitor, active.pair.address);
-        let codecs = match visitor {
-            VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
-            _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
-        };
+        let codecs = self.offered_codecs(&codecs, visitor);
         let description = self.describe(local, &codecs, srtp, seen);
         let Some(active) = self.calls.entry(id) else { return false };
         let Some(others) = active.others.as_mut() else { return false };

@@ -36,6 +36,8 @@ impl<W: Wire> Core<W> {
         if let Some(active) = self.calls.entry(id) {
             active.visitor = VisitorLeg::Browser(peer);
         }
+        self.traces.offer(now, id, offer);
+        self.traces.answer(now, id, &sdp);
         self.tell(link, ServerMessage::Answer { call, sdp });
         self.call_event(now, id, LegEvent::VisitorAnswered);
         self.drain_browsers(now);

@@ -4,13 +4,13 @@
 use super::Core;
 use super::calls::{ActiveCall, VisitorLeg};
 use super::flash::Flash;
-use super::metrics::bump;
+use super::metrics::{Metrics, bump};
 use crate::legs;
-use crate::net::{PortId, StreamOrder, Wire};
+use crate::net::{Pair, PortId, StreamOrder, Wire};
 use base::{CallId, Datagram, Frame, LinkId, Protocol};
 use bridge::Side;
 use call::{LegEvent, VisitorEnd};
-use rtp::Received;
+use rtp::{Received, StreamEnd};
 use signalling::ServerMessage;
 use std::time::Instant;
 use trace::{Side as Whose, Way, What};
@@ -120,19 +120,11 @@ impl<W: Wire> Core<W> {
         let held = held_by_phone(active);
         let mut passed = active.bridge.handle_frame(now, Side::Visitor, frame);
         while let Some((Side::Trunk, frame)) = passed {
-            if held {
-                passed = active.bridge.poll_relayed(Side::Visitor);
-                continue;
-            }
-            bump(&self.metrics.frames_relayed_total);
-            let stream = &mut active.stream;
-            let mut made = stream.send_frame(now, &frame, &mut self.scratch);
-            while let Some(outgoing) = made {
-                let packet = &self.scratch[..outgoing.length];
-                let (port, local) = (active.pair.rtp, active.pair.address);
-                let sent = self.wire.send(port, local, outgoing.to, packet);
-                count(&self.metrics, sent);
-                made = stream.send_more(now, &mut self.scratch);
+            if !held {
+                bump(&self.metrics.frames_relayed_total);
+                let (wire, scratch) = (&mut self.wire, &mut self.scratch);
+                let (stream, pair) = (&mut active.stream, &active.pair);
+                send_to_phone(wire, &self.metrics, stream, pair, now, &frame, scratch);
             }
             passed = active.bridge.poll_relayed(Side::Visitor);
         }
@@ -213,15 +205,9 @@ impl<W: Wire> Core<W> {
                 }
                 Side::Trunk if held => {}
                 Side::Trunk => {
-                    let stream = &mut active.stream;
-                    let mut made = stream.send_frame(now, &frame, &mut self.scratch);
-                    while let Some(outgoing) = made {
-                        let (port, local) = (active.pair.rtp, active.pair.address);
-                        let packet = &self.scratch[..outgoing.length];
-                        let sent = self.wire.send(port, local, outgoing.to, packet);
-                        count(&self.metrics, sent);
-                        made = stream.send_more(now, &mut self.scratch);
-                    }
+                    let (wire, scratch) = (&mut self.wire, &mut self.scratch);
+                    let (stream, pair) = (&mut active.stream, &active.pair);
+                    send_to_phone(wire, &self.metrics, stream, pair, now, &frame, scratch);
                 }
             }
         }
@@ -298,12 +284,30 @@ fn send_to_visitor(
     }
 }
 
+/// Gives a frame to the stream end towards the phone, and the packets that it makes to the wire.
+fn send_to_phone<W: Wire>(
+    wire: &mut W,
+    metrics: &Metrics,
+    stream: &mut StreamEnd,
+    pair: &Pair,
+    now: Instant,
+    frame: &Frame<'_>,
+    scratch: &mut [u8],
+) {
+    let mut made = stream.send_frame(now, frame, scratch);
+    while let Some(outgoing) = made {
+        let packet = scratch.get(..outgoing.length).unwrap_or_default();
+        count(metrics, wire.send(pair.rtp, pair.address, outgoing.to, packet));
+        made = stream.send_more(now, scratch);
+    }
+}
+
 /// Whether the phone has said that it does not want to hear the visitor (RFC 3264 8.4).
 fn held_by_phone(active: &ActiveCall) -> bool {
     active.negotiated.as_ref().is_some_and(sdp::Negotiated::is_held)
 }
 
-pub(super) fn count(metrics: &super::metrics::Metrics, sent: bool) {
+pub(super) fn count(metrics: &Metrics, sent: bool) {
     if sent {
         bump(&metrics.media_datagrams_sent_total);
     } else {

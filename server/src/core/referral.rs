@@ -7,8 +7,7 @@ use super::trunk::Caller;
 use crate::legs;
 use crate::net::Wire;
 use base::CallId;
-use call::LegEvent;
-use signalling::{CallState, EndCause};
+use signalling::CallState;
 use sip::InviteId;
 use sip::message::{Scheme, Uri};
 use std::time::Instant;
@@ -53,6 +52,7 @@ impl<W: Wire> Core<W> {
             now,
             sip::Command::FollowReferral { invite, new, account, targets, offer: body },
         );
+        self.name_trace_by(id, new);
         tracing::info!(call = id.0, "a transfer is followed");
         Ok(())
     }
@@ -71,12 +71,8 @@ impl<W: Wire> Core<W> {
         active.offer = successor.offer;
         active.hold.moved();
         (active.transferring, active.unacknowledged) = (false, false);
-        self.name_trace_by(id, invite);
-        if let Some(sdp) = sdp
-            && let Err(error) = self.trunk_described(now, id, sdp)
-        {
-            tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-            self.call_event(now, id, LegEvent::Stop(EndCause::NoCommonCodec));
+        if let Some(sdp) = sdp {
+            self.trunk_agreed(now, id, sdp);
         }
         self.tell_hold(now, id);
         if !successor.alone {

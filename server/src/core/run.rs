@@ -73,7 +73,6 @@ impl Core<Sockets> {
                 let now = Instant::now();
                 for place in found.iter() {
                     self.handle_datagram(now, *port, &place.datagram(&buffer));
-                    self.note_invited(Instant::now);
                 }
                 // A Flash client's call comes by a datagram.
                 self.note_invited(Instant::now);

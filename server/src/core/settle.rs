@@ -208,17 +208,13 @@ impl<W: Wire> Core<W> {
                     self.review_direct(now, id);
                     return;
                 }
+                if let Some(active) = self.calls.entry(id) {
+                    // Whatever ends from now on ends a call that was taken.
+                    (active.again, active.others) = (None, None);
+                }
                 // Without SDP the media stay as they were agreed before the call was taken.
-                let described = sdp.map_or(Ok(()), |sdp| self.trunk_described(now, id, &sdp));
-                match described {
-                    Ok(()) => self.call_event(now, id, LegEvent::TrunkAnswered),
-                    Err(error) => {
-                        tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-                        let why = error.to_string();
-                        self.traces.note(now, id, trace::What::DescriptionRefused { why });
-                        let cause = legs::trunk::useless(error);
-                        self.call_event(now, id, LegEvent::Stop(cause));
-                    }
+                if sdp.is_none_or(|sdp| self.trunk_agreed(now, id, &sdp)) {
+                    self.call_event(now, id, LegEvent::TrunkAnswered);
                 }
             }
             sip::Event::Reoffered { invite, sdp } => {
@@ -275,7 +271,8 @@ impl<W: Wire> Core<W> {
             sip::Event::Confirmed { invite, answer } => {
                 let id = self.calls.of_invite(invite);
                 if let Some(answer) = answer {
-                    self.confirmed(now, id, &answer);
+                    // Our offer was in the answer to the phone's call, or to its new INVITE.
+                    self.trunk_agreed(now, id, &answer);
                 }
                 self.acknowledged(now, id);
             }

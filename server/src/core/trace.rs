@@ -22,6 +22,8 @@ use trace::{Opening, Recorder, Side, Totals, TotalsOf, VisitorKind, Way, What};
 
 /// How long a call that is over is listened to: for the answer to its BYE.
 const REST: Duration = Duration::from_secs(2);
+/// SIP legs of one call whose messages are its; the oldest goes where there are more.
+const LEGS: usize = 8;
 /// Messages of calls that are not there yet.
 const UNCLAIMED: usize = 8;
 /// The longest of those.
@@ -31,8 +33,8 @@ const UNCLAIMED_OCTETS: usize = 8 * 1024;
 #[derive(Debug)]
 struct Record {
     recorder: Recorder,
-    /// What its SIP messages are known by.
-    call_id: Option<String>,
+    /// What its SIP messages are known by: the Call-IDs of its legs, the newest last.
+    call_ids: VecDeque<String>,
     /// The provider's address, and whether it was heard.
     peer: Option<SocketAddr>,
     heard: bool,
@@ -119,15 +121,15 @@ impl Traces {
         }
     }
 
-    /// A SIP message passes. `is_peer`: whether it may be the first of a call that comes in.
-    pub fn sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8], is_peer: bool) {
+    /// A SIP message passes. `first`: whether it may be the first of a call that comes in.
+    pub fn sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8], first: bool) {
         let Some(call_id) = trace::call_id(octets) else { return };
         let known = self.by_call_id.get(call_id).and_then(|id| self.table.get_mut(id));
         if let Some(record) = known {
             record.peer = Some(peer);
             record.heard |= way == Way::Came;
             record.recorder.sip(now, way, peer, octets);
-        } else if is_peer && octets.starts_with(b"INVITE ") && octets.len() <= UNCLAIMED_OCTETS {
+        } else if first && octets.starts_with(b"INVITE ") && octets.len() <= UNCLAIMED_OCTETS {
             if self.unclaimed.len() >= UNCLAIMED {
                 self.unclaimed.pop_front();
             }
@@ -135,13 +137,17 @@ impl Traces {
         }
     }
 
-    /// From here on a call's SIP messages are known by this; those that came before are its.
+    /// From here on a call's SIP messages are known by this too; those that came before are its.
     fn named(&mut self, id: CallId, call_id: &str) {
         let Some(record) = self.table.get_mut(&id) else { return };
-        if let Some(former) = record.call_id.replace(call_id.to_owned()) {
-            self.by_call_id.remove(&former);
+        if self.by_call_id.insert(call_id.to_owned(), id).is_none() {
+            record.call_ids.push_back(call_id.to_owned());
         }
-        self.by_call_id.insert(call_id.to_owned(), id);
+        if record.call_ids.len() > LEGS
+            && let Some(oldest) = record.call_ids.pop_front()
+        {
+            self.by_call_id.remove(&oldest);
+        }
         self.unclaimed.retain(|message| {
             let claimed = trace::call_id(&message.octets) == Some(call_id);
             if claimed {
@@ -157,10 +163,16 @@ impl Traces {
         fronts.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
+    /// What was recorded of a call so far; nothing more is.
+    #[cfg(test)]
+    pub fn cut(&mut self, id: CallId) -> Option<::trace::Trace> {
+        Some(self.remove(id)?.recorder.into_trace())
+    }
+
     /// Takes a recorder out.
     fn remove(&mut self, id: CallId) -> Option<Box<Record>> {
         let record = self.table.remove(&id)?;
-        if let Some(call_id) = &record.call_id {
+        for call_id in &record.call_ids {
             self.by_call_id.remove(call_id);
         }
         Some(record)
@@ -173,7 +185,8 @@ impl Traces {
         if all != calls.len() + resting || calls.iter().any(|id| !self.table.contains_key(id)) {
             return Err(format!("{} calls, {resting} resting, {all} recorders", calls.len()));
         }
-        if self.by_call_id.len() > all || self.looks.len() > all {
+        let known: usize = self.table.values().map(|record| record.call_ids.len()).sum();
+        if self.by_call_id.len() != known || self.looks.len() > all {
             return Err("a recorder is gone and still known".to_owned());
         }
         Ok(())
@@ -211,7 +224,7 @@ impl<W: Wire> Core<W> {
         }
         let record = Record {
             recorder,
-            call_id: None,
+            call_ids: VecDeque::new(),
             peer: None,
             heard: false,
             decoded: [0; 2],
@@ -240,8 +253,12 @@ impl<W: Wire> Core<W> {
 
     /// A SIP message passes.
     pub(super) fn trace_sip(&mut self, now: Instant, way: Way, peer: SocketAddr, octets: &[u8]) {
-        let is_peer = way == Way::Came && self.sip.is_peer(peer.ip());
-        self.traces.sip(now, way, peer, octets, is_peer);
+        let came = way == Way::Came;
+        // What strangers send is nobody's: `sip` drops it before it is looked at.
+        if came && !self.sip.is_peer(peer.ip()) {
+            return;
+        }
+        self.traces.sip(now, way, peer, octets, came && self.config.traces);
     }
 
     /// Sound of a browser may pass, or passes another way.

@@ -200,12 +200,14 @@ impl<W: Wire> Core<W> {
         Ok(())
     }
 
-    /// The provider has answered an offer that our answer to its call, or to its new INVITE, made.
-    pub(super) fn confirmed(&mut self, now: Instant, id: CallId, answer: &[u8]) {
-        if let Err(error) = self.trunk_described(now, id, answer) {
-            tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
-            self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
-        }
+    /// The provider has described its media for good, in an answer to our offer. False where that
+    /// cannot be used: the call ends then, and says why.
+    pub(super) fn trunk_agreed(&mut self, now: Instant, id: CallId, answer: &[u8]) -> bool {
+        let Err(error) = self.trunk_described(now, id, answer) else { return true };
+        tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
+        self.traces.note(now, id, trace::What::DescriptionRefused { why: error.to_string() });
+        self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
+        false
     }
 
     /// Asks once more, without encryption, where a refusal may have been for its offer.
@@ -238,17 +240,15 @@ impl<W: Wire> Core<W> {
     pub(super) fn reoffered(&mut self, now: Instant, invite: InviteId, offer: Option<Vec<u8>>) {
         let id = self.calls.of_invite(invite);
         let Some(active) = self.calls.entry(id) else { return };
+        let direction = direction(active.call.state() == CallState::Held);
         let answer = match offer {
             // Without an offer the peer asks for ours; its answer comes with the ACK.
             None => {
-                let held = active.call.state() == CallState::Held;
-                let direction =
-                    if held { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
                 let offer = active.description.reoffer(direction, active.negotiated.as_ref());
                 active.offer = offer;
                 Ok(active.offer.octets().to_vec())
             }
-            Some(offer) => match active.description.answer(&offer) {
+            Some(offer) => match active.description.reanswer(&offer, direction) {
                 Ok((body, negotiated)) => {
                     legs::trunk::apply(&mut active.stream, &negotiated);
                     let trunk = bridge::PortSettings {
@@ -320,8 +320,7 @@ impl<W: Wire> Core<W> {
             return;
         };
         let Some(on) = active.hold.offers() else { return };
-        let direction = if on { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive };
-        let offer = active.description.reoffer(direction, active.negotiated.as_ref());
+        let offer = active.description.reoffer(direction(on), active.negotiated.as_ref());
         let (invite, body) = (active.invite, offer.octets().to_vec());
         active.offer = offer;
         self.sip.command(now, sip::Command::Reoffer { invite, offer: body });
@@ -377,6 +376,11 @@ impl<W: Wire> Core<W> {
         known.came_in += 1;
         Some((number, VisitorLeg::Gone))
     }
+}
+
+/// What a phone is told of the direction of sound, which the visitor holds or does not.
+fn direction(held: bool) -> sdp::Direction {
+    if held { sdp::Direction::SendOnly } else { sdp::Direction::SendReceive }
 }
 
 /// Who calls, as the page is told.

@@ -313,10 +313,7 @@ impl<W: Wire> Core<W> {
                 (VisitorLeg::Flash { session: *session, call: wish.call }, None)
             }
         };
-        let codecs = match visitor {
-            VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(&codecs),
-            _ => trunk_codecs(&codecs, &self.visitor_codecs(visitor)),
-        };
+        let codecs = self.offered_codecs(&codecs, visitor);
         let media = self.open_media(&codecs, srtp, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
@@ -396,6 +393,14 @@ impl<W: Wire> Core<W> {
             VisitorLeg::Browser(peer) => self.browsers.codecs(peer).collect(),
             VisitorLeg::Flash { .. } => legs::flash::CODECS.to_vec(),
             VisitorLeg::Gone => Vec::new(),
+        }
+    }
+
+    /// What the provider is offered of an account's codecs for a visitor, best first.
+    pub(super) fn offered_codecs(&self, account: &[Codec], visitor: VisitorLeg) -> Vec<Codec> {
+        match visitor {
+            VisitorLeg::Flash { .. } => legs::flash::trunk_codecs(account),
+            _ => trunk_codecs(account, &self.visitor_codecs(visitor)),
         }
     }
 

@@ -177,6 +177,15 @@ impl Description {
 
     /// The answer to an offer of the far side; the version goes up where something was said before.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, sdp::Negotiated), sdp::SdpError> {
+        self.reanswer(offer, sdp::Direction::SendReceive)
+    }
+
+    /// The answer to a new offer inside a call; `direction` is what we allow.
+    pub fn reanswer(
+        &mut self,
+        offer: &[u8],
+        direction: sdp::Direction,
+    ) -> Result<(Vec<u8>, sdp::Negotiated), sdp::SdpError> {
         let result = sdp::answer(
             offer,
             &sdp::AnswerSettings {
@@ -190,7 +199,7 @@ impl Description {
                 ptime: PTIME,
                 session_id: self.session_id,
                 version: self.version + 1,
-                direction: sdp::Direction::SendReceive,
+                direction,
             },
         );
         if result.is_ok() {

@@ -17,7 +17,7 @@ pub(crate) struct Facts<'a> {
     pub peer: &'a str,
     /// Challenges to an INVITE, and whether one was answered.
     pub challenges: u32,
-    /// The last final answer to an INVITE that is no 2xx, with the provider's words.
+    /// The last final answer to an INVITE that is no 2xx, with the provider's words, until one is taken.
     pub refusal: Option<(u16, &'a str)>,
     /// We took the INVITE back.
     pub cancelled: bool,
@@ -115,7 +115,10 @@ impl<'a> Facts<'a> {
                         self.refusal = Some((status, words));
                     }
                     Start::Response(200..=299, _, "INVITE") => self.refusal = None,
-                    Start::Response(status @ 300.., words, "INVITE") => {
+                    // What is refused later is a hold or a transfer, and the call goes on.
+                    Start::Response(status @ 300.., words, "INVITE")
+                        if self.answered_at.is_none() =>
+                    {
                         self.refusal = Some((status, words));
                     }
                     _ => {}

@@ -306,3 +306,9 @@ fn every_rule_has_a_name_of_its_own_and_one_always_holds() {
     let trace = Built::new().invite(0).came(20, "100 Trying").ends(500, "stopped");
     is(trace, "too-short", "before an answer (stopped)");
 }
+
+#[test]
+fn a_call_whose_hold_is_refused_was_not_refused_itself() {
+    let trace = Built::answered().invite(0).came(5_000, "488 Not Acceptable Here");
+    is(trace.seconds(20, good(), good()).ends(21_000, "shop-hung-up"), "fine", "");
+}

@@ -56,6 +56,16 @@ impl Sealer {
         Some(Sealer { tag: suite.tag_length(), rtp, rtcp, rtcp_next: 0 })
     }
 
+    /// The SRTCP index of the next compound.
+    pub fn next_compound(&self) -> u32 {
+        self.rtcp_next
+    }
+
+    /// Goes on with this SRTCP index, for a key that may have been used before.
+    pub fn go_on_from(&mut self, compound: u32) {
+        self.rtcp_next = compound;
+    }
+
     /// The octets that a packet grows by.
     pub fn growth(&self) -> usize {
         self.tag

@@ -42,6 +42,21 @@ fn another_length_in_the_middle_of_a_call_is_no_loss() {
 }
 
 #[test]
+fn the_same_length_once_more_leaves_no_mark_in_the_stream() {
+    for ms in [20, 40] {
+        let mut world = World::pair(true);
+        world.ends[0].set_packet_time(ms);
+        world.talk(10);
+        world.ends[0].set_packet_time(ms);
+        world.talk(10);
+        let ssrc = world.ends[0].ssrc();
+        let packets = world.carried.iter().filter_map(|octets| Packet::parse(octets).ok());
+        let marked = packets.filter(|packet| packet.ssrc == ssrc && packet.marker).count();
+        assert_eq!(marked, 1, "{ms}: the first one");
+    }
+}
+
+#[test]
 fn cutting_and_joining_allocates_nothing_per_packet() {
     for ms in [10, 60] {
         let mut sender = end(4000, 5000, true, payloads(), 1);

@@ -50,6 +50,8 @@ pub struct StreamEnd {
     reports: Reports,
     /// Boxed: most streams have none.
     secure: Option<Box<Secure>>,
+    /// The SRTCP index that the last key has come to: it may be agreed on again.
+    next_compound: u32,
     /// Present for a peer that wants packets of other than 20 ms.
     packer: Option<Box<Packer>>,
     report_due: bool,
@@ -82,6 +84,7 @@ impl StreamEnd {
             digits_out: dtmf::Sender::new(clock_rate),
             reports: Reports::new(seed.fork(), cname),
             secure: None,
+            next_compound: 0,
             packer: None,
             report_due: false,
             closing: false,
@@ -128,19 +131,28 @@ impl StreamEnd {
     /// are not their suite's: nothing is sent or taken then.
     pub fn set_protection(&mut self, protection: Option<Protection>) -> bool {
         let before = self.secure.take().map(|secure| *secure);
+        if let Some(before) = &before {
+            self.next_compound = before.sealer.next_compound();
+        }
         let Some(protection) = protection else { return true };
         self.secure = Secure::agree(before, protection).map(Box::new);
-        if self.secure.is_none() {
-            self.payloads = PayloadMap::default();
-            (self.closing, self.closed) = (true, true);
+        match &mut self.secure {
+            Some(secure) => secure.sealer.go_on_from(self.next_compound),
+            None => {
+                self.payloads = PayloadMap::default();
+                (self.closing, self.closed) = (true, true);
+            }
         }
         self.secure.is_some()
     }
 
     /// Sends packets of so many milliseconds from now on, 10 to 60, where the codec lets itself be cut.
     pub fn set_packet_time(&mut self, milliseconds: u32) {
-        if !self.packer.as_ref().is_some_and(|packer| packer.makes(milliseconds)) {
-            self.packer = Packer::new(milliseconds).map(Box::new);
+        let packer = Packer::new(milliseconds);
+        let length = |packer: &Packer| packer.length();
+        // A description that is repeated leaves no mark in the stream.
+        if packer.as_ref().map(length) != self.packer.as_deref().map(length) {
+            self.packer = packer.map(Box::new);
             self.mapper.switch_source();
         }
     }

@@ -58,9 +58,9 @@ impl Packer {
         })
     }
 
-    /// Whether these are the packets that it makes.
-    pub(super) fn makes(&self, milliseconds: u32) -> bool {
-        self.length == (milliseconds as usize).clamp(10, LONGEST_MS) * PER_MS
+    /// Octets of each packet that it makes.
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Whether a frame is to go this way.

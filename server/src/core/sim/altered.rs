@@ -20,7 +20,7 @@ impl Phone {
     }
 }
 
-/// What is done to the requests that a call sends.
+/// What is done to the messages that a call sends.
 #[derive(Clone, Debug)]
 pub enum Alteration {
     /// The SDP moves from the INVITE to the ACK (RFC 3261 13.2.1). All that it says there is a
@@ -28,11 +28,22 @@ pub enum Alteration {
     Delayed,
     /// INVITE takes the place of another call (RFC 3891).
     Replaces(String),
+    /// Answers agree to no keys.
+    Keyless,
 }
 
 impl Alteration {
     pub fn apply(&self, message: Vec<u8>) -> Vec<u8> {
-        let Ok(Message::Request(mut request)) = parse(&message) else { return message };
+        let mut request = match (self, parse(&message)) {
+            (Alteration::Keyless, Ok(Message::Response(mut response))) => {
+                let body = String::from_utf8_lossy(&response.body).replace("RTP/SAVP", "RTP/AVP");
+                let kept = body.split_inclusive('\n').filter(|line| !line.starts_with("a=crypto"));
+                response.body = kept.collect::<String>().into_bytes();
+                return response.to_bytes();
+            }
+            (_, Ok(Message::Request(request))) => request,
+            _ => return message,
+        };
         let outside = request.to().is_ok_and(|to| to.tag().is_none());
         match (self, &request.method) {
             (Alteration::Delayed, Method::Invite) => {

@@ -111,6 +111,40 @@ fn sound_crosses_both_ways_once_a_page_has_answered_and_not_before() {
 }
 
 #[test]
+fn the_trace_of_a_call_that_comes_in_has_what_the_browser_and_we_say_of_its_media() {
+    let (mut world, link) = rung(1, 0);
+    assert!(world.take(link, FIRST, true));
+    world.run_for(SECOND);
+    let id = world.core.calls.ids()[0];
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let is = |of: fn(&trace::What) -> bool| trace.entries.iter().any(|entry| of(&entry.what));
+    assert!(is(|what| matches!(what, trace::What::Offer { .. })));
+    assert!(is(|what| matches!(what, trace::What::Answer { .. })));
+}
+
+#[test]
+fn a_phone_that_is_held_stays_so_whatever_it_offers_itself() {
+    let (mut world, link) = rung(1, 0);
+    assert!(world.take(link, FIRST, true));
+    world.run_for(SECOND);
+    world.say(link, ClientMessage::Hold { call: FIRST });
+    world.run_for(SECOND);
+    let invite = *world.phone.talks.keys().next().expect("a talk");
+    world.phone.reoffer(world.now, invite);
+    world.run_for(SECOND);
+    let id = world.core.calls.ids()[0];
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let answers = trace.entries.iter().filter_map(|entry| match &entry.what {
+        trace::What::Sip { way: trace::Way::Went, text, .. } => text
+            .starts_with("SIP/2.0 200")
+            .then(|| (text.contains("a=sendonly"), text.contains("a=sendrecv"))),
+        _ => None,
+    });
+    let answers: Vec<_> = answers.filter(|said| *said != (false, false)).collect();
+    assert_eq!(answers.last(), Some(&(true, false)), "{answers:?}");
+}
+
+#[test]
 fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
     let mut world = World::new(9);
     world.phone.codecs = vec![base::Codec::Pcmu];

@@ -25,6 +25,7 @@ mod plan;
 mod scenes;
 mod secret_scenes;
 mod sound_scenes;
+mod talk;
 mod tcp;
 mod transfer_scenes;
 mod wire;

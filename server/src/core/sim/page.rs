@@ -1,6 +1,6 @@
 //! A visitor's page: what it was told, and the browser behind each of its calls.
 
-use super::phone::sound;
+use super::talk::sound;
 use super::wire::Packet;
 use base::Codec;
 use signalling::{CallState, EndCause, ServerMessage, limits};

@@ -3,10 +3,11 @@
 
 use super::altered::Alteration;
 use super::sound_scenes::{Tape, Voice};
+use super::talk::Talk;
 use super::wire::Packet;
-use crate::legs::trunk::{Description, apply, payloads, remote};
-use base::{Codec, Datagram, Frame, Protocol, Seed};
-use rtp::{Received, StreamEnd};
+use crate::legs::trunk::{Description, apply};
+use base::{Codec, Datagram, Protocol, Seed};
+use rtp::Received;
 use sip::message::{Message, Method, Name, Request, parse};
 use sip::{Command, Event, InviteId};
 use std::collections::BTreeMap;
@@ -14,7 +15,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub const PHONE: &str = "198.51.100.20:5060";
-const TICK: Duration = Duration::from_millis(20);
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +27,6 @@ pub enum Manner {
     RingsThenAnswers(Duration),
     /// Sound before the answer.
     EarlyThenAnswers(Duration),
-}
-
-/// One call as the phone has it.
-pub struct Talk {
-    description: Description,
-    pub stream: StreamEnd,
-    codec: Codec,
-    answer: Vec<u8>,
-    /// Ours, where it is we who call.
-    offer: Option<sdp::Offer>,
-    decided_at: Option<(Instant, Option<u16>)>,
-    speak_at: Option<Instant>,
-    pub answered: bool,
-    /// Frames that were spoken and that were heard.
-    pub spoken: u64,
-    pub heard: u64,
-    pub digits: String,
 }
 
 /// The provider.
@@ -352,26 +335,8 @@ impl Phone {
         let description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
         let offer = description.offer();
         let invite = self.invite(now, contact, offer.octets().to_vec());
-        let settings = rtp::StreamSettings {
-            local_rtp: address,
-            local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
-            remote: rtp::Remote { rtp: address, rtcp: address, mux: false },
-            payloads: rtp::PayloadMap::default(),
-            cname: self.seed.token(16),
-        };
-        let talk = Talk {
-            description,
-            stream: StreamEnd::new(settings, &mut self.seed),
-            codec: Codec::Pcmu,
-            answer: Vec::new(),
-            offer: Some(offer.clone()),
-            decided_at: None,
-            speak_at: None,
-            answered: false,
-            spoken: 0,
-            heard: 0,
-            digits: String::new(),
-        };
+        let mut talk = Talk::new(description, &mut self.seed);
+        talk.offer = Some(offer);
         self.talks.insert(invite, talk);
         self.drain(now);
     }
@@ -381,7 +346,7 @@ impl Phone {
         let Some(talk) = self.talks.get_mut(&invite) else { return };
         let answer = talk.description.answer(offer);
         if let Ok((_, negotiated)) = &answer {
-            talk.stream.set_remote(remote(negotiated), payloads(negotiated));
+            apply(&mut talk.stream, negotiated);
         }
         let sdp = answer.map(|(answer, _)| answer).map_err(|_| 488);
         self.sip.command(now, Command::AnswerOffer { invite, sdp });
@@ -409,108 +374,17 @@ impl Phone {
         let Ok((answer, negotiated)) = description.answer(offer) else {
             return self.sip.command(now, Command::Reject { invite, status: 488 });
         };
-        let settings = rtp::StreamSettings {
-            local_rtp: address,
-            local_rtcp: Some(SocketAddr::new(address.ip(), address.port() + 1)),
-            remote: remote(&negotiated),
-            payloads: payloads(&negotiated),
-            cname: self.seed.token(16),
-        };
-        let mut stream = StreamEnd::new(settings, &mut self.seed);
-        apply(&mut stream, &negotiated);
-        let talk = Talk {
-            description,
-            stream,
-            codec: negotiated.codec,
-            answer: answer.clone(),
-            offer: None,
-            decided_at: decided_at.map(|(after, refusal)| (now + after, refusal)),
-            speak_at: (early && self.speaks).then_some(now),
-            answered: false,
-            spoken: 0,
-            heard: 0,
-            digits: String::new(),
-        };
+        let mut talk = Talk::new(description, &mut self.seed);
+        apply(&mut talk.stream, &negotiated);
+        talk.codec = negotiated.codec;
+        talk.answer.clone_from(&answer);
+        talk.decided_at = decided_at.map(|(after, refusal)| (now + after, refusal));
+        talk.speak_at = (early && self.speaks).then_some(now);
         self.talks.insert(invite, talk);
         if ring {
             let sdp = early.then_some(answer);
             self.sip.command(now, Command::Ring { invite, sdp });
         }
-    }
-}
-
-impl Talk {
-    fn decide(
-        &mut self,
-        now: Instant,
-        invite: InviteId,
-        refusal: Option<u16>,
-        speaks: bool,
-        sip: &mut sip::Endpoint,
-    ) {
-        if self.offer.is_some() {
-            // Whoever calls does not answer.
-            return;
-        }
-        match refusal {
-            Some(status) => sip.command(now, Command::Reject { invite, status }),
-            None if self.answered => {}
-            None => {
-                self.answered = true;
-                self.speak_at = speaks.then_some(now);
-                sip.command(now, Command::Answer { invite, sdp: self.answer.clone() });
-            }
-        }
-    }
-
-    /// Who was called has answered.
-    fn taken(&mut self, now: Instant, sdp: &[u8], speaks: bool) {
-        let negotiated = self.offer.as_ref().and_then(|o| sdp::accept_answer(o, sdp).ok());
-        if let Some(negotiated) = negotiated {
-            apply(&mut self.stream, &negotiated);
-            self.codec = negotiated.codec;
-            self.answered = true;
-            self.speak_at = speaks.then_some(now);
-        }
-    }
-
-    fn speak(
-        &mut self,
-        now: Instant,
-        voice: Option<Voice>,
-        tape: &mut Option<Tape>,
-        outbox: &mut Vec<Packet>,
-    ) {
-        let mut scratch = [0; 400];
-        while let Some(at) = self.speak_at.filter(|at| *at <= now) {
-            self.speak_at = Some(at + TICK);
-            let said = voice.map(|voice| voice(self.spoken));
-            tape.iter_mut().for_each(|tape| tape.said.push(now));
-            let frame = Frame {
-                codec: self.codec,
-                payload: said.as_deref().unwrap_or(sound(self.codec)),
-                sequence: self.spoken,
-                timestamp: (self.spoken as u32).wrapping_mul(self.codec.clock_rate() / 50),
-                marker: self.spoken == 0,
-                received_at: now,
-            };
-            self.spoken += 1;
-            if let Some(outgoing) = self.stream.send_frame(now, &frame, &mut scratch) {
-                let payload = scratch[..outgoing.length].to_vec();
-                outbox.push(Packet { from: self.description.address, to: outgoing.to, payload });
-            }
-        }
-    }
-}
-
-/// 20 ms of something in a codec.
-pub fn sound(codec: Codec) -> &'static [u8] {
-    match codec {
-        // A silent frame (RFC 6716 3.1: CELT, full band, one frame of 20 ms).
-        Codec::Opus => &[0xf8, 0xff, 0xfe],
-        // Mode 8 of the narrow layer (RFC 5574 table 1), 79 bits, in a stream of either rate.
-        Codec::Speex16 | Codec::Speex8 => &[0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        _ => &[0x55; 160],
     }
 }
 

@@ -1,6 +1,7 @@
 //! Single calls with a known course.
 
-use super::phone::{Manner, Talk};
+use super::phone::Manner;
+use super::talk::Talk;
 use super::world::{self, World};
 use crate::config::HostPort;
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
@@ -139,4 +140,29 @@ fn a_call_that_goes_by_the_second_account_is_one_call_and_leaves_nothing_behind(
         assert!(world.phone.talks.is_empty(), "the phone was told");
         world.check_log();
     }
+}
+
+#[test]
+fn a_stranger_who_knows_a_calls_name_writes_nothing_into_its_trace() {
+    let mut world = World::new(1);
+    world.phone.manner = Some(Manner::RingsForEver);
+    let link = world.open(Some("long"));
+    world.call(link, None, false);
+    world.run_for(SECOND);
+    let id = world.core.calls.ids()[0];
+    let name = world.core.sip.call_id(sip::InviteId(id.0)).expect("an INVITE").to_owned();
+    let words = format!("BYE sip:shop@203.0.113.1 SIP/2.0\r\nCall-ID: {name}\r\n\r\n");
+    let remotes = ["192.0.2.66:5060", super::phone::PHONE];
+    for remote in remotes.map(|remote| remote.parse().expect("an address")) {
+        let (port, local) = (world.core.sip_port, world.core.sip_local);
+        let protocol = base::Protocol::Udp;
+        let datagram = base::Datagram { protocol, local, remote, payload: words.as_bytes() };
+        world.core.handle_datagram(world.now, port, &datagram);
+    }
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let from = trace.entries.iter().filter_map(|entry| match &entry.what {
+        trace::What::Sip { peer, text, repeats: 0, .. } if text.starts_with("BYE") => Some(peer),
+        _ => None,
+    });
+    assert_eq!(from.collect::<Vec<_>>(), [super::phone::PHONE]);
 }

@@ -1,7 +1,7 @@
 //! Calls whose sound towards the provider is encrypted, or should be.
 
 use super::phone::Manner;
-use super::world::{World, config};
+use super::world::{World, secret_config};
 use sdp::Encryption::{self, Off, Offered, Required};
 use signalling::{CallState, ClientMessage, EndCause};
 use std::time::Duration;
@@ -10,11 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A call of four seconds after its answer, or to where it failed.
 fn call(account: Encryption, prepare: impl FnOnce(&mut World)) -> World {
-    let mut config = config("198.51.100.20");
-    for settings in config.accounts.values_mut() {
-        settings.srtp = account;
-    }
-    let mut world = World::with(1, config);
+    let mut world = World::with(1, secret_config(account));
     world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
     prepare(&mut world);
     let link = world.open(Some("long"));

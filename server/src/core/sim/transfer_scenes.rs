@@ -3,7 +3,7 @@
 use super::altered::Alteration;
 use super::phone::Manner;
 use super::wire::Packet;
-use super::world::World;
+use super::world::{World, secret_config};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
 use sip::InviteId;
 use sip::message::{Message, Method, Name, parse};
@@ -13,7 +13,10 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A page in a call that is up for a second; the phone's number of it.
 fn talking(seed: u64) -> (World, base::LinkId, u32, InviteId) {
-    let mut world = World::new(seed);
+    talking_in(World::new(seed))
+}
+
+fn talking_in(mut world: World) -> (World, base::LinkId, u32, InviteId) {
     world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
     let link = world.open(Some("long"));
     let call = world.call(link, None, true);
@@ -50,6 +53,24 @@ fn a_phone_transfers_its_call_and_the_visitor_talks_to_the_next() {
     world.run_for(SECOND * 2);
     assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
     world.check_log();
+}
+
+#[test]
+fn the_trace_of_a_transferred_call_has_both_of_its_legs_to_their_ends() {
+    let (mut world, _, _, first) = talking(9);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let id = world.core.calls.ids()[0];
+    let trace = world.core.traces.cut(id).expect("a trace");
+    let went = |start: &str| {
+        let of = |entry: &&trace::Entry| {
+            matches!(&entry.what, trace::What::Sip { way: trace::Way::Went, text, .. }
+                if text.starts_with(start))
+        };
+        trace.entries.iter().filter(of).count()
+    };
+    assert_eq!(went("INVITE sip:desk@"), 1);
+    assert_eq!((went("INVITE "), went("ACK "), went("BYE ")), (2, 2, 1));
 }
 
 #[test]
@@ -95,6 +116,36 @@ fn a_phone_that_leaves_before_its_transfer_is_taken_takes_the_call_along_only_if
         world.run_for(SECOND * 5);
         assert_eq!(end(&world), [last]);
     }
+}
+
+/// A call whose account wants its sound encrypted so, that is up for a second.
+fn secretly_talking(seed: u64, srtp: sdp::Encryption) -> (World, InviteId) {
+    let mut world = World::with(seed, secret_config(srtp));
+    world.phone.srtp = srtp;
+    let (world, _, _, first) = talking_in(world);
+    (world, first)
+}
+
+#[test]
+fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
+    let (mut world, first) = secretly_talking(7, sdp::Encryption::Offered);
+    world.phone.manner = Some(Manner::RingsThenRefuses(488, SECOND * 2));
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND);
+    world.phone.hang_up(world.now, first);
+    world.run_for(SECOND * 5);
+    assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NoCommonCodec))]);
+    assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
+}
+
+#[test]
+fn a_transfer_to_a_phone_without_the_encryption_that_is_required_says_so() {
+    let (mut world, first) = secretly_talking(8, sdp::Encryption::Required);
+    world.phone.alters = Some(Alteration::Keyless);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NotEncrypted))]);
+    assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
 }
 
 #[test]

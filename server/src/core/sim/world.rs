@@ -436,3 +436,10 @@ pub fn config(provider: &str) -> Config {
 pub fn named_config() -> Config {
     config(NAME)
 }
+
+/// The same with an account whose sound is, or may be, encrypted.
+pub fn secret_config(srtp: sdp::Encryption) -> Config {
+    let mut config = config("198.51.100.20");
+    config.accounts.values_mut().for_each(|account| account.srtp = srtp);
+    config
+}
