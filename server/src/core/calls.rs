@@ -180,6 +180,8 @@ pub struct ActiveCall {
 pub struct Successor {
     /// Its number.
     pub invite: InviteId,
+    /// What we say of our media there.
+    pub description: Description,
     /// What we offered there.
     pub offer: sdp::Offer,
     /// The former leg is over already.

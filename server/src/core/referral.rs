@@ -44,10 +44,13 @@ impl<W: Wire> Core<W> {
         }
         let new = InviteId(self.calls.next_id().0);
         let active = self.calls.entry(id).ok_or(481u16)?;
-        let offer = active.description.reoffer(sdp::Direction::SendReceive, None);
+        // Who hands the call on does not know the keys of what is said afterwards.
+        let description = active.description.another(&mut self.seed);
+        let offer = description.offer();
         let body = offer.octets().to_vec();
         active.transfers += 1;
-        self.calls.set_successor(id, Successor { invite: new, offer, alone: false });
+        let successor = Successor { invite: new, description, offer, alone: false };
+        self.calls.set_successor(id, successor);
         self.sip.command(
             now,
             sip::Command::FollowReferral { invite, new, account, targets, offer: body },
@@ -68,7 +71,7 @@ impl<W: Wire> Core<W> {
         let Some(successor) = self.calls.take_successor(id, invite) else { return false };
         let Some(active) = self.calls.entry(id) else { return false };
         let old = std::mem::replace(&mut active.invite, invite);
-        active.offer = successor.offer;
+        (active.description, active.offer) = (successor.description, successor.offer);
         active.hold.moved();
         (active.transferring, active.unacknowledged) = (false, false);
         if let Some(sdp) = sdp {
@@ -112,8 +115,9 @@ impl<W: Wire> Core<W> {
             return Err(486);
         }
         let offer = caller.offer.ok_or(488u16)?;
-        let (answer, negotiated) =
-            active.description.answer(offer).map_err(|error| error.status())?;
+        let mut description = active.description.another(&mut self.seed);
+        let (answer, negotiated) = description.answer(offer).map_err(|error| error.status())?;
+        active.description = description;
         legs::trunk::apply(&mut active.stream, &negotiated);
         active.invite = caller.invite;
         active.hold.moved();

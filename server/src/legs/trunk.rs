@@ -125,6 +125,11 @@ pub struct Description {
 const PTIME: u32 = 20;
 
 impl Description {
+    /// The same for another dialog, which has keys and numbers of its own.
+    pub fn another(&self, seed: &mut base::Seed) -> Self {
+        Description::new(self.address, &self.codecs, self.encryption, seed)
+    }
+
     /// The first of a dialog.
     pub fn new(
         address: SocketAddr,

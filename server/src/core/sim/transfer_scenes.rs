@@ -138,6 +138,33 @@ fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
     assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
 }
 
+/// The key that we encrypt with.
+fn own_key(world: &mut World) -> base::MasterKey {
+    let id = world.core.calls.ids()[0];
+    let negotiated = world.core.calls.entry(id).and_then(|active| active.negotiated.clone());
+    negotiated.and_then(|negotiated| negotiated.protection).expect("an encrypted call").own
+}
+
+#[test]
+fn a_phone_that_hands_its_call_on_does_not_know_the_key_of_what_is_said_afterwards() {
+    let (mut world, first) = secretly_talking(10, sdp::Encryption::Required);
+    let before = own_key(&mut world);
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let between = own_key(&mut world);
+    assert!(before != between, "transferred");
+    let (&second, talk) = world.phone.talks.iter().next().expect("a talk");
+    assert!(second != first && talk.heard > 100, "{}", talk.heard);
+    let (ours, theirs, id, contact) = dialog(&mut world, second);
+    world.phone.alters =
+        Some(Alteration::Replaces(format!("{id};to-tag={ours};from-tag={theirs}")));
+    world.phone.call(world.now, &contact);
+    world.run_for(SECOND * 3);
+    let (&third, talk) = world.phone.talks.iter().next().expect("a talk");
+    assert!(third != second && talk.heard > 100, "{}", talk.heard);
+    assert!(between != own_key(&mut world), "replaced");
+}
+
 #[test]
 fn a_transfer_to_a_phone_without_the_encryption_that_is_required_says_so() {
     let (mut world, first) = secretly_talking(8, sdp::Encryption::Required);
