@@ -353,7 +353,7 @@ impl Invite {
             (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
             (Some(Role::Refer), Some(cause)) => self.break_off(core, now, cause),
-            (Some(Role::Notify), Some(_)) => self.referral = Referral::Idle,
+            (Some(Role::Notify), Some(_)) => self.on_notify_lost(id),
             _ => {}
         }
     }

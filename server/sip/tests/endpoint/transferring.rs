@@ -290,6 +290,27 @@ fn a_call_that_ends_while_its_wish_is_open_leaves_nothing() {
     world.assert_quiet();
 }
 
+#[test]
+fn a_late_word_on_the_last_report_leaves_the_next_wish_alone() {
+    for status in [200, 481] {
+        let (mut world, first) = asked(15, "<sip:carol@sip.example>", &[]);
+        follow(&mut world);
+        world.response(theirs(), 202);
+        told(&mut world);
+        let second = world.request(theirs(), Method::Invite);
+        world.reply(theirs(), &second, 486, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let last = world.request(theirs(), Method::Notify);
+        let mut refer = inside(&first, Method::Refer, 21);
+        refer.headers.push(Name::ReferTo, "<sip:dave@sip.example>");
+        world.say(theirs(), refer);
+        world.reply(theirs(), &last, status, "", None);
+        world.response(theirs(), 603);
+        world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+        world.assert_quiet();
+    }
+}
+
 /// A call that comes in with this Replaces.
 fn replacing(world: &mut World, value: &str) {
     let mut request = ask(theirs(), Method::Invite, "new", 1, None, Some(OFFER));
