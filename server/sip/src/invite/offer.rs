@@ -194,11 +194,24 @@ impl Invite {
         }
     }
 
-    /// Another phone took the call: an offer of one that did not means nothing any more.
+    /// Another phone took the call: an offer of one that did not means nothing any more, and ours
+    /// to such a one goes to the one that did.
     pub(super) fn forgo_offer_of_others(&mut self, core: &mut Core, now: Instant, tag: &str) {
         if let Some(theirs) = self.offers.theirs.take_if(|theirs| theirs.tag != tag) {
             self.timers.clear(Wake::OfferUnanswered);
             core.answer(now, theirs.transaction, 487);
+        }
+        let to_others = |(id, role): &mut (TransactionId, Role)| {
+            let to = core.table.client(*id).and_then(|client| client.request.to().ok());
+            *role == Role::Update && to.is_none_or(|to| to.tag() != Some(tag))
+        };
+        let forgone: Vec<_> = self.live.extract_if(.., to_others).collect();
+        for (id, _) in &forgone {
+            core.table.forget_client(&mut core.out, *id);
+        }
+        if !forgone.is_empty() && self.offers.ours.is_some() {
+            self.lands();
+            self.timers.set(Wake::Glare, now);
         }
     }
 

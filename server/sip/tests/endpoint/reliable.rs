@@ -213,6 +213,32 @@ fn an_offer_of_a_phone_that_did_not_take_the_call_is_dropped() {
 }
 
 #[test]
+fn an_offer_to_a_phone_that_did_not_take_the_call_goes_to_the_one_that_did() {
+    let (mut world, request) = call(14);
+    world.say(theirs(), reliable(&request, 183, "kept", 1, Some(ANSWER)));
+    let prack = world.request(theirs(), Method::Prack);
+    world.reply(theirs(), &prack, 200, "", None);
+    world.command(0, Command::Reoffer { invite: ONE, offer: b"v=0 new".to_vec() });
+    let update = world.request(theirs(), Method::Update);
+    world.reply(theirs(), &request, 200, "other", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    // The phone whose early dialog is over knows nothing of it, and that is no news of the call.
+    world.reply(theirs(), &update, 481, "", None);
+    let again = world.request(theirs(), Method::Invite);
+    assert_eq!(
+        (again.body.as_slice(), again.to().unwrap().tag()),
+        (&b"v=0 new"[..], Some("other"))
+    );
+    world.reply(theirs(), &again, 200, "", Some(b"v=0 taken"));
+    world.request(theirs(), Method::Ack);
+    match world.news(0).last() {
+        Some(Event::Reanswered { sdp: Ok(sdp), .. }) => assert_eq!(sdp, b"v=0 taken"),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.causes(0, ONE).is_empty());
+}
+
+#[test]
 fn an_offer_that_a_cancelled_call_leaves_open_is_refused() {
     let (mut world, request) = call(7);
     world.say(theirs(), reliable(&request, 183, "kept", 1, Some(ANSWER)));
