@@ -225,10 +225,9 @@ impl Endpoint {
         }
         let account = self.account_of(&request.uri);
         let registration = account.and_then(|account| self.accounts.get(&account));
-        let challenger = registration.map(|registration| registration.challenger());
         let user = request.uri.user_text().unwrap_or_default();
         let number = InviteId(self.next_incoming);
-        let invite = Invite::receive(&mut self.core, now, number, id, user, challenger);
+        let invite = Invite::receive(&mut self.core, now, number, id, user, registration);
         let (Some(invite), Ok(from)) = (invite, request.from()) else {
             self.core.answer(now, id, 400);
             return;

@@ -9,13 +9,12 @@ use super::session::Session;
 use super::transfer::Transfer;
 use super::{Invite, Phase, Wake, put_sdp};
 use crate::cause::{Cause, CauseKind};
-use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, Request, Response};
-use crate::quirks::Quirks;
+use crate::registration::Registration;
 use crate::transaction::TransactionId;
 use base::Timers;
 use std::time::Instant;
@@ -69,7 +68,7 @@ impl Invite {
         id: InviteId,
         transaction: TransactionId,
         user: String,
-        challenger: Option<Challenger>,
+        account: Option<&Registration>,
     ) -> Option<Self> {
         let tag = core.seed.token(16);
         let server = core.table.server_mut(transaction)?;
@@ -86,7 +85,7 @@ impl Invite {
             user,
             call_id: dialog.call_id.clone(),
             tag,
-            challenger,
+            challenger: account.map(Registration::challenger),
             timers,
             live: Vec::new(),
             acks: Vec::new(),
@@ -103,7 +102,7 @@ impl Invite {
             transfer: Transfer::default(),
             referral: Referral::default(),
             referrer: None,
-            quirks: Quirks::default(),
+            quirks: account.map(|account| account.settings.quirks).unwrap_or_default(),
             phase: Phase::Called(Box::new(Callee {
                 transaction,
                 dialog,

@@ -298,6 +298,7 @@ impl Invite {
             let contact = core.contact(&self.user, hop);
             request.headers.set(Name::Contact, contact);
         }
+        self.quirks.shape(&mut request);
         let id = core.request(now, request, hop, User::Invite(self.id))?;
         self.live.push((id, role));
         Some(id)
