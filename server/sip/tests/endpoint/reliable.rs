@@ -6,15 +6,6 @@ use sip::message::{Message, Method, Name, Request, Response};
 use sip::{CauseKind, Command, Event, InviteId};
 use std::time::Duration;
 
-const ONE: InviteId = InviteId(1);
-
-fn call(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    (world, request)
-}
-
 /// A response that wants a PRACK.
 fn reliable(request: &Request, status: u16, tag: &str, rseq: u32, sdp: Option<&[u8]>) -> Response {
     let mut response = reply(theirs(), request, status, tag, sdp);
@@ -22,14 +13,6 @@ fn reliable(request: &Request, status: u16, tag: &str, rseq: u32, sdp: Option<&[
     response.headers.push(Name::RSeq, rseq.to_string());
     response.headers.push(Name::Allow, "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE");
     response
-}
-
-/// A request of a called phone inside its early dialog.
-fn inside(invite: &Request, method: Method, number: u32, sdp: Option<&[u8]>) -> Request {
-    let from = invite.from().unwrap();
-    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), sdp);
-    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
-    request
 }
 
 /// One endpoint that a scripted peer calls, with `100rel` in a header field.
