@@ -148,6 +148,9 @@ impl Quirks {
 
     /// Takes out of a request what the provider does not want in it.
     pub(crate) fn shape(self, request: &mut Request) {
+        if self == Quirks::default() {
+            return;
+        }
         let headers = &mut request.headers;
         if self.has(Quirk::NoSessionTimers) {
             headers.remove(&Name::SessionExpires);

@@ -1,6 +1,6 @@
 //! Replaces (RFC 3891): a new call that takes the place of another dialog.
 
-use crate::message::{Params, unescape};
+use crate::message::{Params, escape, unescape};
 
 /// The dialog that a new INVITE replaces, as the receiver of the INVITE sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +38,7 @@ impl Replaces {
 
     /// The value among the header fields of a URI (RFC 3261 19.1.1).
     pub(crate) fn escaped(&self) -> String {
-        let mut out = String::new();
-        for octet in self.to_string().bytes() {
-            match octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&octet) {
-                true => out.push(char::from(octet)),
-                false => out.push_str(&format!("%{octet:02X}")),
-            }
-        }
-        out
+        escape(&self.to_string(), b"-_.!~*'()")
     }
 }
 

@@ -159,8 +159,11 @@ impl Keeper {
                     tracing::warn!(remote = %key.1, "a SIP peer does not read: its connection ends");
                     return self.close(key);
                 }
-                // It has just ended; its own word on that is on its way.
-                Err(mpsc::error::TrySendError::Closed(unsent)) => octets = unsent,
+                // It has just ended; its own word on that is on its way, and nothing may stop it.
+                Err(mpsc::error::TrySendError::Closed(unsent)) => {
+                    octets = unsent;
+                    self.live.remove(&key);
+                }
             }
         }
         if self.live.len() >= CONNECTIONS {

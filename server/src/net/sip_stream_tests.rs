@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::core::door::CoreInbox;
+use crate::core::door::{CoreInbox, Operator};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -10,6 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Bench {
     orders: mpsc::Sender<StreamOrder>,
+    core: CoreHandle,
     inbox: CoreInbox,
     listening: SocketAddr,
 }
@@ -21,8 +22,8 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listening = listener.local_addr().unwrap();
         let own = listening.ip();
-        tokio::spawn(keep(taken, Some(listener), own, core, Seed::from_number(1)));
-        Bench { orders, inbox, listening }
+        tokio::spawn(keep(taken, Some(listener), own, core.clone(), Seed::from_number(1)));
+        Bench { orders, core, inbox, listening }
     }
 
     async fn send(&self, remote: SocketAddr, octets: &[u8]) {
@@ -102,6 +103,29 @@ async fn a_connection_is_opened_once_and_serves_both_ways() {
     // The next message opens it anew.
     bench.send(remote, OPTIONS).await;
     let (mut peer, _) = listener.accept().await.unwrap();
+    assert_eq!(read(&mut peer).await, OPTIONS);
+}
+
+#[tokio::test]
+async fn a_shard_that_is_busy_hears_of_an_end_although_the_next_connection_is_made() {
+    let bench = Bench::new().await;
+    let (listener, remote) = server().await;
+    bench.send(remote, OPTIONS).await;
+    let (mut peer, _) = listener.accept().await.unwrap();
+    read(&mut peer).await;
+    assert_eq!(bench.becomes(remote).await, sip::Connection::Opened);
+    while bench.core.send(CoreEvent::Operator(Operator::Drain)).is_ok() {}
+    drop(peer);
+    // The end is noticed, and nobody can be told yet.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    bench.send(remote, OPTIONS).await;
+    let (mut peer, _) = listener.accept().await.unwrap();
+    bench
+        .until(|event| match event {
+            CoreEvent::SipConnection { connection: sip::Connection::Closed, .. } => Some(()),
+            _ => None,
+        })
+        .await;
     assert_eq!(read(&mut peer).await, OPTIONS);
 }
 

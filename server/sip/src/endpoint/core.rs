@@ -4,7 +4,7 @@ use super::shunned::Shunned;
 use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
-use crate::message::{Method, Name, Request, Response, reason_phrase};
+use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
@@ -15,8 +15,7 @@ use std::time::Instant;
 /// Methods that we answer otherwise than with 405 or 501.
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
-/// Extensions that we know (RFC 3262, RFC 4028, RFC 3891, RFC 4488,
-/// RFC 6228).
+/// Extensions that we know (RFC 3262, RFC 4028, RFC 3891, RFC 4488, RFC 6228).
 pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, norefersub, 199";
 
 /// Queue, deadlines and counters; apart from [`Core`] so that the table can borrow it beside
@@ -232,7 +231,9 @@ impl Core {
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
         let fitting = self.fitting(now, &request, hop);
-        set_transport(&mut request, fitting);
+        if fitting != hop {
+            set_transport(&mut request, fitting);
+        }
         let sent = self.table.request(now, &mut self.out, request, fitting, user);
         match sent {
             Some(id) if fitting != hop => {
@@ -361,17 +362,4 @@ impl Core {
 fn view(hop: Hop) -> (Protocol, SocketAddr) {
     let port = if hop.reliable() { hop.remote.port() } else { 0 };
     (hop.protocol, SocketAddr::new(hop.remote.ip(), port))
-}
-
-/// A user part with everything escaped that RFC 3261 25.1 does not allow there.
-pub(crate) fn escape_user(user: &str) -> String {
-    let mut escaped = String::new();
-    for octet in user.bytes() {
-        let plain = octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet);
-        match plain {
-            true => escaped.push(char::from(octet)),
-            false => escaped.push_str(&format!("%{octet:02X}")),
-        }
-    }
-    escaped
 }

@@ -2,7 +2,7 @@
 
 use super::core::SUPPORTED;
 use super::{Endpoint, Event, InviteId};
-use crate::invite::{Invite, is_too_short, sdp};
+use crate::invite::{Invite, offer_of};
 use crate::limits;
 use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
@@ -197,18 +197,7 @@ impl Endpoint {
             self.core.answer(now, id, 480);
             return;
         }
-        let Ok(offer) = sdp(&request.headers, &request.body) else {
-            self.core.answer_with(now, id, 415, |response| {
-                response.headers.push(Name::Other("Accept".into()), "application/sdp");
-            });
-            return;
-        };
-        if is_too_short(request) {
-            self.core.answer_with(now, id, 422, |response| {
-                response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
-            });
-            return;
-        }
+        let Ok(offer) = offer_of(&mut self.core, now, id, request) else { return };
         let replaces = match self.replaced_by(request) {
             Ok(replaces) => replaces,
             Err(status) => {
@@ -225,10 +214,9 @@ impl Endpoint {
         }
         let account = self.account_of(&request.uri);
         let registration = account.and_then(|account| self.accounts.get(&account));
-        let challenger = registration.map(|registration| registration.challenger());
         let user = request.uri.user_text().unwrap_or_default();
         let number = InviteId(self.next_incoming);
-        let invite = Invite::receive(&mut self.core, now, number, id, user, challenger);
+        let invite = Invite::receive(&mut self.core, now, number, id, user, registration);
         let (Some(invite), Ok(from)) = (invite, request.from()) else {
             self.core.answer(now, id, 400);
             return;

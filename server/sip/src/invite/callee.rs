@@ -1,21 +1,16 @@
 //! The callee until the call is taken or refused.
 
-use super::offer::{Media, Offers};
-use super::redirect::Redirects;
-use super::referral::Referral;
-use super::refresh::SessionTimer;
+use super::offer::Media;
 use super::reliable::Reliable;
 use super::session::Session;
-use super::transfer::Transfer;
 use super::{Invite, Phase, Wake, put_sdp};
 use crate::cause::{Cause, CauseKind};
-use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, Request, Response};
-use crate::quirks::Quirks;
+use crate::registration::Registration;
 use crate::transaction::TransactionId;
 use base::Timers;
 use std::time::Instant;
@@ -51,8 +46,7 @@ enum Wish {
 
 impl Wish {
     fn of(invite: &Request) -> Self {
-        let names =
-            |name| invite.headers.tokens(name).any(|option| option.eq_ignore_ascii_case("100rel"));
+        let names = |name| invite.headers.has_token(name, "100rel");
         match (names(&Name::Require), names(&Name::Supported)) {
             (true, _) => Wish::Required,
             (false, true) => Wish::Supported,
@@ -69,7 +63,7 @@ impl Invite {
         id: InviteId,
         transaction: TransactionId,
         user: String,
-        challenger: Option<Challenger>,
+        account: Option<&Registration>,
     ) -> Option<Self> {
         let tag = core.seed.token(16);
         let server = core.table.server_mut(transaction)?;
@@ -81,37 +75,16 @@ impl Invite {
         core.answer(now, transaction, 100);
         let mut timers = Timers::default();
         timers.set(Wake::Unanswered, now + limits::UNANSWERED);
+        let call_id = dialog.call_id.clone();
+        let (rung, held) = (None, None);
+        let callee = Callee { transaction, dialog, rung, offered, wish, held };
         Some(Invite {
-            id,
-            user,
-            call_id: dialog.call_id.clone(),
-            tag,
-            challenger,
+            challenger: account.map(Registration::challenger),
+            quirks: account.map(|account| account.settings.quirks).unwrap_or_default(),
             timers,
-            live: Vec::new(),
-            acks: Vec::new(),
-            late: Vec::new(),
-            hurried: false,
-            ended: false,
-            top_number: 0,
-            offers: Offers::default(),
             media: Media { ours: Vec::new(), theirs },
             reliable: Reliable::of(number),
-            session_timer: SessionTimer::default(),
-            redirects: Redirects::default(),
-            ending: None,
-            transfer: Transfer::default(),
-            referral: Referral::default(),
-            referrer: None,
-            quirks: Quirks::default(),
-            phase: Phase::Called(Box::new(Callee {
-                transaction,
-                dialog,
-                rung: None,
-                offered,
-                wish,
-                held: None,
-            })),
+            ..Invite::new(id, user, call_id, tag, Phase::Called(Box::new(callee)))
         })
     }
 

@@ -1,13 +1,10 @@
 //! The caller until the call is taken: INVITE, provisional responses, forks, CANCEL.
 
 use super::fork::{Early, Fork};
-use super::offer::{Media, Offers};
+use super::offer::Media;
 use super::redirect::Redirects;
-use super::referral::Referral;
 use super::refresh::SessionTimer;
-use super::reliable::Reliable;
 use super::session::Session;
-use super::transfer::Transfer;
 use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind, reason};
 use crate::challenge::Challenger;
@@ -19,7 +16,6 @@ use crate::message::{Host, Method, Name, NameAddr, Request, Response, Uri};
 use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::{Hop, TransactionId, User, follower};
-use base::Timers;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -103,8 +99,7 @@ impl Invite {
             request.headers.push(Name::Contact, core.contact(order.user, hop));
         }
         request.headers.push(Name::Allow, ALLOW);
-        let session_timer = SessionTimer::default();
-        session_timer.ask(&mut request.headers);
+        SessionTimer::default().ask(&mut request.headers);
         request.headers.push(Name::Other("Accept".into()), "application/sdp");
         for (name, value) in order.headers {
             request.headers.push(Name::Other(name), value);
@@ -112,30 +107,14 @@ impl Invite {
         put_sdp(&mut request.headers, &mut request.body, &order.offer);
         order.quirks.shape(&mut request);
         let sent = hop.and_then(|hop| core.request(now, request, hop, User::Invite(order.id)));
+        let user = order.user.to_owned();
         let mut invite = Invite {
-            id: order.id,
-            user: order.user.to_owned(),
-            call_id,
-            tag,
             challenger: order.challenger,
-            timers: Timers::default(),
-            live: Vec::new(),
-            acks: Vec::new(),
-            late: Vec::new(),
-            hurried: false,
-            ended: false,
-            top_number: number,
-            offers: Offers::default(),
-            media: Media { ours: order.offer, theirs: Vec::new() },
-            reliable: Reliable::default(),
-            session_timer,
-            redirects,
-            ending: None,
-            transfer: Transfer::default(),
-            referral: Referral::default(),
-            referrer: None,
             quirks: order.quirks,
-            phase: Phase::Closing(None),
+            top_number: number,
+            media: Media { ours: order.offer, theirs: Vec::new() },
+            redirects,
+            ..Invite::new(order.id, user, call_id, tag, Phase::Closing(None))
         };
         match sent {
             Some(transaction) => {

@@ -4,11 +4,9 @@
 use super::{Invite, Phase, Role, sdp};
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event};
-use crate::message::{Name, NameAddr, RAck, Response};
+use crate::message::{Method, Name, NameAddr, RAck, Response};
 use crate::transaction::TransactionId;
 use std::time::Instant;
-
-use crate::message::Method;
 
 /// What a fork has said of its media.
 ///
@@ -73,9 +71,8 @@ impl Fork {
 
 /// The RSeq of a response that wants a PRACK.
 fn sequence(response: &Response) -> Option<u32> {
-    let mut required = response.headers.tokens(&Name::Require);
-    required.any(|option| option.eq_ignore_ascii_case("100rel")).then_some(())?;
-    response.headers.number(&Name::RSeq)
+    let wanted = response.headers.has_token(&Name::Require, "100rel");
+    wanted.then(|| response.headers.number(&Name::RSeq))?
 }
 
 impl Invite {

@@ -25,20 +25,20 @@ mod redirect;
 mod referral;
 mod refresh;
 mod reliable;
+mod requests;
 mod session;
 mod transfer;
 
 pub(crate) use caller::{Order, first_number};
-pub(crate) use refresh::is_too_short;
+pub(crate) use offer::offer_of;
 
-use crate::cause::{Cause, CauseKind, Originator, reason};
+use crate::cause::{Cause, CauseKind, Originator};
 use crate::challenge::Challenger;
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event, InviteId};
-use crate::limits;
 use crate::message::{Headers, Method, Name, Request, Response};
 use crate::quirks::Quirks;
-use crate::transaction::{Hop, TransactionId, User, Wire};
+use crate::transaction::{Hop, TransactionId};
 use base::Timers;
 use callee::Callee;
 use caller::Caller;
@@ -47,6 +47,7 @@ use redirect::Redirects;
 use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
+use requests::Ack;
 use session::Session;
 use std::time::Instant;
 use transfer::Transfer;
@@ -106,14 +107,6 @@ enum Role {
     Notify,
 }
 
-/// An ACK of a 2xx, kept for as long as the 2xx may be repeated.
-struct Ack {
-    transaction: TransactionId,
-    tag: String,
-    octets: Vec<u8>,
-    hop: Hop,
-}
-
 enum Phase {
     Calling(Caller),
     Called(Box<Callee>),
@@ -158,6 +151,35 @@ pub(crate) struct Invite {
 }
 
 impl Invite {
+    /// A call of which nothing is known yet but who it is.
+    fn new(id: InviteId, user: String, call_id: String, tag: String, phase: Phase) -> Self {
+        Invite {
+            id,
+            user,
+            call_id,
+            tag,
+            challenger: None,
+            timers: Timers::default(),
+            live: Vec::new(),
+            acks: Vec::new(),
+            late: Vec::new(),
+            hurried: false,
+            ended: false,
+            top_number: 0,
+            offers: Offers::default(),
+            media: Media::default(),
+            reliable: Reliable::default(),
+            session_timer: SessionTimer::default(),
+            redirects: Redirects::default(),
+            ending: None,
+            transfer: Transfer::default(),
+            referral: Referral::default(),
+            referrer: None,
+            quirks: Quirks::default(),
+            phase,
+        }
+    }
+
     /// What dialogs of this call are found by: Call-ID and our tag.
     pub(crate) fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.tag.clone())
@@ -230,79 +252,6 @@ impl Invite {
         self.live.iter().find(|(live, _)| *live == id).map(|(_, role)| *role)
     }
 
-    /// Sends a request of this call in a transaction.
-    fn send(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        mut request: Request,
-        hop: Hop,
-        role: Role,
-    ) -> Option<TransactionId> {
-        if let Some(challenger) = &mut self.challenger {
-            challenger.begin(&mut request, &mut core.seed);
-        }
-        self.quirks.shape(&mut request);
-        let number = request.cseq().map_or(0, |cseq| cseq.number);
-        self.top_number = self.top_number.max(number);
-        let id = core.request(now, request, hop, User::Invite(self.id))?;
-        self.live.push((id, role));
-        Some(id)
-    }
-
-    /// Sends the request of a challenged transaction again, with credentials, under a new number.
-    fn retry(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-        response: &Response,
-        role: Role,
-    ) -> Option<TransactionId> {
-        if self.ended && !matches!(role, Role::Bye | Role::ForkBye) {
-            return None;
-        }
-        let client = core.table.client(id)?;
-        let (mut request, hop) = (client.request.clone(), client.way());
-        let challenger = self.challenger.as_mut()?;
-        if !challenger.answer(response, &mut request, &mut core.seed) {
-            return None;
-        }
-        self.resend(core, now, request, hop, role)
-    }
-
-    /// Sends a request that was answered in vain again, changed, under a new number.
-    fn resend(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        mut request: Request,
-        hop: Hop,
-        role: Role,
-    ) -> Option<TransactionId> {
-        let cseq = request.cseq().ok()?;
-        let to = request.to().ok()?;
-        let dialog = match role {
-            Role::Invite | Role::Cancel | Role::ForkBye => None,
-            _ => self.dialog(to.tag().unwrap_or_default()),
-        };
-        let number = match dialog {
-            Some(dialog) => next_number(dialog),
-            None => cseq.number.max(self.top_number).saturating_add(1),
-        };
-        self.top_number = self.top_number.max(number);
-        request.headers.remove(&Name::Via);
-        request.headers.set(Name::CSeq, format!("{number} {}", cseq.method));
-        if request.method == Method::Invite {
-            // The challenge may have shown our address from outside.
-            let contact = core.contact(&self.user, hop);
-            request.headers.set(Name::Contact, contact);
-        }
-        let id = core.request(now, request, hop, User::Invite(self.id))?;
-        self.live.push((id, role));
-        Some(id)
-    }
-
     /// A response for one of its client transactions.
     pub(crate) fn on_response(
         &mut self,
@@ -353,7 +302,7 @@ impl Invite {
             (Some(Role::Update), Some(cause)) => self.on_update_lost(core, now, cause),
             (Some(Role::Info), Some(_)) => self.on_info_lost(core, now),
             (Some(Role::Refer), Some(cause)) => self.break_off(core, now, cause),
-            (Some(Role::Notify), Some(_)) => self.referral = Referral::Idle,
+            (Some(Role::Notify), Some(_)) => self.on_notify_lost(id),
             _ => {}
         }
     }
@@ -419,76 +368,11 @@ impl Invite {
             Phase::Closing(_) => core.answer(now, id, 481),
         }
     }
-
-    /// Sends the ACK of a 2xx and keeps it for repeats; credentials go along (13.2.2.4).
-    fn acknowledge(
-        &mut self,
-        core: &mut Core,
-        transaction: TransactionId,
-        dialog: &Dialog,
-        invite: &Request,
-    ) {
-        let Ok(cseq) = invite.cseq() else { return };
-        let mut ack = dialog.ack(cseq.number);
-        for name in [Name::Authorization, Name::ProxyAuthorization] {
-            for value in invite.headers.all(&name) {
-                ack.headers.push(name.clone(), value);
-            }
-        }
-        let hop = dialog.hop(|ip| core.knows(ip));
-        let octets = core.unbound(ack, hop);
-        core.out.send(hop, octets.clone());
-        if self.acks.len() <= limits::FORKS {
-            let tag = dialog.remote_tag().to_owned();
-            self.acks.push(Ack { transaction, tag, octets, hop });
-        }
-    }
-
-    /// Answers a repeated 2xx with the same ACK. False: it is no repeat.
-    fn acknowledge_again(
-        &mut self,
-        core: &mut Core,
-        id: TransactionId,
-        response: &Response,
-    ) -> bool {
-        let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned));
-        let tag = tag.unwrap_or_default();
-        let Some(ack) = self.acks.iter().find(|ack| ack.transaction == id && ack.tag == tag) else {
-            return false;
-        };
-        core.out.resent();
-        core.out.send(ack.hop, ack.octets.clone());
-        true
-    }
-
-    /// Sends BYE into a dialog.
-    fn bye(&mut self, core: &mut Core, now: Instant, dialog: &mut Dialog, role: Role) {
-        let mut request = dialog.request(Method::Bye);
-        match (role, self.ending) {
-            (Role::ForkBye, None) => {
-                // Another phone took the call (RFC 3326 2).
-                request.headers.push(Name::Reason, reason(CauseKind::Normal, true));
-            }
-            (_, Some(kind)) => request.headers.push(Name::Reason, reason(kind, false)),
-            (_, None) => {}
-        }
-        let hop = dialog.hop(|ip| core.knows(ip));
-        if self.send(core, now, request.clone(), hop, role).is_none() {
-            // No room for a transaction: said once is better than not said.
-            let octets = core.unbound(request, hop);
-            core.out.send(hop, octets);
-        }
-    }
-}
-
-fn next_number(dialog: &mut Dialog) -> u32 {
-    dialog.local_number = dialog.local_number.saturating_add(1);
-    dialog.local_number
 }
 
 /// The SDP of a message: its body, if the type says so or is missing. `Err`: a body of another
 /// type.
-pub(crate) fn sdp(headers: &Headers, body: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+fn sdp(headers: &Headers, body: &[u8]) -> Result<Option<Vec<u8>>, ()> {
     if body.is_empty() {
         return Ok(None);
     }

@@ -1,7 +1,8 @@
 //! New offers: re-INVITE, UPDATE and the offer in a PRACK, theirs and ours (RFC 3261 14, RFC 3311,
 //! RFC 3262 5). In a call that is up, and before, once the first offer is answered reliably.
 
-use super::{Invite, Phase, Role, Wake, is_too_short, put_sdp, sdp};
+use super::refresh::is_too_short;
+use super::{Invite, Phase, Role, Wake, put_sdp, sdp};
 use crate::cause::{Cause, CauseKind};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Core, Event};
@@ -65,6 +66,28 @@ impl Offer {
     }
 }
 
+/// The offer of a request, if it has one. `Err`: its body or its session interval is none for us,
+/// and it is answered so.
+pub(crate) fn offer_of(
+    core: &mut Core,
+    now: Instant,
+    id: TransactionId,
+    request: &Request,
+) -> Result<Option<Vec<u8>>, ()> {
+    let offer = sdp(&request.headers, &request.body).inspect_err(|()| {
+        core.answer_with(now, id, 415, |response| {
+            response.headers.push(Name::Other("Accept".into()), "application/sdp");
+        });
+    })?;
+    if is_too_short(request) {
+        core.answer_with(now, id, 422, |response| {
+            response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
+        });
+        return Err(());
+    }
+    Ok(offer)
+}
+
 /// Whether a new offer may be made in a dialog (RFC 3311 5.1, 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
@@ -98,21 +121,7 @@ impl Invite {
         id: TransactionId,
         request: &Request,
     ) {
-        let offer = match sdp(&request.headers, &request.body) {
-            Ok(offer) => offer,
-            Err(()) => {
-                core.answer_with(now, id, 415, |response| {
-                    response.headers.push(Name::Other("Accept".into()), "application/sdp");
-                });
-                return;
-            }
-        };
-        if is_too_short(request) {
-            core.answer_with(now, id, 422, |response| {
-                response.headers.push(Name::MinSe, limits::MIN_SE.to_string());
-            });
-            return;
-        }
+        let Ok(offer) = offer_of(core, now, id, request) else { return };
         let from = request.from().ok();
         let tag = from.as_ref().and_then(NameAddr::tag).unwrap_or_default().to_owned();
         let refresh_only = request.method == Method::Update && offer.is_none();
@@ -194,11 +203,24 @@ impl Invite {
         }
     }
 
-    /// Another phone took the call: an offer of one that did not means nothing any more.
+    /// Another phone took the call: an offer of one that did not means nothing any more, and ours
+    /// to such a one goes to the one that did.
     pub(super) fn forgo_offer_of_others(&mut self, core: &mut Core, now: Instant, tag: &str) {
         if let Some(theirs) = self.offers.theirs.take_if(|theirs| theirs.tag != tag) {
             self.timers.clear(Wake::OfferUnanswered);
             core.answer(now, theirs.transaction, 487);
+        }
+        let to_others = |(id, role): &mut (TransactionId, Role)| {
+            let to = core.table.client(*id).and_then(|client| client.request.to().ok());
+            *role == Role::Update && to.is_none_or(|to| to.tag() != Some(tag))
+        };
+        let forgone: Vec<_> = self.live.extract_if(.., to_others).collect();
+        for (id, _) in &forgone {
+            core.table.forget_client(&mut core.out, *id);
+        }
+        if !forgone.is_empty() && self.offers.ours.is_some() {
+            self.lands();
+            self.timers.set(Wake::Glare, now);
         }
     }
 

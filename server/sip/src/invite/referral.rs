@@ -48,7 +48,8 @@ pub(crate) struct Wish {
 pub(super) struct Reports {
     number: u32,
     silent: bool,
-    sent: bool,
+    /// The NOTIFY under way.
+    sent: Option<TransactionId>,
     /// The next status; a later one takes its place.
     next: Option<u16>,
 }
@@ -142,7 +143,7 @@ impl Invite {
                     }
                 });
                 let (number, silent) = (wish.number, wish.silent);
-                let reports = Reports { number, silent, sent: false, next: None };
+                let reports = Reports { number, silent, sent: None, next: None };
                 self.referral = Referral::Followed(reports);
                 self.report(core, now, 100);
                 Some(*wish)
@@ -172,11 +173,10 @@ impl Invite {
     fn next_report(&mut self, core: &mut Core, now: Instant) {
         let Referral::Followed(reports) = &mut self.referral else { return };
         let Phase::Talking(session) = &mut self.phase else { return };
-        if reports.sent {
+        if reports.sent.is_some() {
             return;
         }
         let Some(status) = reports.next.take() else { return };
-        reports.sent = true;
         let over = status >= 200;
         let state = if over { "terminated;reason=noresource" } else { "active;expires=180" };
         let hop = session.dialog.hop(|ip| core.knows(ip));
@@ -190,8 +190,17 @@ impl Invite {
         if over {
             self.referral = Referral::Idle;
         }
-        if self.send(core, now, request, hop, Role::Notify).is_none() {
-            self.on_notify_over(core, now);
+        let sent = self.send(core, now, request, hop, Role::Notify);
+        if let Referral::Followed(reports) = &mut self.referral {
+            reports.sent = sent;
+        }
+    }
+
+    /// The reports that a NOTIFY under way belongs to; none where it was the last of its wish.
+    fn reports_of(&mut self, notify: TransactionId) -> Option<&mut Reports> {
+        match &mut self.referral {
+            Referral::Followed(reports) => Some(reports).filter(|it| it.sent == Some(notify)),
+            Referral::Idle | Referral::Asked(..) => None,
         }
     }
 
@@ -203,21 +212,26 @@ impl Invite {
         id: TransactionId,
         response: &Response,
     ) {
+        let again = match response.status {
+            100..=199 => return,
+            401 | 407 => self.retry(core, now, id, response, Role::Notify),
+            _ => None,
+        };
+        let Some(reports) = self.reports_of(id) else { return };
+        reports.sent = again;
         match response.status {
-            100..=199 => {}
-            401 | 407 if self.retry(core, now, id, response, Role::Notify).is_some() => {}
-            200..=299 => self.on_notify_over(core, now),
+            _ if again.is_some() => {}
+            200..=299 => self.next_report(core, now),
             // Nobody listens any more (RFC 6665 4.2.2).
             _ => self.referral = Referral::Idle,
         }
     }
 
-    /// The NOTIFY under way is done with.
-    pub(super) fn on_notify_over(&mut self, core: &mut Core, now: Instant) {
-        if let Referral::Followed(reports) = &mut self.referral {
-            reports.sent = false;
+    /// Nobody answers our NOTIFY.
+    pub(super) fn on_notify_lost(&mut self, id: TransactionId) {
+        if self.reports_of(id).is_some() {
+            self.referral = Referral::Idle;
         }
-        self.next_report(core, now);
     }
 
     /// This call was asked for in another.

@@ -38,7 +38,7 @@ struct Running {
 
 /// Whether a message says that its sender knows session timers.
 fn knows(headers: &Headers) -> bool {
-    headers.tokens(&Name::Supported).any(|option| option.eq_ignore_ascii_case("timer"))
+    headers.has_token(&Name::Supported, "timer")
 }
 
 /// Who is to refresh, in the words of the message: the sender of the request (`uac`), or not.
@@ -51,7 +51,7 @@ fn by_uac(headers: &Headers) -> Option<bool> {
 
 /// Whether a request asks for an interval too short for us, from a peer that can ask for another:
 /// it gets 422 (RFC 4028 9).
-pub(crate) fn is_too_short(request: &Request) -> bool {
+pub(super) fn is_too_short(request: &Request) -> bool {
     let asked = request.headers.seconds(&Name::SessionExpires);
     asked.is_some_and(|asked| asked < limits::MIN_SE) && knows(&request.headers)
 }

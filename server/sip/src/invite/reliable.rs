@@ -4,7 +4,7 @@ use super::{Invite, Phase, Wake};
 use crate::cause::Cause;
 use crate::endpoint::Core;
 use crate::message::{Method, Request, Response};
-use crate::transaction::{Hop, TransactionId, Wire};
+use crate::transaction::{TransactionId, Wire};
 use std::time::{Duration, Instant};
 
 /// The reliable provisional responses of one incoming INVITE, of which one at a time is under way.
@@ -39,8 +39,9 @@ enum Described {
 }
 
 struct Sent {
+    /// The INVITE's, which knows where it goes by now.
+    transaction: TransactionId,
     octets: Vec<u8>,
-    hop: Hop,
     pause: Duration,
 }
 
@@ -80,21 +81,6 @@ impl Reliable {
         self.sequence
     }
 
-    /// One goes out.
-    pub(super) fn send(&mut self, octets: Vec<u8>, hop: Hop, pause: Duration, described: bool) {
-        self.sent = Some(Sent { octets, hop, pause });
-        if described {
-            self.described = Described::Sent;
-        }
-    }
-
-    /// The octets to send again, and how long to wait afterwards.
-    fn again(&mut self) -> Option<(Hop, Vec<u8>, Duration)> {
-        let sent = self.sent.as_mut()?;
-        sent.pause *= 2;
-        Some((sent.hop, sent.octets.clone(), sent.pause))
-    }
-
     /// A PRACK. False: it acknowledges nothing of ours, or the same again.
     fn acknowledge(&mut self, prack: &Request) -> bool {
         let Ok(rack) = prack.headers.rack() else { return false };
@@ -121,19 +107,25 @@ impl Invite {
         response: &Response,
     ) {
         let t1 = core.settings.timers.t1;
-        let Some(hop) = core.table.server(id).map(|server| server.hop) else { return };
-        let described = !response.body.is_empty();
-        self.reliable.send(response.to_bytes(), hop, t1, described);
+        let octets = response.to_bytes();
+        self.reliable.sent = Some(Sent { transaction: id, octets, pause: t1 });
+        if !response.body.is_empty() {
+            self.reliable.described = Described::Sent;
+        }
         core.respond(now, id, response);
         self.timers.set(Wake::RepeatReliable, now + t1);
         self.timers.set(Wake::PrackLost, now + t1 * 64);
     }
 
     pub(super) fn repeat_reliable(&mut self, core: &mut Core, now: Instant) {
-        let Some((hop, octets, pause)) = self.reliable.again() else { return };
+        let Some(sent) = &mut self.reliable.sent else { return };
+        let Some(hop) = core.table.server(sent.transaction).map(|server| server.hop) else {
+            return;
+        };
         core.out.resent();
-        core.out.send(hop, octets);
-        self.timers.set(Wake::RepeatReliable, now + pause);
+        core.out.send(hop, sent.octets.clone());
+        sent.pause *= 2;
+        self.timers.set(Wake::RepeatReliable, now + sent.pause);
     }
 
     /// 64*T1 without PRACK.

@@ -5,7 +5,7 @@ use crate::cause::{Cause, CauseKind};
 use crate::dialog::Dialog;
 use crate::endpoint::{Core, Event};
 use crate::message::{Method, NameAddr, Request, Response};
-use crate::transaction::{Hop, TransactionId, Wire};
+use crate::transaction::{Hop, TransactionId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -33,9 +33,9 @@ pub(super) struct Session {
 
 /// A 2xx to an INVITE of the peer that waits for its ACK.
 pub(super) struct Unacknowledged {
+    /// The transaction that holds it, and knows where it goes by now.
+    transaction: TransactionId,
     number: u32,
-    octets: Vec<u8>,
-    hop: Hop,
     pause: Duration,
 }
 
@@ -72,11 +72,9 @@ impl Invite {
         response: &Response,
     ) {
         let t = core.settings.timers;
-        let Some(hop) = core.table.server(id).map(|server| server.hop) else { return };
         let number = response.cseq().map(|cseq| cseq.number).unwrap_or_default();
         let Some(session) = self.session() else { return };
-        let octets = response.to_bytes();
-        session.unacknowledged = Some(Unacknowledged { number, octets, hop, pause: t.t1 });
+        session.unacknowledged = Some(Unacknowledged { transaction: id, number, pause: t.t1 });
         self.timers.set(Wake::RepeatAnswer, now + t.t1);
         self.timers.set(Wake::AckLost, now + t.t1 * 64);
     }
@@ -85,8 +83,7 @@ impl Invite {
         let t2 = core.settings.timers.t2;
         let Some(session) = self.session() else { return };
         let Some(waiting) = &mut session.unacknowledged else { return };
-        core.out.resent();
-        core.out.send(waiting.hop, waiting.octets.clone());
+        core.table.repeat(&mut core.out, waiting.transaction);
         waiting.pause = (waiting.pause * 2).min(t2);
         let at = now + waiting.pause;
         self.timers.set(Wake::RepeatAnswer, at);

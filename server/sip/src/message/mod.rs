@@ -31,7 +31,7 @@ mod via;
 
 pub(crate) use lex::{is_token_text, quote, quoted_end};
 pub(crate) use parse::{BodyLength, body_length};
-pub(crate) use uri::unescape;
+pub(crate) use uri::{escape, escape_user, unescape};
 
 pub use fuzz::fuzz;
 pub use headers::Headers;

@@ -205,6 +205,11 @@ impl Headers {
             .flat_map(|value| lex::split_outside(value, b','))
             .filter(|part| !part.is_empty())
     }
+
+    /// Whether such a header field names an option.
+    pub fn has_token(&self, name: &Name, option: &str) -> bool {
+        self.tokens(name).any(|part| part.eq_ignore_ascii_case(option))
+    }
 }
 
 macro_rules! typed_access {

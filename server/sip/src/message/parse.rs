@@ -228,8 +228,7 @@ pub(crate) enum BodyLength {
 pub(crate) fn body_length(header: &[u8]) -> BodyLength {
     let Some(raw) = front::split(header) else { return BodyLength::NotSip };
     let has_version = |word: &str| word.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("SIP/"));
-    let mut words = raw.start.split(lex::is_space);
-    if !has_version(words.next().unwrap_or_default()) && !words.any(has_version) {
+    if !raw.start.split(lex::is_space).any(has_version) {
         return BodyLength::NotSip;
     }
     let lengths: Vec<&str> = raw.headers.all(&Name::ContentLength).collect();

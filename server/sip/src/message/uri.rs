@@ -242,10 +242,15 @@ impl fmt::Display for Uri {
 }
 
 /// Escapes what a user part cannot hold (`user` in RFC 3261 section 25.1).
-fn escape_user(text: &str) -> String {
+pub(crate) fn escape_user(text: &str) -> String {
+    escape(text, b"-_.!~*'()&=+$,;?/")
+}
+
+/// Escapes all but letters, digits and these characters.
+pub(crate) fn escape(text: &str, plain: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet) {
+        if octet.is_ascii_alphanumeric() || plain.contains(&octet) {
             out.push(char::from(octet));
         } else {
             out.push_str(&format!("%{octet:02X}"));

@@ -375,7 +375,7 @@ impl Registration {
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
-            self.fail(core, now, Cause { originator: crate::Originator::Remote, ..UNGRANTED });
+            self.fail(core, now, UNGRANTED);
             return;
         }
         self.corrections = 0;

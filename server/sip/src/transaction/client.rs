@@ -80,25 +80,34 @@ pub(crate) struct Client {
 impl Client {
     /// A transaction whose request is just being sent.
     pub(crate) fn new(now: Instant, t: Timers, request: Request, hop: Hop, user: User) -> Self {
-        let invite = request.method == Method::Invite;
-        let (resend, expire) = if invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
-        let pause = resend.first(t, hop.reliable());
-        Client {
+        let mut client = Client {
             octets: request.to_bytes(),
             ack: None,
             meant: None,
             fall_back_at: None,
             sent_again: false,
             state: State::Trying,
-            invite,
+            invite: request.method == Method::Invite,
             given_up: false,
-            pause: pause.unwrap_or_default(),
-            resend_at: pause.map(|pause| now + pause),
-            expire_at: expire.first(t, hop.reliable()).map(|wait| now + wait),
+            pause: Duration::ZERO,
+            resend_at: None,
+            expire_at: None,
             user,
             hop,
             request,
-        }
+        };
+        client.start(now, t);
+        client
+    }
+
+    /// Sets the timers of a request that goes out for the first time on its way.
+    fn start(&mut self, now: Instant, t: Timers) {
+        let (resend, expire) =
+            if self.invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
+        let pause = resend.first(t, self.hop.reliable());
+        self.pause = pause.unwrap_or_default();
+        self.resend_at = pause.map(|pause| now + pause);
+        self.expire_at = expire.first(t, self.hop.reliable()).map(|wait| now + wait);
     }
 
     /// Ends it at this time at the latest.
@@ -134,12 +143,7 @@ impl Client {
         self.hop = meant;
         set_transport(&mut self.request, meant);
         self.octets = self.request.to_bytes();
-        let (resend, expire) =
-            if self.invite { (Letter::A, Letter::B) } else { (Letter::E, Letter::F) };
-        let pause = resend.first(t, false);
-        self.pause = pause.unwrap_or_default();
-        self.resend_at = pause.map(|pause| now + pause);
-        self.expire_at = expire.first(t, false).map(|wait| now + wait);
+        self.start(now, t);
         true
     }
 

@@ -278,12 +278,8 @@ impl Table {
         if let Some(&id) = self.server_keys.get(&key)
             && let Some(server) = self.servers.get(&id)
         {
-            if server.on_repeat().resend
-                && let Some(octets) = server.response.clone()
-            {
-                let hop = server.hop;
-                wire.resent();
-                wire.send(hop, octets);
+            if server.on_repeat().resend {
+                self.repeat(wire, id);
             }
             return Received::Absorbed;
         }
@@ -343,6 +339,15 @@ impl Table {
         wire.wake(Owner::Server(id), server.deadline());
     }
 
+    /// Sends the last answer to a request once more.
+    pub(crate) fn repeat(&self, wire: &mut impl Wire, id: TransactionId) {
+        let server = self.servers.get(&id);
+        if let Some((hop, octets)) = server.and_then(|s| Some((s.hop, s.response.clone()?))) {
+            wire.resent();
+            wire.send(hop, octets);
+        }
+    }
+
     /// A server's deadline came.
     pub(crate) fn on_server_timeout(
         &mut self,
@@ -352,14 +357,12 @@ impl Table {
     ) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let step = server.on_timeout(now, self.timers);
-        if step.resend
-            && let Some(octets) = server.response.clone()
-        {
-            wire.resent();
-            wire.send(server.hop, octets);
+        let deadline = server.deadline();
+        if step.resend {
+            self.repeat(wire, id);
         }
         if !step.over {
-            wire.wake(Owner::Server(id), server.deadline());
+            wire.wake(Owner::Server(id), deadline);
             return;
         }
         wire.wake(Owner::Server(id), None);

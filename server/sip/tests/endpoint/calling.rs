@@ -1,26 +1,8 @@
 //! The caller's side, against a scripted peer (the flows of RFC 3665 3, and their accidents).
 
 use crate::wire::*;
-use sip::message::{Message, Method, Name, Request};
+use sip::message::{Message, Method, Name};
 use sip::{CauseKind, Command, Event, InviteId, Originator};
-
-const ONE: InviteId = InviteId(1);
-
-fn call(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    (world, request)
-}
-
-/// A call that is up, after its ACK; the INVITE and our tag's owner are kept.
-fn talk(seed: u64) -> (World, Request) {
-    let (mut world, request) = call(seed);
-    world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
-    world.request(theirs(), Method::Ack);
-    world.news(0);
-    (world, request)
-}
 
 #[test]
 fn a_call_rings_is_answered_and_hung_up_by_the_caller() {

@@ -1,18 +1,9 @@
-//! Flows of RFC 3665 3 that need more than one server on the way; the others are in `calling` and
-//! `answering`.
+//! Calls past more than one server, beside the flows in `rfc3665`: a route that names hosts, proxies
+//! that want nothing but the plain digest, a redirect server, a Contact that moves.
 
 use crate::wire::*;
 use sip::message::{Method, Name, Request, Uri};
-use sip::{CauseKind, Command, Event, InviteId};
-
-const ONE: InviteId = InviteId(1);
-
-fn call(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    (world, request)
-}
+use sip::{CauseKind, Command, Event};
 
 /// A proxy wants credentials for its realm.
 fn challenge(world: &mut World, request: &Request, realm: &str) -> Request {

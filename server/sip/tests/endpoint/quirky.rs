@@ -4,14 +4,20 @@ use crate::wire::*;
 use sip::message::{Method, Name, Request};
 use sip::{Account, Command, Quirk, Quirks};
 
-/// The first REGISTER and the first INVITE of an account with these quirks.
-fn requests(quirks: &[Quirk]) -> [Request; 2] {
+/// An endpoint with an account that has these quirks.
+fn world(quirks: &[Quirk], register: bool) -> World {
     let quirks = quirks.iter().fold(Quirks::default(), |all, quirk| all.with(*quirk));
     let auth_username = Some("line7".into());
-    let settings = Account { auth_username, register: true, quirks, ..account(theirs()) };
+    let settings = Account { auth_username, register, quirks, ..account(theirs()) };
     let mut world = World::new(11);
     world.add(ours(), &[]);
     world.command(0, Command::SetAccount { account: ACCOUNT, settings });
+    world
+}
+
+/// The first REGISTER and the first INVITE of an account with these quirks.
+fn requests(quirks: &[Quirk]) -> [Request; 2] {
+    let mut world = world(quirks, true);
     let register = world.request(theirs(), Method::Register);
     world.command(0, invite(1, theirs()));
     [register, world.request(theirs(), Method::Invite)]
@@ -60,6 +66,35 @@ fn what_a_provider_does_not_want_to_hear_of_is_not_said() {
         assert!(!options.any(|option| ["path", "timer", "100rel"].contains(&option)));
         assert_eq!(request.headers.get(&Name::SessionExpires), None);
     }
+}
+
+/// Session timers or reliable responses in a request.
+fn unwanted(request: &Request) -> bool {
+    let mut options = request.headers.tokens(&Name::Supported);
+    options.any(|option| ["timer", "100rel"].contains(&option))
+        || request.headers.get(&Name::SessionExpires).is_some()
+}
+
+#[test]
+fn it_is_said_neither_when_a_call_begins_again_nor_within_a_call_that_came_in() {
+    let quirks = [Quirk::NoSessionTimers, Quirk::No100rel];
+    let mut asks = world(&quirks, false);
+    asks.command(0, invite(1, theirs()));
+    let first = asks.request(theirs(), Method::Invite);
+    let mut refusal = reply(theirs(), &first, 422, "x", None);
+    refusal.headers.push(Name::MinSe, "3600");
+    asks.say(theirs(), refusal);
+    asks.request(theirs(), Method::Ack);
+    assert!(!unwanted(&asks.request(theirs(), Method::Invite)));
+
+    let mut called = world(&quirks, false);
+    called.say(theirs(), ask(theirs(), Method::Invite, "call", 1, None, Some(OFFER)));
+    let invite = called.incoming(0);
+    called.command(0, Command::Answer { invite, sdp: ANSWER.to_vec() });
+    let tag = called.response(theirs(), 200).to().unwrap().tag().unwrap().to_owned();
+    called.say(theirs(), ask(theirs(), Method::Ack, "call", 1, Some(&tag), None));
+    called.command(0, Command::Reoffer { invite, offer: OFFER.to_vec() });
+    assert!(!unwanted(&called.request(theirs(), Method::Invite)));
 }
 
 #[test]

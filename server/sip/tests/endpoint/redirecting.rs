@@ -2,16 +2,7 @@
 
 use crate::wire::*;
 use sip::message::{Method, Name, Request, Uri};
-use sip::{Cause, CauseKind, Command, Event, Identity, InviteId};
-
-const ONE: InviteId = InviteId(1);
-
-fn call(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    (world, request)
-}
+use sip::{Cause, CauseKind, Command, Event, Identity};
 
 /// The call is sent elsewhere.
 fn redirect(world: &mut World, request: &Request, contacts: &[&str]) {

@@ -5,7 +5,6 @@ use sip::message::{Message, Method, Name, Request, Response};
 use sip::{CauseKind, Command, Event, InviteId, Originator};
 use std::time::Duration;
 
-const ONE: InviteId = InviteId(1);
 const UPDATES: &str = "INVITE, ACK, CANCEL, BYE, UPDATE";
 
 /// A call to a scripted peer that answers with these words on the session timer and on what it
@@ -21,13 +20,6 @@ fn call(seed: u64, expires: &str, allow: &str) -> (World, Request) {
     world.request(theirs(), Method::Ack);
     world.news(0);
     (world, request)
-}
-
-fn inside(invite: &Request, method: Method, number: u32, sdp: Option<&[u8]>) -> Request {
-    let from = invite.from().unwrap();
-    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), sdp);
-    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
-    request
 }
 
 /// A call of a scripted peer, taken, with these header fields in its INVITE; our 2xx.

@@ -5,10 +5,8 @@ use crate::wire::*;
 use base::Secret;
 use sip::auth::{Algorithm, verify};
 use sip::message::{Method, Name, NameAddr, Request, Uri};
-use sip::{Cause, CauseKind, Command, Event, InviteId, RegistrationState};
+use sip::{Cause, CauseKind, Command, Event, RegistrationState};
 use std::time::Duration;
-
-const ONE: InviteId = InviteId(1);
 
 fn world(seed: u64, change: impl FnOnce(&mut Registrar)) -> World {
     let mut world = World::new(seed);

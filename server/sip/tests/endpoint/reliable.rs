@@ -6,15 +6,6 @@ use sip::message::{Message, Method, Name, Request, Response};
 use sip::{CauseKind, Command, Event, InviteId};
 use std::time::Duration;
 
-const ONE: InviteId = InviteId(1);
-
-fn call(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    (world, request)
-}
-
 /// A response that wants a PRACK.
 fn reliable(request: &Request, status: u16, tag: &str, rseq: u32, sdp: Option<&[u8]>) -> Response {
     let mut response = reply(theirs(), request, status, tag, sdp);
@@ -22,14 +13,6 @@ fn reliable(request: &Request, status: u16, tag: &str, rseq: u32, sdp: Option<&[
     response.headers.push(Name::RSeq, rseq.to_string());
     response.headers.push(Name::Allow, "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE");
     response
-}
-
-/// A request of a called phone inside its early dialog.
-fn inside(invite: &Request, method: Method, number: u32, sdp: Option<&[u8]>) -> Request {
-    let from = invite.from().unwrap();
-    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), sdp);
-    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
-    request
 }
 
 /// One endpoint that a scripted peer calls, with `100rel` in a header field.
@@ -210,6 +193,32 @@ fn an_offer_of_a_phone_that_did_not_take_the_call_is_dropped() {
     assert!(heard.iter().any(|m| matches!(m, Message::Response(r) if r.status == 487)));
     world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
     world.assert_quiet();
+}
+
+#[test]
+fn an_offer_to_a_phone_that_did_not_take_the_call_goes_to_the_one_that_did() {
+    let (mut world, request) = call(14);
+    world.say(theirs(), reliable(&request, 183, "kept", 1, Some(ANSWER)));
+    let prack = world.request(theirs(), Method::Prack);
+    world.reply(theirs(), &prack, 200, "", None);
+    world.command(0, Command::Reoffer { invite: ONE, offer: b"v=0 new".to_vec() });
+    let update = world.request(theirs(), Method::Update);
+    world.reply(theirs(), &request, 200, "other", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    // The phone whose early dialog is over knows nothing of it, and that is no news of the call.
+    world.reply(theirs(), &update, 481, "", None);
+    let again = world.request(theirs(), Method::Invite);
+    assert_eq!(
+        (again.body.as_slice(), again.to().unwrap().tag()),
+        (&b"v=0 new"[..], Some("other"))
+    );
+    world.reply(theirs(), &again, 200, "", Some(b"v=0 taken"));
+    world.request(theirs(), Method::Ack);
+    match world.news(0).last() {
+        Some(Event::Reanswered { sdp: Ok(sdp), .. }) => assert_eq!(sdp, b"v=0 taken"),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.causes(0, ONE).is_empty());
 }
 
 #[test]

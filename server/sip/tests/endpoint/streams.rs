@@ -357,6 +357,30 @@ fn answers_go_back_on_the_connection_that_asked_or_to_where_its_sender_listens()
 }
 
 #[test]
+fn what_is_repeated_after_its_connection_is_gone_goes_to_where_its_sender_listens() {
+    let remote = at("192.0.2.2:51000");
+    for reliably in [true, false] {
+        let mut bench = Bench::new(Protocol::Tcp, false);
+        let mut invite = ask(theirs(), Method::Invite, "two", 1, None, Some(OFFER));
+        invite.headers.set(Name::Via, "SIP/2.0/TCP 192.0.2.2:5070;branch=z9hG4bKtwo");
+        invite.headers.push(Name::Require, "100rel");
+        bench.hear(Protocol::Tcp, remote, invite);
+        let news = bench.news();
+        let [Event::Incoming { invite, .. }] = news[..] else { panic!("{news:?}") };
+        bench.command(match reliably {
+            true => Command::Ring { invite, sdp: None },
+            false => Command::Answer { invite, sdp: ANSWER.to_vec() },
+        });
+        while let Some(answer) = bench.endpoint.poll_transmit() {
+            assert_eq!(answer.remote, remote);
+        }
+        bench.connection(Protocol::Tcp, remote, Connection::Closed);
+        let again = bench.sent();
+        assert_eq!((again.protocol, again.remote), (Protocol::Tcp, at("192.0.2.2:5070")));
+    }
+}
+
+#[test]
 fn requests_in_a_call_take_the_transport_that_its_route_names() {
     let cases = [
         (Protocol::Tcp, "<sip:192.0.2.2:5060;transport=tcp;lr>", Protocol::Tcp),

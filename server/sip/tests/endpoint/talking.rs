@@ -1,11 +1,9 @@
 //! Calls that are up: two endpoints, or one and a scripted peer inside its dialog.
 
 use crate::wire::*;
-use sip::message::{Message, Method, Name, Request};
+use sip::message::{Message, Method, Name};
 use sip::{CauseKind, Command, Event, InviteId};
 use std::time::Duration;
-
-const ONE: InviteId = InviteId(1);
 
 /// Two endpoints in a call; the callee's number of it.
 fn both(seed: u64) -> (World, InviteId) {
@@ -20,25 +18,6 @@ fn both(seed: u64) -> (World, InviteId) {
     assert!(matches!(world.news(0).last(), Some(Event::Answered { .. })));
     assert!(matches!(world.news(1).last(), Some(Event::Confirmed { .. })));
     (world, callee)
-}
-
-/// One endpoint in a call with a scripted peer that was called; our tag.
-fn scripted(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    world.command(0, invite(1, theirs()));
-    let request = world.request(theirs(), Method::Invite);
-    world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
-    world.request(theirs(), Method::Ack);
-    world.news(0);
-    (world, request)
-}
-
-/// A request of the scripted peer inside that call.
-fn inside(invite: &Request, method: Method, number: u32, sdp: Option<&[u8]>) -> Request {
-    let from = invite.from().unwrap();
-    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), sdp);
-    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
-    request
 }
 
 #[test]
@@ -129,7 +108,7 @@ fn an_offer_that_the_shell_forgets_is_refused_in_time() {
 
 #[test]
 fn a_peer_that_asks_for_our_offer_brings_its_answer_in_the_ack() {
-    let (mut world, request) = scripted(6);
+    let (mut world, request) = talk(6);
     world.say(theirs(), inside(&request, Method::Invite, 5, None));
     assert!(matches!(world.news(0).as_slice(), [Event::Reoffered { sdp: None, .. }]));
     world.command(0, Command::AnswerOffer { invite: ONE, sdp: Ok(OFFER.to_vec()) });
@@ -143,7 +122,7 @@ fn a_peer_that_asks_for_our_offer_brings_its_answer_in_the_ack() {
 
 #[test]
 fn a_lost_ack_of_a_new_offer_ends_the_call() {
-    let (mut world, request) = scripted(7);
+    let (mut world, request) = talk(7);
     world.say(theirs(), inside(&request, Method::Invite, 5, Some(OFFER)));
     world.command(0, Command::AnswerOffer { invite: ONE, sdp: Ok(ANSWER.to_vec()) });
     world.seconds(33);
@@ -153,7 +132,7 @@ fn a_lost_ack_of_a_new_offer_ends_the_call() {
 
 #[test]
 fn an_update_is_an_offer_too_and_an_empty_one_is_a_sign_of_life() {
-    let (mut world, request) = scripted(8);
+    let (mut world, request) = talk(8);
     world.say(theirs(), inside(&request, Method::Update, 5, None));
     world.response(theirs(), 200);
     assert!(world.news(0).is_empty());
@@ -167,7 +146,7 @@ fn an_update_is_an_offer_too_and_an_empty_one_is_a_sign_of_life() {
 
 #[test]
 fn a_second_offer_before_the_first_is_answered_must_wait() {
-    let (mut world, request) = scripted(9);
+    let (mut world, request) = talk(9);
     world.say(theirs(), inside(&request, Method::Invite, 5, Some(OFFER)));
     world.say(theirs(), inside(&request, Method::Invite, 6, Some(OFFER)));
     let refused = world.response(theirs(), 500);
@@ -177,7 +156,7 @@ fn a_second_offer_before_the_first_is_answered_must_wait() {
 
 #[test]
 fn requests_out_of_order_and_of_another_dialog_are_refused() {
-    let (mut world, request) = scripted(10);
+    let (mut world, request) = talk(10);
     world.say(theirs(), inside(&request, Method::Info, 50, None));
     world.response(theirs(), 200);
     world.say(theirs(), inside(&request, Method::Bye, 49, None));
@@ -191,7 +170,7 @@ fn requests_out_of_order_and_of_another_dialog_are_refused() {
 
 #[test]
 fn the_peer_moves_and_requests_follow_its_new_contact() {
-    let (mut world, request) = scripted(11);
+    let (mut world, request) = talk(11);
     let mut moved = inside(&request, Method::Invite, 5, Some(OFFER));
     moved.headers.set(Name::Contact, "<sip:bob@192.0.2.2:6060>");
     world.say(theirs(), moved);
@@ -204,7 +183,7 @@ fn the_peer_moves_and_requests_follow_its_new_contact() {
 
 #[test]
 fn keypad_digits_and_wishes_for_a_picture_come_by_info() {
-    let (mut world, request) = scripted(12);
+    let (mut world, request) = talk(12);
     let mut info = inside(&request, Method::Info, 5, Some(b"Signal=7\r\nDuration=250\r\n"));
     info.headers.set(Name::ContentType, "application/dtmf-relay");
     world.say(theirs(), info);
@@ -229,7 +208,7 @@ fn keypad_digits_and_wishes_for_a_picture_come_by_info() {
 
 #[test]
 fn infos_go_one_after_another() {
-    let (mut world, _) = scripted(13);
+    let (mut world, _) = talk(13);
     for digit in ["1", "2", "3"] {
         world.command(
             0,
@@ -250,7 +229,7 @@ fn infos_go_one_after_another() {
 
 #[test]
 fn a_peer_that_forgot_the_call_ends_it() {
-    let (mut world, _) = scripted(14);
+    let (mut world, _) = talk(14);
     world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
     let request = world.request(theirs(), Method::Invite);
     world.reply(theirs(), &request, 481, "", None);
@@ -260,7 +239,7 @@ fn a_peer_that_forgot_the_call_ends_it() {
 
 #[test]
 fn options_inside_a_call_are_answered() {
-    let (mut world, request) = scripted(15);
+    let (mut world, request) = talk(15);
     world.say(theirs(), inside(&request, Method::Options, 5, None));
     assert!(world.response(theirs(), 200).headers.get(&Name::Allow).is_some());
     world.say(theirs(), inside(&request, Method::Subscribe, 6, None));
@@ -269,7 +248,7 @@ fn options_inside_a_call_are_answered() {
 
 #[test]
 fn an_answer_that_our_bye_overtook_is_still_acknowledged() {
-    let (mut world, _) = scripted(16);
+    let (mut world, _) = talk(16);
     world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
     let request = world.request(theirs(), Method::Invite);
     world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
@@ -282,7 +261,7 @@ fn an_answer_that_our_bye_overtook_is_still_acknowledged() {
 
 #[test]
 fn an_offer_that_the_peer_neither_takes_nor_refuses_is_cancelled() {
-    let (mut world, _) = scripted(17);
+    let (mut world, _) = talk(17);
     world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
     let request = world.request(theirs(), Method::Invite);
     world.reply(theirs(), &request, 100, "", None);
@@ -299,7 +278,7 @@ fn an_offer_that_the_peer_neither_takes_nor_refuses_is_cancelled() {
 
 #[test]
 fn an_offer_without_any_final_answer_does_not_outlive_the_call() {
-    let (mut world, _) = scripted(18);
+    let (mut world, _) = talk(18);
     world.command(0, Command::Reoffer { invite: ONE, offer: OFFER.to_vec() });
     let request = world.request(theirs(), Method::Invite);
     world.reply(theirs(), &request, 100, "", None);

@@ -6,7 +6,6 @@ use sip::message::{Method, Name, Request, Response, Uri};
 use sip::{CauseKind, Command, Event, InviteId, Target};
 use std::time::Duration;
 
-const ONE: InviteId = InviteId(1);
 const TWO: InviteId = InviteId(2);
 
 /// A call with a scripted peer that was called under this number.
@@ -19,25 +18,12 @@ fn talk_as(world: &mut World, number: u64) -> Request {
     request
 }
 
-fn talk(seed: u64) -> (World, Request) {
-    let mut world = World::with_caller(seed);
-    let request = talk_as(&mut world, 1);
-    (world, request)
-}
-
-fn inside(invite: &Request, method: Method, number: u32) -> Request {
-    let from = invite.from().unwrap();
-    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), None);
-    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
-    request
-}
-
 fn carol() -> Uri {
     Uri::parse("sip:carol@sip.example").unwrap()
 }
 
 fn notify(invite: &Request, number: u32, state: &str, line: &str) -> Request {
-    let mut request = inside(invite, Method::Notify, number);
+    let mut request = inside(invite, Method::Notify, number, None);
     request.headers.push(Name::Event, "refer");
     request.headers.push(Name::SubscriptionState, state);
     request.headers.push(Name::ContentType, "message/sipfrag;version=2.0");
@@ -128,7 +114,7 @@ fn a_transfer_whose_call_ends_has_an_outcome_too() {
     let (mut world, request) = talk(5);
     let refer = refer(&mut world, None);
     world.reply(theirs(), &refer, 202, "", None);
-    world.say(theirs(), inside(&request, Method::Bye, 9));
+    world.say(theirs(), inside(&request, Method::Bye, 9, None));
     world.response(theirs(), 200);
     assert_eq!(outcomes(&world).len(), 1);
     world.command(0, Command::Refer { invite: ONE, target: carol(), replaces: None });
@@ -157,7 +143,7 @@ fn an_attended_transfer_names_the_call_that_is_replaced() {
 /// The peer asks us to call carol; what it wrote besides.
 fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
     let (mut world, request) = talk(seed);
-    let mut refer = inside(&request, Method::Refer, 20);
+    let mut refer = inside(&request, Method::Refer, 20, None);
     refer.headers.push(Name::ReferTo, to);
     for (name, value) in fields {
         refer.headers.push(name.clone(), *value);
@@ -216,7 +202,7 @@ fn we_call_whom_the_peer_wants_and_report() {
     world.request(theirs(), Method::Ack);
     let (state, line) = told(&mut world);
     assert!(state.starts_with("terminated") && line.starts_with("SIP/2.0 200 "));
-    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.say(theirs(), inside(&first, Method::Bye, 30, None));
     world.response(theirs(), 200);
     world.command(0, Command::Hangup { invite: TWO, cause: CauseKind::Normal });
     world.assert_quiet();
@@ -296,13 +282,34 @@ fn a_wish_that_nobody_decides_on_or_that_makes_no_sense_is_refused() {
 #[test]
 fn a_call_that_ends_while_its_wish_is_open_leaves_nothing() {
     let (mut world, first) = asked(12, "<sip:carol@sip.example>", &[]);
-    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.say(theirs(), inside(&first, Method::Bye, 30, None));
     world.assert_quiet();
     let (mut world, first) = asked(13, "<sip:carol@sip.example>", &[]);
     follow(&mut world);
-    world.say(theirs(), inside(&first, Method::Bye, 30));
+    world.say(theirs(), inside(&first, Method::Bye, 30, None));
     world.command(0, Command::Hangup { invite: TWO, cause: CauseKind::Normal });
     world.assert_quiet();
+}
+
+#[test]
+fn a_late_word_on_the_last_report_leaves_the_next_wish_alone() {
+    for status in [200, 481] {
+        let (mut world, first) = asked(15, "<sip:carol@sip.example>", &[]);
+        follow(&mut world);
+        world.response(theirs(), 202);
+        told(&mut world);
+        let second = world.request(theirs(), Method::Invite);
+        world.reply(theirs(), &second, 486, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let last = world.request(theirs(), Method::Notify);
+        let mut refer = inside(&first, Method::Refer, 21, None);
+        refer.headers.push(Name::ReferTo, "<sip:dave@sip.example>");
+        world.say(theirs(), refer);
+        world.reply(theirs(), &last, status, "", None);
+        world.response(theirs(), 603);
+        world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+        world.assert_quiet();
+    }
 }
 
 /// A call that comes in with this Replaces.

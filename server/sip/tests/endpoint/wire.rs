@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=offer\r\n";
 pub const ANSWER: &[u8] = b"v=0\r\no=- 2 2 IN IP4 192.0.2.2\r\ns=answer\r\n";
 pub const ACCOUNT: AccountId = AccountId(1);
+/// The first call that a test places.
+pub const ONE: InviteId = InviteId(1);
 
 /// What the wire does to datagrams.
 #[derive(Clone, Copy, Debug, Default)]
@@ -334,6 +336,31 @@ impl World {
             assert_eq!(phone.endpoint.poll_timeout(), None, "a timer is left");
         }
     }
+}
+
+/// An endpoint that calls a scripted peer, and the INVITE that arrived there.
+pub fn call(seed: u64) -> (World, Request) {
+    let mut world = World::with_caller(seed);
+    world.command(0, invite(1, theirs()));
+    let request = world.request(theirs(), Method::Invite);
+    (world, request)
+}
+
+/// The same call when it is up, after its ACK.
+pub fn talk(seed: u64) -> (World, Request) {
+    let (mut world, request) = call(seed);
+    world.reply(theirs(), &request, 200, "kept", Some(ANSWER));
+    world.request(theirs(), Method::Ack);
+    world.news(0);
+    (world, request)
+}
+
+/// A request of the scripted peer inside such a call.
+pub fn inside(invite: &Request, method: Method, number: u32, sdp: Option<&[u8]>) -> Request {
+    let from = invite.from().unwrap();
+    let mut request = ask(theirs(), method, invite.call_id(), number, from.tag(), sdp);
+    request.headers.set(Name::From, "<sip:bob@192.0.2.2:5060>;tag=kept");
+    request
 }
 
 /// A response as a well-behaved peer makes it.

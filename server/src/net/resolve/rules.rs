@@ -41,7 +41,11 @@ struct Server {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Naptr,
-    Srv(Vec<Service>),
+    /// SRV names that the provider named, or, as a choice, one for each transport.
+    Srv {
+        services: Vec<Service>,
+        choice: bool,
+    },
     Addresses(Vec<Server>),
     Done(Vec<Target>),
 }
@@ -82,7 +86,7 @@ impl Search {
         } else if port.is_some() || listed {
             State::Addresses(vec![Server { protocol, host, port: port_or_default }])
         } else if transport.is_some() {
-            State::Srv(search.services(&[protocol]))
+            State::Srv { services: search.services(&[protocol]), choice: false }
         } else {
             State::Naptr
         };
@@ -93,7 +97,7 @@ impl Search {
     pub fn queries(&self) -> Vec<Query> {
         match &self.state {
             State::Naptr => vec![Query::Naptr(self.question.host.clone())],
-            State::Srv(services) => {
+            State::Srv { services, .. } => {
                 services.iter().map(|service| Query::Srv(service.name.clone())).collect()
             }
             State::Addresses(servers) => {
@@ -113,7 +117,7 @@ impl Search {
         self.failed |= answers.len() < expected;
         self.state = match std::mem::replace(&mut self.state, State::Naptr) {
             State::Naptr => self.after_naptr(answers),
-            State::Srv(services) => self.after_srv(&services, answers),
+            State::Srv { services, choice } => self.after_srv(&services, choice, answers),
             State::Addresses(servers) => State::Done(self.targets(&servers, answers)),
             State::Done(targets) => State::Done(targets),
         };
@@ -161,9 +165,10 @@ impl Search {
         };
         let chosen = self.chosen(records);
         if chosen.is_empty() {
-            return State::Srv(self.services(self.abilities.transports));
+            let services = self.services(self.abilities.transports);
+            return State::Srv { services, choice: true };
         }
-        State::Srv(chosen)
+        State::Srv { services: chosen, choice: false }
     }
 
     /// The usable records of the lowest order that has any. Higher orders are left alone even if
@@ -191,14 +196,8 @@ impl Search {
         usable.into_iter().map(service).collect()
     }
 
-    fn after_srv(&mut self, services: &[Service], answers: Vec<Answer>) -> State {
+    fn after_srv(&mut self, services: &[Service], choice: bool, answers: Vec<Answer>) -> State {
         let host = self.question.host.clone();
-        // SRV names that we made up offer a choice of transports, of which one is enough; those
-        // that the provider named by NAPTR are all meant, one behind the other.
-        let made_up = services.len() > 1
-            && services.iter().all(|service| {
-                SERVICES.iter().any(|(_, prefix, _)| service.name == format!("{prefix}{host}"))
-            });
         let mut servers = Vec::new();
         let mut declined = false;
         for (service, answer) in services.iter().zip(answers) {
@@ -206,7 +205,9 @@ impl Search {
             let real: Vec<Srv> =
                 records.into_iter().filter(|record| is_host(&record.target)).collect();
             declined |= real.is_empty();
-            if made_up && !servers.is_empty() {
+            // Of a choice of transports one is enough; those that the provider named by NAPTR are
+            // all meant, one behind the other.
+            if choice && !servers.is_empty() {
                 continue;
             }
             servers.extend(weights::order(real, &mut self.seed).into_iter().map(|record| Server {

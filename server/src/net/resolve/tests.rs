@@ -204,6 +204,23 @@ fn naptr_records_that_are_not_for_us_are_passed_over() {
 }
 
 #[test]
+fn services_of_one_order_are_all_meant_whatever_their_names() {
+    let mut zone = Zone::default()
+        .naptr(
+            "a.example",
+            &[
+                (50, 1, "s", "SIPS+D2T", "_sips._tcp.a.example"),
+                (50, 2, "s", "SIP+D2U", "_sip._udp.a.example"),
+            ],
+        )
+        .srv("_sips._tcp.a.example", &[(1, 0, 5061, "one.a.example")])
+        .srv("_sip._udp.a.example", &[(1, 0, 5060, "one.a.example")])
+        .host("one.a.example", &["192.0.2.1"]);
+    let outcome = zone.find(&question("a.example"), ALL, 1);
+    assert_eq!(shown(&outcome), ["tls 192.0.2.1:5061", "udp 192.0.2.1:5060"]);
+}
+
+#[test]
 fn weights_share_the_clients_out_and_zero_gets_little() {
     let records = [
         (10, 60, 1, "big.example"),

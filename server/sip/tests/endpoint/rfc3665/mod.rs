@@ -6,8 +6,8 @@
 //! - 2.3 has no test: we never ask for the list of contacts, since every answer brings it.
 //! - 2.4: our own contact is withdrawn, not `*`, for others may be registered beside us.
 //! - 3.4: a silent server loses the call after four seconds, not after seven INVITEs.
-//! - 3.6: our INVITE always carries an offer. Bob's part is here: he gets one without. Alice's has
-//!   no test here.
+//! - 3.6: our INVITE always carries an offer. Bob's part is here: he gets one without. Alice's is
+//!   in `flows`.
 
 mod alice;
 mod bob;
@@ -17,8 +17,6 @@ use crate::wire::*;
 use sip::message::{Message, Method, Name, Request, Response};
 use sip::{Command, Event, InviteId};
 use std::net::SocketAddr;
-
-const ONE: InviteId = InviteId(1);
 
 /// The proxy that is our neighbour: Alice's Proxy 1, Bob's Proxy 2.
 fn near() -> SocketAddr {
