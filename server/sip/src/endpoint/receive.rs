@@ -129,7 +129,7 @@ impl Endpoint {
                     self.core.answer(now, id, 481);
                 }
             }
-            (Method::Invite, false) => self.on_invite(now, id, request),
+            (Method::Invite, false) => self.on_invite(now, id, request, hop),
             (
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify,
                 false,
@@ -188,7 +188,7 @@ impl Endpoint {
     }
 
     /// An INVITE from outside of any dialog.
-    fn on_invite(&mut self, now: Instant, id: TransactionId, request: &Request) {
+    fn on_invite(&mut self, now: Instant, id: TransactionId, request: &Request, hop: Hop) {
         if matches!(request.uri.scheme, Scheme::Other(_)) {
             self.core.answer(now, id, 416);
             return;
@@ -212,7 +212,7 @@ impl Endpoint {
             });
             return;
         }
-        let account = self.account_of(&request.uri);
+        let account = self.account_of(&request.uri, hop.remote);
         let registration = account.and_then(|account| self.accounts.get(&account));
         let user = request.uri.user_text().unwrap_or_default();
         let number = InviteId(self.next_incoming);

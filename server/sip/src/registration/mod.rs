@@ -2,8 +2,11 @@
 
 mod calls;
 mod domain;
+mod instance;
 mod lifetime;
 mod pause;
+
+pub(crate) use instance::PARAMETER;
 
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
@@ -121,6 +124,11 @@ impl Registration {
         self.next_at
     }
 
+    /// Whether the registrar holds our Contact.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.is_some()
+    }
+
     /// Whether nothing is left to do for a removed account.
     pub(crate) fn is_over(&self) -> bool {
         self.retired && self.state == State::Unregistered && self.live.is_empty()
@@ -185,6 +193,12 @@ impl Registration {
     pub(crate) fn contact_user(&self) -> &str {
         let Account { quirks, username, auth_username, .. } = &self.settings;
         quirks.contact_user(username, auth_username.as_deref())
+    }
+
+    /// The Contact of a REGISTER.
+    fn binding(&self, at: Own, seconds: u64) -> String {
+        let uri = at.uri(self.contact_user());
+        format!("<{uri};{PARAMETER}={}>;expires={seconds}", self.instance())
     }
 
     /// Registers, or refreshes now.
@@ -261,8 +275,7 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.contact_user();
-        let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
+        let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
         if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
             // Calls must not go to where we were before our address changed.
@@ -354,7 +367,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("{};expires={seconds}", own.contact(self.contact_user()));
+            let contact = self.binding(own, seconds);
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
