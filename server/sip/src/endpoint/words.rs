@@ -163,7 +163,8 @@ pub enum Command {
     Ring {
         /// Which.
         invite: InviteId,
-        /// The SDP answer of early media.
+        /// The SDP answer of early media. Where the INVITE had no offer, ours: it is said to callers
+        /// that want every response acknowledged, and [`Event::EarlyAnswered`] follows.
         sdp: Option<Vec<u8>>,
     },
     /// Takes an incoming call.
@@ -353,11 +354,18 @@ pub enum Event {
         /// Header fields that begin with `X-`, those that say who calls, and User-to-User.
         headers: Vec<(String, String)>,
     },
+    /// The answer to our offer came before the call is taken (RFC 3262 5): in a PRACK.
+    EarlyAnswered {
+        /// Which call.
+        invite: InviteId,
+        /// The SDP answer.
+        sdp: Vec<u8>,
+    },
     /// Our answer arrived: the ACK came.
     Confirmed {
         /// Which call.
         invite: InviteId,
-        /// The SDP answer, where the offer was ours.
+        /// The SDP answer, where the offer was ours and is not answered yet.
         answer: Option<Vec<u8>>,
     },
     /// The peer asks us to call somebody else instead (REFER). [`Command::FollowReferral`] or
