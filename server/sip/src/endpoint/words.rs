@@ -348,8 +348,8 @@ pub enum Event {
         to: Uri,
         /// The SDP offer; without one, `Answer` makes it.
         offer: Option<Vec<u8>>,
-        /// The call of ours that this one takes the place of (RFC 3891), which is up. Whoever takes
-        /// the new one hangs up the old one.
+        /// The call of ours that this one takes the place of (RFC 3891): one that is up, or that we
+        /// placed and that rings. Whoever takes the new one hangs up the old one.
         replaces: Option<InviteId>,
         /// Header fields that begin with `X-`, those that say who calls, and User-to-User.
         headers: Vec<(String, String)>,

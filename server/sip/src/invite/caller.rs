@@ -427,6 +427,12 @@ impl Caller {
         self.others.take().map(|others| others.targets).unwrap_or_default()
     }
 
+    /// Whether the phone of a tag may still take the call.
+    pub(super) fn rings(&self, tag: &str) -> bool {
+        let early = |fork: &Fork| fork.tag == tag && fork.is_early();
+        !self.cancelled && self.forks.iter().any(early)
+    }
+
     /// The early dialog with the phone of a tag.
     pub(super) fn dialog(&mut self, tag: &str) -> Option<&mut Dialog> {
         self.forks.iter_mut().find(|fork| fork.tag == tag)?.dialog.as_mut()
