@@ -1,6 +1,7 @@
 //! What tells an account from others of the same user name in the Request-URI of a call.
 
 use super::Registration;
+use crate::endpoint::Own;
 use sha2::{Digest, Sha256};
 
 /// The parameter of our Contact that many phones name themselves by; no RFC has it. A registrar
@@ -21,5 +22,16 @@ impl Registration {
             .chain_update(settings.domain.to_ascii_lowercase().as_bytes())
             .finalize();
         hash.iter().take(OCTETS).map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// The Contact of a REGISTER.
+    pub(super) fn binding(&self, at: Own, seconds: u64) -> String {
+        let uri = at.uri(self.contact_user());
+        format!("<{uri};{PARAMETER}={}>;expires={seconds}", self.instance())
+    }
+
+    /// Whether the registrar holds our Contact.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.is_some()
     }
 }

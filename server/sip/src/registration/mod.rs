@@ -124,11 +124,6 @@ impl Registration {
         self.next_at
     }
 
-    /// Whether the registrar holds our Contact.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.bound.is_some()
-    }
-
     /// Whether nothing is left to do for a removed account.
     pub(crate) fn is_over(&self) -> bool {
         self.retired && self.state == State::Unregistered && self.live.is_empty()
@@ -193,12 +188,6 @@ impl Registration {
     pub(crate) fn contact_user(&self) -> &str {
         let Account { quirks, username, auth_username, .. } = &self.settings;
         quirks.contact_user(username, auth_username.as_deref())
-    }
-
-    /// The Contact of a REGISTER.
-    fn binding(&self, at: Own, seconds: u64) -> String {
-        let uri = at.uri(self.contact_user());
-        format!("<{uri};{PARAMETER}={}>;expires={seconds}", self.instance())
     }
 
     /// Registers, or refreshes now.
