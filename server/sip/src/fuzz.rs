@@ -182,7 +182,9 @@ impl<'a> Run<'a> {
                 self.placed += 1;
                 let new = InviteId(self.placed);
                 self.invites.push(new);
+                let second_offer = self.data.len().is_multiple_of(2).then(|| b"v=0 2".to_vec());
                 self.command(Command::FollowReferral {
+                    second_offer,
                     invite,
                     new,
                     account: AccountId(1),

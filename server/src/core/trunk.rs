@@ -363,15 +363,18 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         let negotiated = match &answer {
             Ok(body) => sdp::accept_answer(&active.offer, body).ok(),
-            // The phone goes on as it was; what it is not told it does not need to know.
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
+            active.hold.answered();
             legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
-        }
-        if let Some(active) = self.calls.entry(id) {
-            active.hold.answered();
+        } else {
+            // The phone goes on as it was.
+            let may_pass = answer.is_err_and(|cause| legs::trunk::may_pass(&cause));
+            if !active.hold.refused(now, may_pass) {
+                self.hold_failed(id);
+            }
         }
         self.tell_hold(now, id);
     }

@@ -43,7 +43,7 @@ use crate::transaction::{Hop, TransactionId};
 use base::Timers;
 use callee::Callee;
 use caller::Caller;
-use offer::{Media, Offers};
+use offer::{Media, Offers, Second};
 use redirect::Redirects;
 use referral::Referral;
 use refresh::SessionTimer;
@@ -136,6 +136,7 @@ pub(crate) struct Invite {
     top_number: u32,
     offers: Offers,
     media: Media,
+    second_offer: Second,
     reliable: Reliable,
     session_timer: SessionTimer,
     redirects: Redirects,
@@ -169,6 +170,7 @@ impl Invite {
             top_number: 0,
             offers: Offers::default(),
             media: Media::default(),
+            second_offer: Second::None,
             reliable: Reliable::default(),
             session_timer: SessionTimer::default(),
             redirects: Redirects::default(),

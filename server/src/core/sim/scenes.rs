@@ -4,7 +4,9 @@ use super::phone::Manner;
 use super::talk::Talk;
 use super::world::{self, World};
 use crate::config::HostPort;
+use crate::core::door::{CoreEvent, Operator};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
+use std::sync::Arc;
 use std::time::Duration;
 
 use CallState::{Active, Ended, Ringing};
@@ -140,6 +142,28 @@ fn a_call_that_goes_by_the_second_account_is_one_call_and_leaves_nothing_behind(
         assert!(world.phone.talks.is_empty(), "the phone was told");
         world.check_log();
     }
+}
+
+#[test]
+fn an_account_that_a_new_file_takes_away_is_passed_over_by_a_call_that_is_on_its_way() {
+    let mut config = world::config("198.51.100.20");
+    for (name, host) in [("dead", "198.51.100.99"), ("gone", "198.51.100.98")] {
+        let mut account = config.accounts["account"].clone();
+        account.registrar = HostPort { host: host.to_owned(), port: Some(5060) };
+        config.accounts.insert(name.to_owned(), account);
+    }
+    let button = config.buttons.get_mut("long").expect("a button");
+    button.accounts = ["dead", "gone", "account"].map(str::to_owned).to_vec();
+    button.destination = "sip:shop@198.51.100.99".to_owned();
+    let mut world = World::with(1, config.clone());
+    called(&mut world, Manner::RingsThenAnswers(SECOND), true);
+    world.run_for(SECOND);
+    config.accounts.remove("gone");
+    config.buttons.values_mut().for_each(|button| button.accounts.retain(|name| name != "gone"));
+    world.event(CoreEvent::Operator(Operator::Reload(Arc::new(config))));
+    world.run_for(SECOND * 10);
+    assert_eq!(states(&world), [(Ringing, None), (Active, None)]);
+    assert_eq!(world.phone.invited, 1);
 }
 
 #[test]
