@@ -278,12 +278,11 @@ impl<W: Wire> Core<W> {
             Some(offer) => match active.description.reanswer(&offer, direction) {
                 Ok((body, negotiated)) => {
                     legs::trunk::apply(&mut active.stream, &negotiated);
-                    let trunk = bridge::PortSettings {
-                        send: negotiated.codec,
-                        accepts: legs::trunk::accepted(&negotiated).into(),
-                    };
-                    active.bridge.update(Side::Trunk, trunk);
-                    active.negotiated = Some(negotiated);
+                    if active.waits_for_answer() {
+                        active.negotiated = Some(negotiated);
+                    } else {
+                        self.connect_bridge(now, id, negotiated);
+                    }
                     Ok(body)
                 }
                 Err(error) => {

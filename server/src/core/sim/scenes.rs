@@ -145,6 +145,35 @@ fn a_call_that_goes_by_the_second_account_is_one_call_and_leaves_nothing_behind(
 }
 
 #[test]
+fn a_phone_that_changes_its_codec_is_passed_on_untouched_where_the_browser_takes_that_one_too() {
+    let mut world = World::new(7);
+    world.media.loss = 0;
+    called(&mut world, Manner::RingsThenAnswers(SECOND), true);
+    world.run_for(SECOND * 4);
+    let frames = |world: &World| {
+        let metrics = &world.core.metrics;
+        let read = |counter: &std::sync::atomic::AtomicU64| {
+            counter.load(std::sync::atomic::Ordering::Relaxed)
+        };
+        (read(&metrics.frames_relayed_total), read(&metrics.frames_transcoded_total))
+    };
+    let (&invite, talk) = world.phone.talks.iter_mut().next().expect("a talk");
+    assert_eq!((talk.codec, frames(&world).1), (base::Codec::Opus, 0));
+    let talk = world.phone.talks.get_mut(&invite).expect("a talk");
+    talk.description.codecs = vec![base::Codec::Pcma];
+    talk.codec = base::Codec::Pcma;
+    world.phone.reoffer(world.now, invite);
+    world.run_for(SECOND);
+    let before = frames(&world);
+    world.run_for(SECOND * 2);
+    let after = frames(&world);
+    // What the browser says is made anew, since that goes on in Opus.
+    let (relayed, transcoded) = (after.0 - before.0, after.1 - before.1);
+    assert!((80..=110).contains(&relayed), "{relayed} relayed");
+    assert!((80..=110).contains(&transcoded), "{transcoded} transcoded");
+}
+
+#[test]
 fn an_account_that_a_new_file_takes_away_is_passed_over_by_a_call_that_is_on_its_way() {
     let mut config = world::config("198.51.100.20");
     for (name, host) in [("dead", "198.51.100.99"), ("gone", "198.51.100.98")] {
