@@ -1,7 +1,7 @@
 //! The caller until the call is taken: INVITE, provisional responses, forks, CANCEL.
 
 use super::fork::{Early, Fork};
-use super::offer::{Media, Second};
+use super::offer::Media;
 use super::redirect::Redirects;
 use super::refresh::SessionTimer;
 use super::session::Session;
@@ -245,35 +245,6 @@ impl Invite {
                 self.bye(core, now, &mut dialog, Role::ForkBye);
             }
         }
-    }
-
-    /// What is to be offered where the first offer is refused.
-    pub(crate) fn set_second_offer(&mut self, offer: Option<Vec<u8>>) {
-        self.second_offer = offer.map_or(Second::None, Second::Kept);
-    }
-
-    /// Whether that was offered.
-    pub(crate) fn has_offered_second(&self) -> bool {
-        matches!(self.second_offer, Second::Offered)
-    }
-
-    /// The offer may be what is refused (RFC 3261 21.4.13, 21.4.26, 21.6.4): the other one is made.
-    fn offer_second(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-    ) -> Option<TransactionId> {
-        let client = core.table.client(id)?;
-        let (mut request, way) = (client.request.clone(), client.way());
-        let Second::Kept(offer) = &mut self.second_offer else { return None };
-        request.body.clone_from(offer);
-        self.media.ours = std::mem::take(offer);
-        self.second_offer = Second::Offered;
-        if let Some(challenger) = &mut self.challenger {
-            challenger.begin(&mut request, &mut core.seed);
-        }
-        self.resend(core, now, request, way, Role::Invite)
     }
 
     /// The call depends on another transaction from here on.

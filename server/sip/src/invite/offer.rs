@@ -34,18 +34,6 @@ pub(super) struct Media {
     pub(super) theirs: Vec<u8>,
 }
 
-/// Another offer for the INVITE that opens a call, for where the first one is refused.
-#[derive(Default)]
-pub(super) enum Second {
-    /// There is none.
-    #[default]
-    None,
-    /// The first one stands.
-    Kept(Vec<u8>),
-    /// It was refused; this one stands.
-    Offered,
-}
-
 /// An offer of the peer.
 pub(super) struct Theirs {
     pub(super) transaction: TransactionId,
