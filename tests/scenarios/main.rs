@@ -10,6 +10,7 @@ mod dialogs;
 mod flash;
 mod fuzzing;
 mod incoming;
+mod ipv6;
 mod life;
 mod odd_phones;
 mod provider;

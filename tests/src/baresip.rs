@@ -8,7 +8,7 @@ use crate::wait;
 use audio::Rate;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -35,6 +35,8 @@ pub struct Phone {
     pub registers: bool,
     /// The domain of its address; none for its own socket.
     pub domain: Option<String>,
+    /// Whether it is reached by IPv6 instead of IPv4.
+    pub v6: bool,
 }
 
 impl Default for Phone {
@@ -47,6 +49,7 @@ impl Default for Phone {
             account: String::new(),
             registers: false,
             domain: None,
+            v6: false,
         }
     }
 }
@@ -108,13 +111,15 @@ impl Baresip {
         let tone = place.path(&format!("{name}/tone.wav"));
         sound::write_tone(&tone, rate, phone.tone, -10.0, TONE_SECONDS);
         let hz = rate.hz();
+        let (host, interface, family) =
+            if phone.v6 { ("[::1]", "::1", "-6") } else { ("127.0.0.1", "127.0.0.1", "-4") };
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{sip}\ncall_local_timeout 120\n\
+            "poll_method epoll\nsip_listen {host}:{sip}\ncall_local_timeout 120\n\
              call_max_calls 10\naudio_player aubridge,sink\naudio_source aufile,{tone}\n\
              audio_alert aubridge,sink\nausrc_srate {hz}\nauplay_srate {hz}\nausrc_channels 1\n\
              auplay_channels 1\naudio_level no\nausrc_format s16\nauplay_format s16\n\
              auenc_format s16\naudec_format s16\nrtp_ports {rtp}-{last}\nrtcp_mux no\n\
-             net_interface 127.0.0.1\njitter_buffer_delay 2-8\nrtp_stats yes\n\
+             net_interface {interface}\njitter_buffer_delay 2-8\nrtp_stats yes\n\
              module_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\n\
              module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
              module_tmp account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n\
@@ -129,7 +134,7 @@ impl Baresip {
         let account = format!(
             "<sip:{}@{}>;regint={};audio_codecs={}{answers}{}\n",
             phone.user,
-            phone.domain.clone().unwrap_or_else(|| format!("127.0.0.1:{sip}")),
+            phone.domain.clone().unwrap_or_else(|| format!("{host}:{sip}")),
             if phone.registers { 60 } else { 0 },
             phone.codecs.join(","),
             phone.account
@@ -137,7 +142,7 @@ impl Baresip {
         place.write(&format!("{name}/accounts"), &account);
         place.write(&format!("{name}/contacts"), "");
         let mut command = Command::new("baresip");
-        command.args(["-4", "-f"]).arg(&folder);
+        command.args([family, "-f"]).arg(&folder);
         let mut program = Program::start("baresip", &mut command, &folder.join("log"));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, control));
         let stream = wait::until("baresip's control socket opens", || {
@@ -146,7 +151,8 @@ impl Baresip {
         });
         let events = Arc::new(Mutex::new(Vec::new()));
         listen(stream.try_clone().unwrap(), Arc::clone(&events));
-        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, sip));
+        let ip: IpAddr = interface.parse().expect("an address");
+        let sip = SocketAddr::new(ip, sip);
         Baresip { program, sip, control: Mutex::new(stream), events, records }
     }
 
