@@ -187,6 +187,8 @@ pub struct WebPhone {
     pub registrars: Vec<HostPort>,
     /// Origins of pages that may use page-supplied accounts.
     pub origins: Vec<String>,
+    /// Whether their sound is encrypted towards the provider.
+    pub srtp: sdp::Encryption,
 }
 
 /// What a file may refer to outside itself; tests put their own in its place.

@@ -7,6 +7,7 @@ use super::trunk::Caller;
 use crate::legs;
 use crate::net::Wire;
 use base::CallId;
+use call::LegEvent;
 use signalling::CallState;
 use sip::InviteId;
 use sip::message::{Scheme, Uri};
@@ -102,7 +103,7 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// Another phone takes the place of the one in a call.
+    /// Another phone takes the place of the one in a call, or of those that ring for it.
     pub(super) fn replaced(
         &mut self,
         now: Instant,
@@ -111,7 +112,11 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let id = self.calls.of_invite(old);
         let active = self.calls.entry(id).filter(|active| active.invite == old).ok_or(481u16)?;
-        if active.call.state() != CallState::Active || active.successor.is_some() {
+        let rings = matches!(
+            active.call.state(),
+            CallState::Calling | CallState::Ringing | CallState::Early
+        );
+        if !(rings || active.call.state() == CallState::Active) || active.successor.is_some() {
             return Err(486);
         }
         let offer = caller.offer.ok_or(488u16)?;
@@ -122,10 +127,14 @@ impl<W: Wire> Core<W> {
         active.invite = caller.invite;
         active.hold.moved();
         (active.transferring, active.unacknowledged) = (false, true);
+        (active.again, active.others) = (None, None);
         self.calls.moved(id, caller.invite);
         self.name_trace_by(id, caller.invite);
         self.connect_bridge(now, id, negotiated);
         self.sip.command(now, sip::Command::Answer { invite: caller.invite, sdp: answer });
+        if rings {
+            self.call_event(now, id, LegEvent::TrunkAnswered);
+        }
         let cause = sip::CauseKind::Normal;
         self.sip.command(now, sip::Command::Hangup { invite: old, cause });
         tracing::info!(call = id.0, "another phone takes the place of the first");

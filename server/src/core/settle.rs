@@ -268,6 +268,9 @@ impl<W: Wire> Core<W> {
             sip::Event::Transferred { invite, outcome } => {
                 self.transferred(now, self.calls.of_invite(invite), outcome);
             }
+            sip::Event::EarlyAnswered { invite, sdp } => {
+                self.answered_early(now, self.calls.of_invite(invite), &sdp);
+            }
             sip::Event::Confirmed { invite, answer } => {
                 let id = self.calls.of_invite(invite);
                 if let Some(answer) = answer {

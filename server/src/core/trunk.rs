@@ -170,6 +170,7 @@ impl<W: Wire> Core<W> {
         self.name_trace(id);
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
+        let offer = caller.offer.is_none().then(|| answer.clone());
         if let Some(active) = self.calls.entry(id) {
             active.answer = Some(answer);
             active.visitor = leg;
@@ -178,7 +179,8 @@ impl<W: Wire> Core<W> {
             // and silence is no reason to end the call.
             active.negotiated = negotiated;
         }
-        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
+        // Our offer, for a caller that can be told nothing without it.
+        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: offer });
         tracing::info!(call = id.0, "a call comes in");
         self.touched.insert(id);
         Ok(())
@@ -204,10 +206,35 @@ impl<W: Wire> Core<W> {
     /// cannot be used: the call ends then, and says why.
     pub(super) fn trunk_agreed(&mut self, now: Instant, id: CallId, answer: &[u8]) -> bool {
         let Err(error) = self.trunk_described(now, id, answer) else { return true };
+        self.description_useless(now, id, error);
+        false
+    }
+
+    fn description_useless(&mut self, now: Instant, id: CallId, error: sdp::SdpError) {
         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
         self.traces.note(now, id, trace::What::DescriptionRefused { why: error.to_string() });
         self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
-        false
+    }
+
+    /// The answer to our offer has come while a call rings at its page. Nobody may be heard before
+    /// the visitor has answered.
+    pub(super) fn answered_early(&mut self, now: Instant, id: CallId, answer: &[u8]) {
+        let Some(active) = self.calls.entry(id) else { return };
+        if active.answer.is_none() {
+            self.trunk_agreed(now, id, answer);
+            return;
+        }
+        let negotiated = sdp::accept_answer(&active.offer, answer).and_then(|negotiated| {
+            let fits = legs::trunk::apply(&mut active.stream, &negotiated);
+            fits.then_some(negotiated).ok_or(sdp::SdpError::Transport)
+        });
+        match negotiated {
+            Ok(negotiated) => {
+                active.facts.trunk_codec = Some(negotiated.codec);
+                active.negotiated = Some(negotiated);
+            }
+            Err(error) => self.description_useless(now, id, error),
+        }
     }
 
     /// Asks once more, without encryption, where a refusal may have been for its offer.

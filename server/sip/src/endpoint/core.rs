@@ -73,6 +73,11 @@ impl Own {
 
     /// The Contact of a user there.
     pub(crate) fn contact(self, user: &str) -> String {
+        format!("<{}>", self.uri(user))
+    }
+
+    /// The same without its brackets.
+    pub(crate) fn uri(self, user: &str) -> String {
         let address = self.address;
         let transport = match self.protocol {
             Protocol::Udp => "",
@@ -82,8 +87,8 @@ impl Own {
             Protocol::Tls => ";transport=tls",
         };
         match user {
-            "" => format!("<sip:{address}{transport}>"),
-            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+            "" => format!("sip:{address}{transport}"),
+            user => format!("sip:{}@{address}{transport}", escape_user(user)),
         }
     }
 }

@@ -31,6 +31,7 @@ mod transfer;
 
 pub(crate) use caller::{Order, first_number};
 pub(crate) use offer::offer_of;
+pub(crate) use referral::misread;
 
 use crate::cause::{Cause, CauseKind, Originator};
 use crate::challenge::Challenger;

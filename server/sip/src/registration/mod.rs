@@ -2,8 +2,11 @@
 
 mod calls;
 mod domain;
+mod instance;
 mod lifetime;
 mod pause;
+
+pub(crate) use instance::PARAMETER;
 
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
@@ -261,8 +264,7 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.contact_user();
-        let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
+        let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
         if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
             // Calls must not go to where we were before our address changed.
@@ -354,7 +356,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("{};expires={seconds}", own.contact(self.contact_user()));
+            let contact = self.binding(own, seconds);
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))

@@ -277,6 +277,16 @@ fn a_wish_that_nobody_decides_on_or_that_makes_no_sense_is_refused() {
     refer.headers.push(Name::ReferTo, "<sip:carol@sip.example>");
     world.say(theirs(), refer);
     world.response(theirs(), 403);
+    for (call, to, status) in [
+        ("none", None, 400),
+        ("mail", Some("<mailto:carol@example.com>"), 416),
+        ("bye", Some("<sip:carol@sip.example;method=BYE>"), 501),
+    ] {
+        let mut refer = ask(theirs(), Method::Refer, call, 1, None, None);
+        to.into_iter().for_each(|to| refer.headers.push(Name::ReferTo, to));
+        world.say(theirs(), refer);
+        world.response(theirs(), status);
+    }
 }
 
 #[test]
@@ -351,6 +361,43 @@ fn a_call_that_comes_in_names_the_one_that_it_replaces() {
     request.headers.push(Name::Replaces, format!("{call_id};to-tag={tag};from-tag=kept"));
     world.say(theirs(), request);
     world.response(theirs(), 603);
+}
+
+#[test]
+fn a_phone_that_rings_hands_our_call_to_another_and_one_that_calls_us_does_not() {
+    let (mut world, first) = call(16);
+    let dialog = |call: &str, to: &str, from: &str| format!("{call};to-tag={to};from-tag={from}");
+    let tag = first.from().unwrap().tag().unwrap().to_owned();
+    // No phone was heard yet.
+    let value = dialog(first.call_id(), &tag, "kept");
+    replacing(&mut world, &value);
+    world.response(theirs(), 481);
+    world.reply(theirs(), &first, 180, "kept", None);
+    let mut request = ask(theirs(), Method::Invite, "again", 1, None, Some(OFFER));
+    request.headers.push(Name::Replaces, format!("{value};early-only"));
+    world.say(theirs(), request);
+    let new = world.incoming(0);
+    assert!(matches!(world.news(0).last(), Some(Event::Incoming { replaces: Some(ONE), .. })));
+    world.command(0, Command::Answer { invite: new, sdp: ANSWER.to_vec() });
+    let answer = world.response(theirs(), 200);
+    let ours = answer.to().unwrap().tag().unwrap().to_owned();
+    world.say(theirs(), ask(theirs(), Method::Ack, "again", 1, Some(&ours), None));
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    let cancel = world.request(theirs(), Method::Cancel);
+    world.reply(theirs(), &cancel, 200, "", None);
+    world.reply(theirs(), &first, 487, "kept", None);
+    world.request(theirs(), Method::Ack);
+    // One that rings here is its caller's to move.
+    world.say(theirs(), ask(theirs(), Method::Invite, "theirs", 1, None, Some(OFFER)));
+    let third = world.phones[0].endpoint.live().last().unwrap();
+    world.command(0, Command::Ring { invite: third, sdp: None });
+    let ringing = world.response(theirs(), 180);
+    let mut request = ask(theirs(), Method::Invite, "late", 1, None, Some(OFFER));
+    let value = dialog("theirs", ringing.to().unwrap().tag().unwrap(), "bob");
+    request.headers.push(Name::Replaces, value);
+    world.say(theirs(), request);
+    world.response(theirs(), 481);
+    assert_eq!(world.causes(0, third), []);
 }
 
 #[test]

@@ -145,20 +145,27 @@ fn a_phone_that_is_held_stays_so_whatever_it_offers_itself() {
 }
 
 #[test]
-fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
-    let mut world = World::new(9);
-    world.phone.codecs = vec![base::Codec::Pcmu];
-    world.phone.alters = Some(Alteration::Delayed);
-    let link = world.open(None);
-    world.brings_account(link);
-    world.run_for(SECOND);
-    world.phone_calls();
-    world.run_for(SECOND);
-    assert!(world.take(link, FIRST, true));
-    world.run_for(SECOND * 5);
-    let talk = world.phone.talks.values().next().expect("a talk");
-    let heard = (talk.heard, world.pages[&link].calls[&FIRST].heard);
-    assert!(heard.0 > 180 && heard.1 > 180, "{heard:?} frames");
+fn a_page_answers_a_caller_that_wants_our_offer_and_brings_its_answer_later() {
+    for alters in [Alteration::Delayed, Alteration::DelayedReliably] {
+        for loss in [0, 100] {
+            let mut world = World::new(9);
+            world.phone.codecs = vec![base::Codec::Pcmu];
+            world.phone.alters = Some(alters.clone());
+            let link = world.open(None);
+            world.brings_account(link);
+            world.run_for(SECOND);
+            world.signalling.loss = loss;
+            world.phone_calls();
+            world.run_for(SECOND * 8);
+            let relayed = &world.core.metrics.frames_relayed_total;
+            assert_eq!(relayed.load(std::sync::atomic::Ordering::Relaxed), 0, "{alters:?}");
+            assert!(world.take(link, FIRST, true));
+            world.run_for(SECOND * 8);
+            let talk = world.phone.talks.values().next().expect("a talk");
+            let heard = (talk.heard, world.pages[&link].calls[&FIRST].heard);
+            assert!(heard.0 > 180 && heard.1 > 180, "{alters:?} {loss}: {heard:?} frames");
+        }
+    }
 }
 
 #[test]
