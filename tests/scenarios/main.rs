@@ -11,6 +11,7 @@ mod flash;
 mod fuzzing;
 mod incoming;
 mod life;
+mod moods;
 mod odd_phones;
 mod provider;
 mod servers;
