@@ -54,6 +54,8 @@ pub enum LegEvent {
     TrunkRinging {
         /// SIP status.
         code: u16,
+        /// Whether it ends sound before the answer, so that the page is to ring again.
+        again: bool,
     },
     /// The phone's side sends sound before the answer.
     TrunkEarly {
@@ -200,7 +202,12 @@ impl Call {
             | LegEvent::TrunkEarly { .. }
             | LegEvent::TrunkAnswered
                 if self.comes_in => {}
-            LegEvent::TrunkRinging { code } => self.step(CallState::Ringing, code),
+            LegEvent::TrunkRinging { code, again } => {
+                // Else ringing does not silence what is heard already.
+                if again || self.state() != CallState::Early {
+                    self.step(CallState::Ringing, code);
+                }
+            }
             LegEvent::TrunkEarly { code } => self.step(CallState::Early, code),
             LegEvent::TrunkAnswered => {
                 let answered = matches!(self.state(), CallState::Active | CallState::Held);
@@ -308,7 +315,7 @@ mod tests {
         let now = Instant::now();
         let mut call = call(now);
         for event in [
-            LegEvent::TrunkRinging { code: 180 },
+            LegEvent::TrunkRinging { code: 180, again: false },
             LegEvent::VisitorConnected,
             LegEvent::TrunkAnswered,
             LegEvent::VisitorEnded(VisitorEnd::HungUp),
@@ -396,7 +403,7 @@ mod tests {
     fn giving_up_before_the_answer_is_a_cancelled_call() {
         let now = Instant::now();
         let mut call = call(now);
-        call.handle_event(now, LegEvent::TrunkRinging { code: 180 });
+        call.handle_event(now, LegEvent::TrunkRinging { code: 180, again: false });
         call.handle_event(now, LegEvent::VisitorEnded(VisitorEnd::HungUp));
         assert_eq!(call.cause(), Some(EndCause::Cancelled));
     }
@@ -427,6 +434,20 @@ mod tests {
     }
 
     #[test]
+    fn ringing_after_sound_does_not_silence_it_but_where_the_provider_means_that() {
+        let now = Instant::now();
+        let mut call = call(now);
+        let early = || LegEvent::TrunkEarly { code: 183 };
+        let rings = |again| LegEvent::TrunkRinging { code: 180, again };
+        let answered = LegEvent::TrunkAnswered;
+        for event in [early(), rings(false), rings(true), early(), answered, rings(true)] {
+            call.handle_event(now, event);
+        }
+        use CallState::{Active, Early, Ringing};
+        assert_eq!(states(&mut call), [Early, Ringing, Early, Active]);
+    }
+
+    #[test]
     fn a_browser_whose_media_never_comes_up_ends_the_call() {
         let now = Instant::now();
         let mut call = call(now);
@@ -451,7 +472,7 @@ mod tests {
                 call.handle_timeout(now);
                 let event = match seed.below(13) {
                     0 => LegEvent::VisitorConnected,
-                    1 => LegEvent::TrunkRinging { code: 180 },
+                    1 => LegEvent::TrunkRinging { code: 180, again: number % 3 == 0 },
                     2 => LegEvent::TrunkEarly { code: 183 },
                     3 => LegEvent::TrunkAnswered,
                     4 => LegEvent::VisitorEnded(VisitorEnd::HungUp),

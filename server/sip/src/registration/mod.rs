@@ -1,10 +1,12 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod addresses;
 mod calls;
 mod domain;
 mod instance;
 mod lifetime;
 mod pause;
+mod pings;
 
 pub(crate) use instance::PARAMETER;
 
@@ -15,9 +17,10 @@ use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
+use crate::message::{Method, Name, NameAddr, Response};
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
+use pings::Pings;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -83,6 +86,7 @@ pub(crate) struct Registration {
     retired: bool,
     /// Whether the shell hears of changes: not of an account's former self.
     silent: bool,
+    pings: Pings,
 }
 
 impl Registration {
@@ -110,6 +114,7 @@ impl Registration {
             wanted: None,
             retired: false,
             silent: false,
+            pings: Pings::default(),
             settings,
         }
     }
@@ -121,7 +126,7 @@ impl Registration {
 
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        [self.next_at, self.pings.at].into_iter().flatten().min()
     }
 
     /// Whether nothing is left to do for a removed account.
@@ -134,6 +139,12 @@ impl Registration {
     pub(crate) fn retire(&mut self, core: &mut Core, now: Instant, silent: bool) {
         self.retired = true;
         self.silent = silent;
+        self.leave(core, now);
+    }
+
+    /// Withdraws the registration and says nothing more.
+    pub(crate) fn leave(&mut self, core: &mut Core, now: Instant) {
+        self.pings.at = None;
         self.unregister(core, now);
     }
 
@@ -175,19 +186,6 @@ impl Registration {
     /// Where REGISTERs go.
     fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
-    }
-
-    /// Our address of record.
-    fn address_of_record(&self) -> NameAddr {
-        let Account { quirks, username, auth_username, domain, .. } = &self.settings;
-        let user = quirks.sender_user(username, auth_username.as_deref());
-        NameAddr::new(domain::uri(Some(user), domain))
-    }
-
-    /// The user part of our Contact; empty: none.
-    pub(crate) fn contact_user(&self) -> &str {
-        let Account { quirks, username, auth_username, .. } = &self.settings;
-        quirks.contact_user(username, auth_username.as_deref())
     }
 
     /// Registers, or refreshes now.
@@ -246,9 +244,10 @@ impl Registration {
             }
             return;
         };
+        let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
-        let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
+        let (uri, routes) =
+            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
         let mut request = blank(Method::Register, uri);
         for route in routes {
             request.headers.push(Name::Route, route.to_string());
@@ -273,7 +272,7 @@ impl Registration {
         request.headers.push(Name::Expires, seconds.to_string());
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Supported, "path");
-        self.settings.quirks.shape(&mut request);
+        quirks.shape(&mut request);
         self.challenger.begin(&mut request, &mut core.seed);
         self.contact = Some(contact);
         let before = self.state;
@@ -460,6 +459,7 @@ impl Registration {
 
     /// Its deadline came.
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
+        self.ping(core, now);
         if self.next_at.is_some_and(|at| at <= now) {
             self.next_at = None;
             if self.transaction.is_none() {
@@ -481,12 +481,6 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
-
-/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
-fn anonymous() -> NameAddr {
-    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
-    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
-}
 
 fn credentials(settings: &Account) -> Credentials {
     Credentials {
