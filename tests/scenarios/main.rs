@@ -4,6 +4,7 @@
 mod at_length;
 mod baresip_phone;
 mod call_log;
+mod check;
 mod connections;
 mod demo_phone;
 mod dialogs;

@@ -208,6 +208,11 @@ impl Appliance {
         Appliance { config: Some(config), listen, ..appliance }
     }
 
+    /// Writes a configuration file for a chore, which starts nothing.
+    pub fn file(place: &Place, name: &str, shop: &Shop) -> PathBuf {
+        Appliance::configure(place, name, shop).0
+    }
+
     /// Writes a configuration file; gives its path and the part that a reload leaves as it is.
     fn configure(place: &Place, name: &str, shop: &Shop) -> (PathBuf, String) {
         let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };

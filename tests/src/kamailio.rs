@@ -34,6 +34,8 @@ pub struct Provider {
     pub udp: bool,
     /// Whether it asks nobody for a password.
     pub open: bool,
+    /// Whether it refuses calls that speak of session timers.
+    pub timeless: bool,
     /// The files of its certificate and key.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
@@ -46,6 +48,7 @@ impl Default for Provider {
             tcp: false,
             udp: true,
             open: false,
+            timeless: false,
             certificate: None,
         }
     }
@@ -76,7 +79,7 @@ impl Kamailio {
 
     /// The same at a known address, where another one has ended.
     pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
-        let Provider { digest, phone, tcp, udp, open, certificate } = provider.clone();
+        let Provider { digest, phone, tcp, udp, open, timeless, certificate } = provider.clone();
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
@@ -133,6 +136,14 @@ impl Kamailio {
             true => "",
             false => "if ($proto == \"udp\" && is_method(\"REGISTER|INVITE\")) { drop; }\n",
         };
+        let timeless = match timeless {
+            true => {
+                "if (is_method(\"INVITE\") && is_present_hf(\"Session-Expires\")) { \
+                 append_to_reply(\"Unsupported: timer\\r\\n\"); \
+                 sl_send_reply(\"420\",\"Bad Extension\"); exit; }\n"
+            }
+            false => "",
+        };
         // The To tag asks first: requests inside a call go where its route leads.
         let config = format!(
             "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
@@ -147,7 +158,7 @@ impl Kamailio {
              if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
              if (is_method(\"{asked}\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
              if (!pv_auth_check(\"{REALM}\", \"$var(pw)\", \"0\", \"0\")) {{\n\
-             auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n\
+             auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n{timeless}\
              if (is_method(\"REGISTER\")) {{ if (!save(\"location\")) sl_reply_error(); exit; }}\n\
              {route}\n\
              if (is_method(\"INVITE\")) record_route();\n\

@@ -12,6 +12,7 @@ pub mod appliance;
 pub mod baresip;
 pub mod calls;
 pub mod certificates;
+pub mod check;
 pub mod disk;
 pub mod flash;
 pub mod foreign;
