@@ -1,12 +1,14 @@
-//! Providers' moods: what each file of `tests/moods` says happens without the cure, and with it a
-//! call works.
+//! Providers' moods: what each file of `tests/moods` says happens without the cure, with it a call
+//! works, and `click2call check` finds it.
 
+use harness::check::{check, check_file};
 use harness::kamailio::PASSWORD;
-use harness::moods::{Fails, Mood, Provider};
+use harness::moods::{Check, Fails, Mood, Provider};
 use harness::sound::PHONE;
-use harness::{Appliance, Place, Shop, Visitor, VisitorSettings, wait};
+use harness::{Appliance, HandsetSettings, Place, Shop, Visitor, VisitorSettings, wait};
 use signalling::{CallState, EndCause};
 use sip::message::Method;
+use std::process::Command;
 use std::time::Duration;
 
 /// What a call to a provider that says nothing takes to fail (RFC 3261 timer B, and to spare).
@@ -127,15 +129,55 @@ fn cured(name: &str, mood: &Mood) {
     works(&scene, &visitor);
 }
 
-/// Both, side by side: some providers take their time.
+/// What a check says, and that what it writes into the file is enough. It calls the account itself, so
+/// that the provider brings the call back; where the number matters, it calls that.
+fn checked(name: &str, mood: &Mood) {
+    let place = Place::new(&format!("mood-{name}-check"));
+    // A check believes that a number hears it where its tone comes back.
+    let phone = HandsetSettings { echoes: true, ..mood.phone.clone() };
+    let provider = Provider::start(&place, &Mood { phone, ..mood.clone() });
+    let shop = Shop::at(&provider.registrar, &mood.calls, &account(mood, &provider, ""));
+    let to: &[&str] = if mood.calls == "phone" { &[] } else { &["--to", &mood.calls] };
+    let checked = check(&place, &shop, &[to, &["--write"]].concat());
+    let facts = (checked.status, checked.works, checked.proposal());
+    match mood.check {
+        Check::Works => assert_eq!(facts, (Some(0), true, None), "{checked:#?}"),
+        Check::GivesUp => assert_eq!(facts, (Some(1), false, None), "{checked:#?}"),
+        Check::Finds => {
+            let cure = Some(mood.cure.as_str());
+            assert_eq!(facts, (Some(0), true, cure), "{checked:#?}");
+            let text = std::fs::read_to_string(&checked.file).unwrap();
+            assert!(text.contains(&mood.cure), "{text}");
+            let again = check_file(&checked.file, to, Command::new(Appliance::executable()));
+            let facts = (again.status, again.works, again.proposal());
+            assert_eq!(facts, (Some(0), true, None), "{again:#?}");
+        }
+    }
+}
+
+/// All of it, side by side: some providers take their time.
 fn plays(name: &str) {
     let mood = Mood::read(name);
-    std::thread::scope(|both| {
+    std::thread::scope(|all| {
         if !mood.cure.is_empty() {
-            both.spawn(|| cured(name, &mood));
+            all.spawn(|| cured(name, &mood));
         }
+        all.spawn(|| checked(name, &mood));
         without(name, &mood);
     });
+}
+
+#[test]
+fn a_provider_that_refuses_calls_to_the_own_number_is_checked_with_another() {
+    let place = Place::new("mood-own-number-to");
+    let mut mood = Mood::read("own-number");
+    mood.phone.echoes = true;
+    let provider = Provider::start(&place, &mood);
+    let shop = Shop::at(&provider.registrar, "phone", &account(&mood, &provider, ""));
+    let checked = check(&place, &shop, &["--to", "phone"]);
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    let digits = provider.phone.look(|seen| seen.digits.clone());
+    assert!(!digits.is_empty(), "keys arrive at the number");
 }
 
 /// One test for each mood.

@@ -434,20 +434,6 @@ mod tests {
     }
 
     #[test]
-    fn ringing_after_sound_does_not_silence_it_but_where_the_provider_means_that() {
-        let now = Instant::now();
-        let mut call = call(now);
-        let early = || LegEvent::TrunkEarly { code: 183 };
-        let rings = |again| LegEvent::TrunkRinging { code: 180, again };
-        let answered = LegEvent::TrunkAnswered;
-        for event in [early(), rings(false), rings(true), early(), answered, rings(true)] {
-            call.handle_event(now, event);
-        }
-        use CallState::{Active, Early, Ringing};
-        assert_eq!(states(&mut call), [Early, Ringing, Early, Active]);
-    }
-
-    #[test]
     fn a_browser_whose_media_never_comes_up_ends_the_call() {
         let now = Instant::now();
         let mut call = call(now);

@@ -167,11 +167,12 @@ impl Agent {
         let settings = settings.ok_or_else(|| io::Error::other("the account is gone"))?;
         // As for a visitor's browser.
         let codecs = call::trunk_codecs(&settings.codecs, &base::Codec::OF_BROWSERS);
-        let encryption = settings.srtp;
+        let (encryption, quirks) = (settings.srtp, settings.quirks);
         let pair = self.pool.open(&mut self.wire)?;
         let public = self.config.listen.public_ip;
         let media = trunk::media_address(pair.address, self.sip_address, self.seen, public);
-        let description = Description::new(media, &codecs, encryption, &mut self.seed);
+        let mut description = Description::new(media, &codecs, encryption, &mut self.seed);
+        description.rtcp_mux = !quirks.has(sip::Quirk::NoRtcpMux);
         Ok(End::new(pair, description, pitches, &mut self.seed))
     }
 

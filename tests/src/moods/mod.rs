@@ -2,9 +2,10 @@
 //! registrar and proxy that behaves as the file says.
 //!
 //! The files have these keys: `who` (who behaves so), `account` and `cure` (lines of the account, as
-//! the shop has them at first and what mends it), `[fails]` (what happens without the cure; nothing
-//! where the appliance needs none), `[provider]` (see [`Habits`]), `[[refuse]]` (see [`Rule`]) and
-//! `[phone]`.
+//! the shop has them at first and what mends it), `calls` (whom the button calls there), `fails` (what
+//! happens without the cure; nothing where the appliance needs none), `check` (what `click2call check`
+//! comes to, where that is not the cure), `[provider]` (see [`Habits`]), `[[refuse]]` (see [`Rule`])
+//! and `[phone]`.
 
 mod digest;
 mod provider;
@@ -39,6 +40,19 @@ pub struct Mood {
     pub phone: HandsetSettings,
     /// Whom the button calls at the provider.
     pub calls: String,
+    /// What `click2call check` comes to.
+    pub check: Check,
+}
+
+/// What `click2call check` comes to, where the cure is not in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It finds the cure.
+    Finds,
+    /// It finds that calls work.
+    Works,
+    /// It finds that they do not, and no cure.
+    GivesUp,
 }
 
 /// What happens without the cure.
@@ -102,7 +116,8 @@ impl Mood {
         let path = folder().join(format!("{name}.toml"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
         let table: Table = text.parse().unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let known = ["who", "account", "cure", "calls", "fails", "provider", "refuse", "phone"];
+        let known =
+            ["who", "account", "cure", "calls", "fails", "provider", "refuse", "phone", "check"];
         only(&table, &known);
         let rules = table.get("refuse").and_then(Value::as_array).into_iter().flatten();
         let mood = Mood {
@@ -114,6 +129,12 @@ impl Mood {
             habits: habits(table.get("provider").and_then(Value::as_table)),
             rules: rules.map(|rule| Rule::read(rule.as_table().unwrap())).collect(),
             phone: phone(table.get("phone").and_then(Value::as_table)),
+            check: match text_of(&table, "check", "").as_str() {
+                "" if table.get("cure").is_some() => Check::Finds,
+                "" | "works" => Check::Works,
+                "gives-up" => Check::GivesUp,
+                other => panic!("{other} is no outcome of a check"),
+            },
         };
         assert!(mood.who.ends_with('.'), "{name} does not say who behaves so");
         let mends = mood.fails != Fails::Never;

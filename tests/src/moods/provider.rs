@@ -131,8 +131,8 @@ struct Office {
     own: SocketAddr,
     phone: SocketAddr,
     nonces: Nonces,
-    /// Who has registered, and the way there.
-    bindings: HashMap<String, Way>,
+    /// Who has registered, under which address, and the way there.
+    bindings: HashMap<String, (Uri, Way)>,
     passed: HashMap<String, Passed>,
     /// The port at which it sees everybody, and whom it so sees.
     claimed: Option<u16>,
@@ -214,9 +214,13 @@ impl Office {
                     return self.say(&request, from, 403, Vec::new()).await;
                 }
                 let user = request.uri.user_text().unwrap_or_default();
-                let to = self.bindings.get(&user).copied();
                 self.say(&request, from, 100, Vec::new()).await;
-                self.pass(request, from, to.unwrap_or((Protocol::Udp, self.phone))).await;
+                let mut request = request;
+                let mut to = (Protocol::Udp, self.phone);
+                if let Some((contact, way)) = self.bindings.get(&user) {
+                    (request.uri, to) = (contact.clone(), *way);
+                }
+                self.pass(request, from, to).await;
             }
             _ => self.say(&request, from, 405, Vec::new()).await,
         }
@@ -239,7 +243,7 @@ impl Office {
             let at = address(&contact.uri).unwrap_or(from.1);
             self.seen.lock().unwrap().contacts.push(at);
             let way = if from.0 == Protocol::Udp { self.way_to(at) } else { from };
-            self.bindings.insert(user.clone(), way);
+            self.bindings.insert(user.clone(), (contact.uri.clone(), way));
             let mut shown = NameAddr::new(contact.uri.clone());
             if self.habits.rewrites {
                 shown.uri.host = sip::message::Host::parse("198.51.100.1").unwrap();
