@@ -49,12 +49,20 @@ impl<W: Wire> Core<W> {
         let description = active.description.another(&mut self.seed);
         let offer = description.offer();
         let body = offer.octets().to_vec();
+        let plain = (description.encryption == sdp::Encryption::Offered).then(|| {
+            let mut plain = description.clone();
+            plain.encryption = sdp::Encryption::Off;
+            let offer = plain.reoffer(sdp::Direction::SendReceive, None);
+            (plain, offer)
+        });
+        let second_offer = plain.as_ref().map(|(_, offer)| offer.octets().to_vec());
         active.transfers += 1;
-        let successor = Successor { invite: new, description, offer, alone: false };
+        let successor = Successor { invite: new, description, offer, plain, alone: false };
         self.calls.set_successor(id, successor);
+        let offer = body;
         self.sip.command(
             now,
-            sip::Command::FollowReferral { invite, new, account, targets, offer: body },
+            sip::Command::FollowReferral { invite, new, account, targets, offer, second_offer },
         );
         self.name_trace_by(id, new);
         tracing::info!(call = id.0, "a transfer is followed");
@@ -69,7 +77,10 @@ impl<W: Wire> Core<W> {
         sdp: Option<&[u8]>,
     ) -> bool {
         let id = self.calls.of_invite(invite);
-        let Some(successor) = self.calls.take_successor(id, invite) else { return false };
+        let Some(mut successor) = self.calls.take_successor(id, invite) else { return false };
+        if let Some(plain) = successor.plain.take_if(|_| self.sip.offered_second(invite)) {
+            (successor.description, successor.offer) = plain;
+        }
         let Some(active) = self.calls.entry(id) else { return false };
         let old = std::mem::replace(&mut active.invite, invite);
         (active.description, active.offer) = (successor.description, successor.offer);

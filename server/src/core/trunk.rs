@@ -289,12 +289,11 @@ impl<W: Wire> Core<W> {
             Some(offer) => match active.description.reanswer(&offer, direction) {
                 Ok((body, negotiated)) => {
                     legs::trunk::apply(&mut active.stream, &negotiated);
-                    let trunk = bridge::PortSettings {
-                        send: negotiated.codec,
-                        accepts: legs::trunk::accepted(&negotiated).into(),
-                    };
-                    active.bridge.update(Side::Trunk, trunk);
-                    active.negotiated = Some(negotiated);
+                    if active.waits_for_answer() {
+                        active.negotiated = Some(negotiated);
+                    } else {
+                        self.connect_bridge(now, id, negotiated);
+                    }
                     Ok(body)
                 }
                 Err(error) => {
@@ -374,15 +373,18 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         let negotiated = match &answer {
             Ok(body) => sdp::accept_answer(&active.offer, body).ok(),
-            // The phone goes on as it was; what it is not told it does not need to know.
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
+            active.hold.answered();
             legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
-        }
-        if let Some(active) = self.calls.entry(id) {
-            active.hold.answered();
+        } else {
+            // The phone goes on as it was.
+            let may_pass = answer.is_err_and(|cause| legs::trunk::may_pass(&cause));
+            if !active.hold.refused(now, may_pass) {
+                self.hold_failed(id);
+            }
         }
         self.tell_hold(now, id);
     }

@@ -210,12 +210,11 @@ impl Core {
         self.table.on_lost(now, &mut self.out, place, was_up)
     }
 
-    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// The way that a request of this many octets takes: above what UDP carries for sure it goes by
     /// TCP, unless the server is known to take none (18.1.1).
-    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+    fn fitting(&self, now: Instant, length: usize, hop: Hop) -> Hop {
         let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
-        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
-        if hop.protocol != Protocol::Udp || refused || fits(request) {
+        if hop.protocol != Protocol::Udp || refused || length <= limits::DATAGRAM_LENGTH {
             return hop;
         }
         Hop { protocol: Protocol::Tcp, ..hop }
@@ -230,11 +229,13 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let fitting = self.fitting(now, &request, hop);
+        let mut octets = request.to_bytes();
+        let fitting = self.fitting(now, octets.len(), hop);
         if fitting != hop {
             set_transport(&mut request, fitting);
+            octets = request.to_bytes();
         }
-        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        let sent = self.table.request(now, &mut self.out, (request, octets), fitting, user);
         match sent {
             Some(id) if fitting != hop => {
                 let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
@@ -254,7 +255,8 @@ impl Core {
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
-        self.table.request(now, &mut self.out, request, hop, user)
+        let octets = request.to_bytes();
+        self.table.request(now, &mut self.out, (request, octets), hop, user)
     }
 
     /// The octets of a request outside of transactions (the ACK of a 2xx).

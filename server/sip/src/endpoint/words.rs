@@ -230,6 +230,9 @@ pub enum Command {
         targets: Vec<Target>,
         /// The SDP offer.
         offer: Vec<u8>,
+        /// What is offered where that one is refused with 415, 488 or 606; see
+        /// [`crate::Endpoint::offered_second`].
+        second_offer: Option<Vec<u8>>,
     },
     /// Does not follow [`Event::Referred`].
     RefuseReferral {

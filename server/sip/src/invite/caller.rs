@@ -155,6 +155,7 @@ impl Invite {
                     401 | 407 => self.retry(core, now, id, response, Role::Invite),
                     300..=399 => self.follow_redirect(core, now, id, response),
                     422 => self.ask_longer(core, now, id, response, Role::Invite),
+                    415 | 488 | 606 => self.offer_second(core, now, id),
                     _ => None,
                 };
                 match next {

@@ -26,6 +26,7 @@ mod referral;
 mod refresh;
 mod reliable;
 mod requests;
+mod second;
 mod session;
 mod transfer;
 
@@ -49,6 +50,7 @@ use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
 use requests::Ack;
+use second::Second;
 use session::Session;
 use std::time::Instant;
 use transfer::Transfer;
@@ -136,6 +138,7 @@ pub(crate) struct Invite {
     top_number: u32,
     offers: Offers,
     media: Media,
+    second_offer: Second,
     reliable: Reliable,
     session_timer: SessionTimer,
     redirects: Redirects,
@@ -169,6 +172,7 @@ impl Invite {
             top_number: 0,
             offers: Offers::default(),
             media: Media::default(),
+            second_offer: Second::None,
             reliable: Reliable::default(),
             session_timer: SessionTimer::default(),
             redirects: Redirects::default(),

@@ -161,6 +161,7 @@ fn follow(world: &mut World) {
             account: ACCOUNT,
             targets: vec![Target::udp(theirs())],
             offer: b"v=0 for carol".to_vec(),
+            second_offer: Some(b"v=0 without keys".to_vec()),
         },
     );
 }
@@ -226,6 +227,33 @@ fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
     assert!(state.starts_with("terminated") && line.starts_with("SIP/2.0 486 "));
     assert!(world.causes(0, ONE).is_empty(), "the first call goes on");
     assert_eq!(world.cause(0, TWO).status, Some(486));
+}
+
+#[test]
+fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refused() {
+    for refusal in [415, 488, 606] {
+        let (mut world, _) = asked(17, "<sip:carol@sip.example>", &[]);
+        follow(&mut world);
+        world.response(theirs(), 202);
+        told(&mut world);
+        let first = world.request(theirs(), Method::Invite);
+        assert_eq!(first.body, b"v=0 for carol");
+        world.reply(theirs(), &first, refusal, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let second = world.request(theirs(), Method::Invite);
+        assert_eq!(
+            (&second.body[..], second.call_id()),
+            (&b"v=0 without keys"[..], first.call_id())
+        );
+        assert!(world.phones[0].endpoint.offered_second(TWO));
+        world.reply(theirs(), &second, refusal, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let (state, line) = told(&mut world);
+        assert!(state.starts_with("terminated") && line.contains(&refusal.to_string()), "{line}");
+        assert_eq!(world.cause(0, TWO).status, Some(refusal));
+        world.seconds(2);
+        assert!(world.waiting(theirs()).is_empty(), "there is no third");
+    }
 }
 
 #[test]
@@ -425,6 +453,7 @@ fn on_a_bad_wire_a_transfer_is_followed_and_reported() {
                         account: ACCOUNT,
                         targets: vec![Target::udp(ours())],
                         offer: OFFER.to_vec(),
+                        second_offer: None,
                     };
                     world.command(1, follow);
                 }

@@ -340,6 +340,32 @@ fn a_held_caller_hears_nothing_and_is_heard_again_after_it_whatever_the_haste() 
 }
 
 #[test]
+fn a_phone_that_refuses_to_be_held_is_asked_again_where_that_may_pass_and_else_the_page_is_told() {
+    for (refusals, told) in
+        [(vec![500], 0), (vec![500, 503], 0), (vec![488], 1), (vec![500, 500, 500], 1)]
+    {
+        let (mut world, link) = rung(3, 0);
+        world.take(link, FIRST, true);
+        world.run_for(SECOND * 2);
+        world.phone.refuses_offers = refusals.clone();
+        world.say(link, ClientMessage::Hold { call: FIRST });
+        world.run_for(SECOND * 10);
+        assert!(world.phone.refuses_offers.is_empty(), "{refusals:?}: the phone was asked");
+        assert_eq!(world.pages[&link].calls[&FIRST].errors, told, "{refusals:?}");
+        let state = world.states_of(link, FIRST).last().copied();
+        assert_eq!(state, Some((Held, None)));
+        let heard = |world: &World| world.phone.talks.values().map(|t| t.heard).sum::<u64>();
+        let before = heard(&world);
+        world.run_for(SECOND);
+        assert_eq!(heard(&world), before, "{refusals:?}: a phone that does not know hears nothing");
+        world.say(link, ClientMessage::Resume { call: FIRST });
+        world.run_for(SECOND * 2);
+        assert!(heard(&world) > before + 80, "{refusals:?}");
+        assert_eq!(world.pages[&link].calls[&FIRST].errors, told, "{refusals:?}");
+    }
+}
+
+#[test]
 fn a_shard_that_drains_refuses_new_calls_and_lets_what_rings_be_answered() {
     let (mut world, link) = rung(4, 0);
     world.event(CoreEvent::Operator(Operator::Drain));

@@ -135,7 +135,22 @@ fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
     world.phone.hang_up(world.now, first);
     world.run_for(SECOND * 5);
     assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NoCommonCodec))]);
-    assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
+    assert_eq!(
+        world.phone.invited, 3,
+        "the desk is asked without keys, and the first phone not again"
+    );
+}
+
+#[test]
+fn a_transfer_that_is_refused_for_its_keys_is_made_without_them_where_they_are_merely_offered() {
+    let (mut world, first) = secretly_talking(12, sdp::Encryption::Offered);
+    world.phone.refuses_keys = true;
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let (&second, talk) = world.phone.talks.iter().next().expect("a talk");
+    assert!(second != first && !talk.stream.is_protected());
+    assert!(talk.heard > 100 && talk.spoken > 100, "{} {}", talk.heard, talk.spoken);
+    assert_eq!(end(&world), [(CallState::Active, None)]);
 }
 
 /// The key that we encrypt with.
