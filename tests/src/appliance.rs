@@ -30,6 +30,8 @@ pub struct Shop {
     call_log: Option<PathBuf>,
     /// Whether it logs no more than for a shop.
     terse: bool,
+    /// Its address towards providers; none for loopback.
+    outside: Option<Ipv4Addr>,
 }
 
 impl Shop {
@@ -71,6 +73,12 @@ impl Shop {
     /// With the log of a shop instead of one for finding faults.
     pub fn terse(mut self) -> Shop {
         self.terse = true;
+        self
+    }
+
+    /// With its sockets towards providers at this address.
+    pub fn outside(mut self, ip: Ipv4Addr) -> Shop {
+        self.outside = Some(ip);
         self
     }
 
@@ -218,9 +226,10 @@ impl Appliance {
         let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
         let (first, webrtc) = (place::ports(count), place::port());
         let call_log = shop.call_log.clone().unwrap_or_else(|| format!("{name}.db").into());
+        let outside = shop.outside.unwrap_or(Ipv4Addr::LOCALHOST);
         let listen = format!(
             "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
-             sip = \"127.0.0.1:0\"\nrtp = \"127.0.0.1:{first}-{}\"\n\n\
+             sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n\n\
              [data]\npath = {call_log:?}\n",
             first + count - 1
         );

@@ -107,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
+    /// When ways by UDP are next kept open; none while there are none.
+    pub(super) ways_at: Option<Instant>,
 }
 
 impl Core {
@@ -128,6 +130,7 @@ impl Core {
             rportless: HashSet::new(),
             shunned: Shunned::default(),
             open: HashSet::new(),
+            ways_at: None,
             settings,
         }
     }

@@ -49,6 +49,13 @@ pub(super) struct Caller {
     others: Option<Box<Others>>,
 }
 
+impl Caller {
+    /// The way of the server that is asked.
+    pub(super) fn way(&self) -> Option<Hop> {
+        self.hop
+    }
+}
+
 /// Servers that were not tried yet, and the INVITE as it was sent last.
 struct Others {
     targets: VecDeque<Target>,

@@ -183,6 +183,11 @@ impl Registration {
         self.settings = settings;
     }
 
+    /// How the registrar reaches us, while it may want to.
+    pub(crate) fn way(&self, core: &Core) -> Option<Hop> {
+        self.hop(core).filter(|_| self.state == State::Registered)
+    }
+
     /// Where REGISTERs go.
     fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
@@ -386,6 +391,7 @@ impl Registration {
         self.service_routes.truncate(limits::FORKS);
         self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
         self.untried = self.settings.targets.len().saturating_sub(1);
+        core.keep_ways(now);
         let contact = contact.address;
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }
