@@ -12,6 +12,7 @@ mod dispatched;
 mod flash;
 mod fuzzing;
 mod incoming;
+mod ipv6;
 mod life;
 mod linphone_phone;
 mod moods;

@@ -377,7 +377,8 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, self.contact_user(), contact.address);
+        let granted =
+            lifetime::granted(response, self.contact_user(), contact.address, &self.instance());
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
