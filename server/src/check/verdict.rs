@@ -108,7 +108,7 @@ pub fn call(
         rang.unwrap_or_default(),
         milliseconds(answered_after)
     );
-    let mut findings = vec![Finding::ok(Step::Call, words)];
+    let mut findings = vec![Finding::ok(Step::Call, words), browser(called)];
     if let Some(error) = &called.useless {
         let words = format!("what the other end says of its sound cannot be used: {error}");
         let todo = "look at codecs and srtp of the account";
@@ -143,6 +143,22 @@ pub fn call(
         None => findings.extend(of_others(&called.near, rtp)),
     }
     findings
+}
+
+/// The side of the visitor's browser.
+fn browser(called: &Called) -> Finding {
+    match called.browser_after {
+        Some(after) => {
+            let words = format!("the browser's side was up after {} ms", after.as_millis());
+            Finding::ok(Step::Call, words)
+        }
+        None => {
+            let words = "the browser's side of the call did not come up on this machine";
+            let todo =
+                "look at webrtc in [listen], and whether a firewall stops this machine's own UDP";
+            Finding::fail(Step::Call, words).todo(todo)
+        }
+    }
 }
 
 fn unanswered(called: &Called, refusal: Option<&Refusal>, to: Option<&str>) -> Finding {
@@ -274,17 +290,18 @@ fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
     let echo = heard.echo >= TONE;
     let trip = heard.round_trip.map(|trip| format!(" after {} ms", trip.as_millis()));
     let missed = f64::from(heard.missed);
+    let lost = match heard.reports {
+        0 => String::new(),
+        _ => format!(", {:.1} % of our sound lost", missed * 100.0),
+    };
     findings.push(match (echo, heard.reports) {
         (true, _) => {
-            let words = format!("our tone comes back{}: both ways work", trip.unwrap_or_default());
+            let words = format!("our tone comes back{}{lost}", trip.unwrap_or_default());
             let delay = heard.round_trip.map(|trip| trip / 2);
-            quality(0.0, delay, 0.0, words)
+            quality(missed, delay, 0.0, words)
         }
         (false, 1..) => {
-            let words = format!(
-                "the other end reports that it receives our sound, {:.1} % lost",
-                missed * 100.0
-            );
+            let words = format!("the other end reports that it receives our sound{lost}");
             quality(missed, None, 0.0, words)
         }
         (false, 0) => {
@@ -355,6 +372,7 @@ mod tests {
     fn up(near: Heard, far: Option<Heard>) -> Called {
         Called {
             answered_after: Some(Duration::from_millis(700)),
+            browser_after: Some(Duration::from_millis(50)),
             hung_up: true,
             near,
             far,
@@ -415,7 +433,11 @@ mod tests {
         let echo = Heard { echo: 2000, ..person.clone() };
         assert_eq!(judged(&up(echo, None), Some("1")), (Level::Ok, true));
         let reports = Heard { reports: 2, ..person };
-        assert_eq!(judged(&up(reports, None), Some("1")), (Level::Ok, true));
+        assert_eq!(judged(&up(reports.clone(), None), Some("1")), (Level::Ok, true));
+        let missed = Heard { missed: 0.3, ..reports };
+        assert_eq!(judged(&up(missed.clone(), None), Some("1")), (Level::Fail, false));
+        let echo = Heard { echo: 2000, ..missed };
+        assert_eq!(judged(&up(echo, None), Some("1")), (Level::Fail, false));
     }
 
     #[test]
