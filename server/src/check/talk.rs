@@ -72,6 +72,8 @@ pub struct Called {
     pub stranger: bool,
     /// The other end heard that the call was over.
     pub hung_up: bool,
+    /// How late this machine was at worst when sound was due.
+    pub late: Duration,
 }
 
 /// A call under way.
@@ -299,6 +301,8 @@ impl Talk<'_> {
             called.codec = near.codec();
             called.encrypted = negotiated.is_some_and(|agreed| agreed.protection.is_some());
             called.events = near.takes_digits();
+            let voices = [Some(near), far.as_ref()].into_iter().flatten();
+            called.late = voices.map(|end| end.mouth.late()).max().unwrap_or_default();
             called.near = Heard::of(near, far.as_ref().map(|end| &end.mouth), answered_at);
             called.far = far.as_ref().map(|far| Heard::of(far, Some(&near.mouth), answered_at));
         }

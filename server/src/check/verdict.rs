@@ -16,6 +16,8 @@ const LOSS_THAT_FAILS: f64 = 0.2;
 const LOSS_THAT_IS_HEARD: f64 = 0.02;
 /// Callers interrupt each other from this delay on (ITU-T G.114).
 const LONG: Duration = Duration::from_millis(400);
+/// A machine that is later with sound makes gaps by itself.
+const BUSY: Duration = Duration::from_millis(150);
 /// Jitter in milliseconds from which sound arrives noticeably later.
 const JITTER: f32 = 60.0;
 
@@ -119,6 +121,14 @@ pub fn call(
         let words = format!("the other end hung up before its time ({})", cause_words(cause));
         findings
             .push(Finding::warn(Step::Call, words).todo("call a number that stays on the line"));
+    }
+    if called.late > BUSY {
+        let words = format!(
+            "this machine was {} ms late with sound: what was measured may be its own doing",
+            called.late.as_millis()
+        );
+        let todo = "look at what else runs here; calls need little time, but in time";
+        findings.push(Finding::warn(Step::Sound, words).todo(todo));
     }
     match &called.far {
         Some(far) => {
