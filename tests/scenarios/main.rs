@@ -12,6 +12,7 @@ mod flash;
 mod fuzzing;
 mod incoming;
 mod life;
+mod moods;
 mod odd_phones;
 mod provider;
 mod servers;

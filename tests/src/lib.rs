@@ -22,6 +22,7 @@ pub mod kamailio;
 pub mod lines;
 pub mod look;
 pub mod measure;
+pub mod moods;
 pub mod name_server;
 pub mod ogg;
 pub mod peer;

@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
             identity: Box::default(),
             quirks: quirks::TABLE
                 .iter()
-                .skip(choice % 16)
+                .skip(choice % (quirks::TABLE.len() + 1))
                 .fold(Quirks::default(), |all, row| all.with(row.quirk)),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });

@@ -172,11 +172,12 @@ impl Agent {
             .transpose()?;
         let browsers = visit.as_ref().map_or(&Codec::OF_BROWSERS[..], Visit::codecs);
         let codecs = call::trunk_codecs(&settings.codecs, browsers);
-        let encryption = settings.srtp;
+        let (encryption, quirks) = (settings.srtp, settings.quirks);
         let pair = self.pool.open(&mut self.wire)?;
         let public = self.config.listen.public_ip;
         let media = trunk::media_address(pair.address, self.sip_address, self.seen, public);
-        let description = Description::new(media, &codecs, encryption, &mut self.seed);
+        let mut description = Description::new(media, &codecs, encryption, &mut self.seed);
+        description.rtcp_mux = !quirks.has(sip::Quirk::NoRtcpMux);
         let mut end = End::new(pair, description, pitches, &mut self.seed);
         end.visit = visit;
         Ok(end)

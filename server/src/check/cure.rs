@@ -3,7 +3,7 @@
 use crate::config::{Account, Identity, values};
 use base::{Codec, Protocol};
 use sdp::Encryption;
-use sip::{Quirk, Quirks};
+use sip::{Quirk, QuirkNeed, Quirks};
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,13 +119,25 @@ fn names_transport(uri: &str) -> bool {
 
 /// Whether a quirk does anything to what was refused.
 fn fits(quirk: Quirk, account: &Account, calls: bool) -> bool {
-    let auth = account.auth_username.as_ref().is_some_and(|user| *user != account.username);
-    match quirk {
-        Quirk::FromAuthUser | Quirk::ContactAuthUser => auth,
-        Quirk::NoSessionTimers | Quirk::No100rel => calls,
-        Quirk::NoPath => !calls,
-        _ => true,
-    }
+    let transport = account.transport.unwrap_or(Protocol::Udp);
+    let has = match quirk.row().and_then(|row| row.needs) {
+        Some(QuirkNeed::AuthUsername) => {
+            account.auth_username.as_ref().is_some_and(|user| *user != account.username)
+        }
+        Some(QuirkNeed::OutboundProxy) => account.outbound_proxy.is_some(),
+        Some(QuirkNeed::Connections) => transport != Protocol::Udp,
+        Some(QuirkNeed::Tls) => transport == Protocol::Tls,
+        None => true,
+    };
+    let of_calls = [
+        Quirk::NoSessionTimers,
+        Quirk::No100rel,
+        Quirk::NoRtcpMux,
+        Quirk::UserPhone,
+        Quirk::Plus,
+        Quirk::NoPlus,
+    ];
+    has && (calls || !of_calls.contains(&quirk)) && (!calls || quirk != Quirk::NoPath)
 }
 
 /// The keys of an account's table that differ, with their new values as they stand in the file.

@@ -125,18 +125,18 @@ impl<W: Wire> Core<W> {
         if let Some(entry) = self.accounts.entry_mut(failed) {
             entry.failed_at = Some(now);
         }
-        let Some((codecs, srtp, seen)) = self.account_media(way.account) else { return false };
+        let Some((codecs, form, seen)) = self.account_media(way.account) else { return false };
         let Some(active) = self.calls.entry(id) else { return false };
         let (visitor, local) = (active.visitor, active.pair.address);
         let codecs = self.offered_codecs(&codecs, visitor);
-        let description = self.describe(local, &codecs, srtp, seen);
+        let description = self.describe(local, &codecs, form, seen);
         let Some(active) = self.calls.entry(id) else { return false };
         let Some(others) = active.others.as_mut() else { return false };
         let (headers, hurried) = (others.headers.clone(), !others.ways.is_empty());
         active.offer = description.offer();
         active.description = description;
         active.account = way.account;
-        active.again = Again::new(srtp, &way, &headers);
+        active.again = Again::new(form.encryption, &way, &headers);
         let invite = active.next_invite(id);
         let offer = active.offer.octets().to_vec();
         tracing::info!(

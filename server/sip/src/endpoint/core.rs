@@ -5,6 +5,7 @@ use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
@@ -71,19 +72,13 @@ impl Own {
         Own { protocol: hop.protocol, address: core.address_towards(hop) }
     }
 
-    /// The Contact of a user there.
-    pub(crate) fn contact(self, user: &str) -> String {
+    /// The Contact of a user there, in the form that the provider wants.
+    pub(crate) fn contact(self, user: &str, quirks: Quirks) -> String {
         let address = self.address;
-        let transport = match self.protocol {
-            Protocol::Udp => "",
-            Protocol::Tcp => ";transport=tcp",
-            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
-            // to the phone and which hardly any provider takes.
-            Protocol::Tls => ";transport=tls",
-        };
+        let (scheme, transport) = quirks.contact_form(self.protocol);
         match user {
-            "" => format!("<sip:{address}{transport}>"),
-            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+            "" => format!("<{scheme}:{address}{transport}>"),
+            user => format!("<{scheme}:{}@{address}{transport}>", escape_user(user)),
         }
     }
 }
@@ -164,8 +159,8 @@ impl Core {
     }
 
     /// Our Contact for messages on a hop.
-    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
-        Own::towards(self, hop).contact(user)
+    pub(crate) fn contact(&self, user: &str, quirks: Quirks, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user, quirks)
     }
 
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a

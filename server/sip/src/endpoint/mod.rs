@@ -364,7 +364,7 @@ impl Endpoint {
         }
         let accounts: Vec<AccountId> = self.accounts.keys().copied().collect();
         for id in accounts {
-            self.with_account(id, |registration, core| registration.unregister(core, now));
+            self.with_account(id, |registration, core| registration.leave(core, now));
         }
         self.shut_down = true;
     }

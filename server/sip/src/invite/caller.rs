@@ -96,7 +96,7 @@ impl Invite {
         let number = first_number(core);
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
         if let Some(hop) = hop {
-            request.headers.push(Name::Contact, core.contact(order.user, hop));
+            request.headers.push(Name::Contact, core.contact(order.user, order.quirks, hop));
         }
         request.headers.push(Name::Allow, ALLOW);
         SessionTimer::default().ask(&mut request.headers);
@@ -314,7 +314,7 @@ impl Invite {
         let Some(target) = targets.pop_front() else { return false };
         let hop = core.hop(&target);
         request.headers.remove(&Name::Via);
-        request.headers.set(Name::Contact, core.contact(&self.user, hop));
+        request.headers.set(Name::Contact, core.contact(&self.user, self.quirks, hop));
         let Some(id) = core.request(now, request, hop, User::Invite(self.id)) else {
             return false;
         };
