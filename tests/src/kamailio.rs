@@ -34,6 +34,8 @@ pub struct Provider {
     pub udp: bool,
     /// Whether it asks nobody for a password.
     pub open: bool,
+    /// Whether it holds one registration of an account, the newest.
+    pub single: bool,
     /// Whether it refuses calls that speak of session timers.
     pub timeless: bool,
     /// The files of its certificate and key.
@@ -56,6 +58,7 @@ impl Default for Provider {
             tcp: false,
             udp: true,
             open: false,
+            single: false,
             timeless: false,
             certificate: None,
             dispatched: Vec::new(),
@@ -92,8 +95,10 @@ impl Kamailio {
     /// The same at a known address, where another one has ended.
     pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
         let extras = Extras::of(place, provider);
-        let Provider { digest, phone, tcp, udp, open, timeless, certificate, site, .. } =
+        let Provider { digest, phone, tcp, udp, open, single, timeless, certificate, site, .. } =
             provider.clone();
+        // One contact of an address of record.
+        let flags = if single { "0x04" } else { "0x00" };
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
@@ -175,7 +180,7 @@ impl Kamailio {
              if (is_method(\"{asked}\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
              if (!pv_auth_check(\"{REALM}\", \"$var(pw)\", \"0\", \"0\")) {{\n\
              auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n{timeless}\
-             if (is_method(\"REGISTER\")) {{ if (!save(\"location\")) sl_reply_error(); exit; }}\n\
+             if (is_method(\"REGISTER\")) {{ if (!save(\"location\", \"{flags}\")) sl_reply_error(); exit; }}\n\
              {extra_call}{route}\n{extra_dispatch}\
              if (is_method(\"INVITE\")) record_route();\n\
              if (!lookup(\"location\")) {{ sl_send_reply(\"404\",\"Not Found\"); exit; }}\n\

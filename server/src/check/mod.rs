@@ -9,9 +9,10 @@
 //!                                       verdict: findings in words     the line that helps
 //! ```
 //!
-//! The call is made by a SIP and RTP agent of this program's own, on the appliance's kind of sockets.
-//! Without a number it calls the account itself and is both ends. Absent: the browser's leg of a call,
-//! and whatever stands between visitors and this machine.
+//! The call is made by a SIP and RTP agent of this program's own, on the appliance's kind of sockets,
+//! with a browser of its own before it: sound passes the WebRTC endpoint and the bridge as a visitor's
+//! does. Without a number it calls the account itself and is both ends. Absent: the page and its
+//! signalling, and whatever stands between visitors and this machine.
 
 mod agent;
 mod attempt;
@@ -27,6 +28,7 @@ mod ports;
 mod talk;
 mod tap;
 mod verdict;
+mod visit;
 mod voice;
 mod walk;
 
@@ -98,7 +100,8 @@ pub fn run(
     let stop = Stop::default();
     listen_for_signals(Arc::clone(&stop))?;
     look_at_file(&subject, report)?;
-    for finding in ports::look(&subject.config) {
+    let runs = ports::runs_here(subject.config.listen.http);
+    for finding in ports::look(&subject.config, runs) {
         report.add(finding)?;
     }
     let mut check = Check {
@@ -107,6 +110,7 @@ pub fn run(
         file: subject.file,
         wish: &wish,
         stop,
+        runs,
         clock: false,
     };
     let mut works = true;
@@ -180,6 +184,8 @@ struct Check<'a> {
     file: Option<&'a Path>,
     wish: &'a CheckArgs,
     stop: Stop,
+    /// Whether the appliance runs meanwhile.
+    runs: bool,
     /// Whether the clock was spoken of.
     clock: bool,
 }
@@ -223,16 +229,24 @@ impl Check<'_> {
             return Ok(false);
         }
         let calls = self.wish.to.is_some() || account.register;
-        if let Some(to) = &self.wish.to {
+        if let Some(to) = self.wish.to.as_ref().filter(|_| !self.config.demo) {
             let words = format!(
                 "{name} now calls {}: one call that is hung up ten seconds after its answer; it may \
-                 cost money",
+                 cost money. A call that is refused is tried again with other settings",
                 attempt::address(account, to)
             );
             report.say(&words)?;
         }
         report.doing(&format!("{name} registers and calls"));
-        let tried = self.tried(name, account, calls, report)?;
+        let tried = match self.tried(name, account, calls, report) {
+            Ok(tried) => tried,
+            Err(error) => {
+                let words = format!("nothing could be tried: {error}");
+                let todo = "look at [listen] and at what else runs on this machine";
+                report.add(Finding::fail(Step::Ports, words).of(name).todo(todo))?;
+                return Ok(false);
+            }
+        };
         self.told(name, account, calls, tried, report)
     }
 
@@ -259,6 +273,15 @@ impl Check<'_> {
             let registers = matches!(tried.outcome.registered, Registered::No(_));
             let facts = Facts { realm: tried.outcome.tap.realm.clone(), calls: !registers };
             let mut walk = Walk::new(&tried.account, &refusal, facts);
+            if walk.most() > 0 {
+                let status = verdict::answered(&refusal);
+                let words = format!(
+                    "{name} is refused ({status}): up to {} other settings are tried, {} s apart",
+                    walk.most(),
+                    pause.as_secs()
+                );
+                report.say(&words)?;
+            }
             let until = Instant::now() + WALK_WITHIN;
             let mut found = None;
             while let Some(setting) = walk.next() {
@@ -318,6 +341,13 @@ impl Check<'_> {
             report.add(finding)?;
         }
         report.add(verdict::registration(&outcome.registered, &setting).of(name))?;
+        let registered = matches!(outcome.registered, Registered::Yes { .. });
+        if self.runs && registered && outcome.tap.bindings == Some(1) {
+            let words = "this provider keeps one registration of an account: that of the running \
+                         appliance is gone until it is renewed";
+            let todo = "send the appliance SIGHUP, then it registers at once";
+            report.add(Finding::warn(Step::Registration, words).of(name).todo(todo))?;
+        }
         if !self.clock
             && let Some(finding) = clock::by_provider(outcome.tap.hours)
         {

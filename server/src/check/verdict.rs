@@ -16,6 +16,8 @@ const LOSS_THAT_FAILS: f64 = 0.2;
 const LOSS_THAT_IS_HEARD: f64 = 0.02;
 /// Callers interrupt each other from this delay on (ITU-T G.114).
 const LONG: Duration = Duration::from_millis(400);
+/// A machine that is later with sound makes gaps by itself.
+const BUSY: Duration = Duration::from_millis(150);
 /// Jitter in milliseconds from which sound arrives noticeably later.
 const JITTER: f32 = 60.0;
 
@@ -81,7 +83,7 @@ fn none_said(words: &str) -> &str {
 }
 
 /// What was answered, for parentheses.
-fn answered(refusal: &Refusal) -> String {
+pub fn answered(refusal: &Refusal) -> String {
     let unsupported = refusal.unsupported.as_ref().map(|what| format!(", unsupported: {what}"));
     match refusal.status {
         0 => none_said(&refusal.words).to_owned(),
@@ -108,7 +110,7 @@ pub fn call(
         rang.unwrap_or_default(),
         milliseconds(answered_after)
     );
-    let mut findings = vec![Finding::ok(Step::Call, words)];
+    let mut findings = vec![Finding::ok(Step::Call, words), browser(called)];
     if let Some(error) = &called.useless {
         let words = format!("what the other end says of its sound cannot be used: {error}");
         let todo = "look at codecs and srtp of the account";
@@ -120,10 +122,22 @@ pub fn call(
         findings
             .push(Finding::warn(Step::Call, words).todo("call a number that stays on the line"));
     }
+    if called.late > BUSY {
+        let words = format!(
+            "this machine was {} ms late with sound: what was measured may be its own doing",
+            called.late.as_millis()
+        );
+        let todo = "look at what else runs here; calls need little time, but in time";
+        findings.push(Finding::warn(Step::Sound, words).todo(todo));
+    }
     match &called.far {
         Some(far) => {
-            findings.push(way(&called.near, "to us", rtp));
-            findings.push(way(far, "to the other end", rtp));
+            for (heard, where_to) in [(&called.near, "to us"), (far, "to the other end")] {
+                findings.push(match called.straight && heard.packets == 0 {
+                    true => straight(where_to),
+                    false => way(heard, where_to, rtp),
+                });
+            }
             findings.push(keys(&far.digits, KEYS, "keys of the visitor", called.events));
             findings.push(keys(&called.near.digits, KEYS_BACK, "keys of the phone", called.events));
             if !called.hung_up {
@@ -143,6 +157,22 @@ pub fn call(
         None => findings.extend(of_others(&called.near, rtp)),
     }
     findings
+}
+
+/// The side of the visitor's browser.
+fn browser(called: &Called) -> Finding {
+    match called.browser_after {
+        Some(after) => {
+            let words = format!("the browser's side was up after {} ms", after.as_millis());
+            Finding::ok(Step::Call, words)
+        }
+        None => {
+            let words = "the browser's side of the call did not come up on this machine";
+            let todo =
+                "look at webrtc in [listen], and whether a firewall stops this machine's own UDP";
+            Finding::fail(Step::Call, words).todo(todo)
+        }
+    }
 }
 
 fn unanswered(called: &Called, refusal: Option<&Refusal>, to: Option<&str>) -> Finding {
@@ -259,6 +289,17 @@ fn nothing(where_to: &str, rtp: RtpRange) -> Finding {
     Finding::fail(Step::Sound, words).todo(todo)
 }
 
+/// No sound between two ends that are told of each other by a provider which carries none itself:
+/// behind a NAT the one machine cannot reach itself by its outer address.
+fn straight(where_to: &str) -> Finding {
+    let words = format!(
+        "no sound comes {where_to}; the provider has both ends send straight to each other"
+    );
+    let todo =
+        "both ends are this machine, and a NAT may be in between: name a number, --to NUMBER";
+    Finding::fail(Step::Sound, words).todo(todo)
+}
+
 /// Sound of a call to somebody else's number: an echo, a person, a machine.
 fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
     if heard.packets == 0 {
@@ -274,17 +315,18 @@ fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
     let echo = heard.echo >= TONE;
     let trip = heard.round_trip.map(|trip| format!(" after {} ms", trip.as_millis()));
     let missed = f64::from(heard.missed);
+    let lost = match heard.reports {
+        0 => String::new(),
+        _ => format!(", {:.1} % of our sound lost", missed * 100.0),
+    };
     findings.push(match (echo, heard.reports) {
         (true, _) => {
-            let words = format!("our tone comes back{}: both ways work", trip.unwrap_or_default());
+            let words = format!("our tone comes back{}{lost}", trip.unwrap_or_default());
             let delay = heard.round_trip.map(|trip| trip / 2);
-            quality(0.0, delay, 0.0, words)
+            quality(missed, delay, 0.0, words)
         }
         (false, 1..) => {
-            let words = format!(
-                "the other end reports that it receives our sound, {:.1} % lost",
-                missed * 100.0
-            );
+            let words = format!("the other end reports that it receives our sound{lost}");
             quality(missed, None, 0.0, words)
         }
         (false, 0) => {
@@ -355,6 +397,7 @@ mod tests {
     fn up(near: Heard, far: Option<Heard>) -> Called {
         Called {
             answered_after: Some(Duration::from_millis(700)),
+            browser_after: Some(Duration::from_millis(50)),
             hung_up: true,
             near,
             far,
@@ -387,6 +430,12 @@ mod tests {
         let other = Heard { tone: 0, ..good() };
         assert_eq!(judged(&up(other, Some(good())), None), (Level::Fail, false));
         assert_eq!(judged(&up(Heard::default(), None), Some("1")), (Level::Fail, false));
+        let straight = Called { straight: true, ..up(Heard::default(), Some(good())) };
+        let findings = call(&straight, None, RTP, None);
+        assert!(
+            findings.iter().any(|finding| finding.todo.contains("--to NUMBER")),
+            "{findings:?}"
+        );
     }
 
     #[test]
@@ -415,7 +464,11 @@ mod tests {
         let echo = Heard { echo: 2000, ..person.clone() };
         assert_eq!(judged(&up(echo, None), Some("1")), (Level::Ok, true));
         let reports = Heard { reports: 2, ..person };
-        assert_eq!(judged(&up(reports, None), Some("1")), (Level::Ok, true));
+        assert_eq!(judged(&up(reports.clone(), None), Some("1")), (Level::Ok, true));
+        let missed = Heard { missed: 0.3, ..reports };
+        assert_eq!(judged(&up(missed.clone(), None), Some("1")), (Level::Fail, false));
+        let echo = Heard { echo: 2000, ..missed };
+        assert_eq!(judged(&up(echo, None), Some("1")), (Level::Fail, false));
     }
 
     #[test]

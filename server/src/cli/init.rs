@@ -67,7 +67,8 @@ pub fn init(
     }
     writeln!(
         out,
-        "\nWrote {shown}. Next:\n  click2call --config {shown}\n  click2call snippet --config {shown}"
+        "\nWrote {shown}. Next:\n  click2call check --config {shown}\n  click2call --config {shown}\n  \
+         click2call snippet --config {shown}"
     )?;
     Ok(FINE)
 }
