@@ -1,7 +1,7 @@
 //! `click2call check`: what it proves where all is well, and what it says where it is not.
 
 use harness::certificates::Authority;
-use harness::check::{check, check_file};
+use harness::check::{Checked, check, check_file};
 use harness::kamailio::{Digest, Provider};
 use harness::{Appliance, Baresip, Handset, HandsetSettings, Kamailio, Phone, Place, Shop, Sipp};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -19,6 +19,7 @@ fn an_account_that_calls_itself_shows_that_calls_work() {
     assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
     checked.finds("ok", "registration", "registered in");
     checked.finds("ok", "call", "rang after");
+    checked.finds("ok", "call", "the browser's side was up after");
     checked.finds("ok", "sound", "the tone comes to us");
     checked.finds("ok", "sound", "the tone comes to the other end");
     checked.finds("ok", "keys", "keys of the visitor arrive");
@@ -184,15 +185,45 @@ fn a_signal_ends_a_call_that_rings_properly() {
     assert!(program.output().contains("ended before its time"), "{}", program.output());
 }
 
+/// The check of the demo; `command` is the executable, or something that runs it.
+fn demo(mut command: Command) -> Checked {
+    let free = |key: &str| (format!("CLICK2CALL_LISTEN_{key}"), "127.0.0.1:0".to_owned());
+    command.envs(["HTTP", "WEBRTC", "RTMFP"].map(free));
+    command.args(["check", "--demo", "--json"]);
+    Checked::of(command)
+}
+
 #[test]
 fn the_demo_is_proved_by_its_own_phone() {
     let mut command = Command::new(Appliance::executable());
-    command.args(["check", "--demo", "--json"]);
-    let free = |key: &str| (format!("CLICK2CALL_LISTEN_{key}"), "127.0.0.1:0".to_owned());
-    command.envs(["HTTP", "WEBRTC", "RTMFP"].map(free));
     let first = harness::place::ports(40);
     command.env("CLICK2CALL_LISTEN_RTP", format!("127.0.0.1:{first}-{}", first + 39));
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let checked = demo(command);
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    checked.finds("ok", "sound", "our tone comes back");
+}
+
+/// The demo, whose phone has the upper half of these ports, in a network of its own that loses three
+/// of ten datagrams to some of them.
+fn lossy(ports: &str) -> Checked {
+    let script = "ip link set lo up && nft add table ip t && \
+                  nft add chain ip t c '{ type filter hook input priority 0; }' && \
+                  nft add rule ip t c udp dport \"$1\" numgen random mod 10 '<' 3 drop && \
+                  shift && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.env("CLICK2CALL_LISTEN_RTP", "127.0.0.1:20000-20999");
+    command.args(["--net", "sh", "-c", script, "sh", ports]).arg(Appliance::executable());
+    demo(command)
+}
+
+#[test]
+fn a_network_that_loses_sound_one_way_is_found_with_the_way() {
+    let checked = lossy("20500-20999");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    checked.finds("ok", "sound", "sound comes to us");
+    checked.finds("fail", "sound", "of our sound lost");
+    let checked = lossy("20000-20499");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    checked.finds("fail", "sound", "sound comes to us");
+    checked.finds("ok", "sound", "our tone comes back");
 }

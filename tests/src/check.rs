@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How a check ended, and what it said.
-#[derive(Debug)]
 pub struct Checked {
     /// Its exit status.
     pub status: Option<i32>,
@@ -16,7 +15,7 @@ pub struct Checked {
     pub works: bool,
     /// Its findings.
     pub findings: Vec<Value>,
-    /// The file that was checked.
+    /// The file that was checked; empty for the demo.
     pub file: PathBuf,
 }
 
@@ -37,20 +36,43 @@ pub fn check_file(file: &Path, arguments: &[&str], mut command: Command) -> Chec
     command.args(["check", "--json", "--pause", "0", "--config"]).arg(file).args(arguments);
     // Scenarios share no port, and the file names none for Flash.
     command.env("CLICK2CALL_LISTEN_RTMFP", format!("127.0.0.1:{}", place::port()));
-    let output = command.output().expect("the executable starts");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let object: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
-        panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr))
-    });
-    Checked {
-        status: output.status.code(),
-        works: object["works"].as_bool().unwrap(),
-        findings: object["findings"].as_array().unwrap().clone(),
-        file: file.to_path_buf(),
+    Checked { file: file.to_path_buf(), ..Checked::of(command) }
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "status {:?}, works: {}", self.status, self.works)?;
+        for finding in &self.findings {
+            let text = |key: &str| finding.get(key).and_then(Value::as_str).unwrap_or_default();
+            write!(
+                f,
+                "\n{}: {}: {}; {}",
+                text("level"),
+                text("step"),
+                text("words"),
+                text("todo")
+            )?;
+        }
+        Ok(())
     }
 }
 
 impl Checked {
+    /// Runs a check that prints JSON.
+    pub fn of(mut command: Command) -> Checked {
+        let output = command.output().expect("the executable starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let object: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr))
+        });
+        Checked {
+            status: output.status.code(),
+            works: object["works"].as_bool().unwrap(),
+            findings: object["findings"].as_array().unwrap().clone(),
+            file: PathBuf::new(),
+        }
+    }
+
     /// The first finding of a step at a level whose words hold a text.
     ///
     /// # Panics

@@ -6,6 +6,7 @@
 use super::end::End;
 use super::names::Names;
 use super::tap::Tap;
+use super::visit::Visit;
 use super::voice;
 use crate::config::Config;
 use crate::core::accounts::Accounts;
@@ -13,7 +14,7 @@ use crate::core::door::{CoreEvent, CoreHandle, CoreInbox};
 use crate::core::sip_address;
 use crate::legs::trunk::{self, Description};
 use crate::net::{Found, ORDERS, PortId, PortPool, Ready, Sockets, StreamOrder, keep_sip_streams};
-use base::{AccountId, Datagram, Protocol, Seed};
+use base::{AccountId, Codec, Datagram, Protocol, Seed};
 use sip::message::Uri;
 use sip::{Command, Event, InviteId, RegistrationState, Target};
 use std::collections::{BTreeMap, VecDeque};
@@ -161,19 +162,25 @@ impl Agent {
         self.accounts.next_hops(self.account, destination)
     }
 
-    /// Opens an end for a call.
-    pub fn open(&mut self, pitches: (f32, f32)) -> io::Result<End> {
+    /// Opens an end for a call, with a browser before it where a visitor calls.
+    pub fn open(&mut self, pitches: (f32, f32), visited: bool) -> io::Result<End> {
         let settings = self.accounts.entry(self.account).map(|entry| &entry.settings);
         let settings = settings.ok_or_else(|| io::Error::other("the account is gone"))?;
-        // As for a visitor's browser.
-        let codecs = call::trunk_codecs(&settings.codecs, &base::Codec::OF_BROWSERS);
+        let (wire, seed) = (&mut self.wire, &mut self.seed);
+        let visit = visited
+            .then(|| Visit::open(Instant::now(), wire, &self.config, settings, seed))
+            .transpose()?;
+        let browsers = visit.as_ref().map_or(&Codec::OF_BROWSERS[..], Visit::codecs);
+        let codecs = call::trunk_codecs(&settings.codecs, browsers);
         let (encryption, quirks) = (settings.srtp, settings.quirks);
         let pair = self.pool.open(&mut self.wire)?;
         let public = self.config.listen.public_ip;
         let media = trunk::media_address(pair.address, self.sip_address, self.seen, public);
         let mut description = Description::new(media, &codecs, encryption, &mut self.seed);
         description.rtcp_mux = !quirks.has(sip::Quirk::NoRtcpMux);
-        Ok(End::new(pair, description, pitches, &mut self.seed))
+        let mut end = End::new(pair, description, pitches, &mut self.seed);
+        end.visit = visit;
+        Ok(end)
     }
 
     /// Calls somebody; what becomes of it comes as events.
@@ -183,7 +190,7 @@ impl Agent {
         headers: Vec<(String, String)>,
     ) -> io::Result<InviteId> {
         let targets = self.targets(&destination.to_string());
-        let mut end = self.open((voice::CALLER, voice::CALLED))?;
+        let mut end = self.open((voice::CALLER, voice::CALLED), true)?;
         let offer = end.description.offer();
         let octets = offer.octets().to_vec();
         end.offer = Some(offer);
@@ -216,7 +223,7 @@ impl Agent {
     pub fn detach(&mut self, invite: InviteId) -> Option<End> {
         let now = Instant::now();
         let mut end = self.ends.remove(&invite)?;
-        end.close(now, &self.wire);
+        end.close(now, &mut self.wire);
         self.pool.rest(now, end.pair);
         Some(end)
     }
@@ -304,7 +311,7 @@ impl Agent {
         if port == self.sip_port {
             self.handle_sip(now, datagram);
         } else if let Some(end) = self.ends.values_mut().find(|end| end.has_port(port)) {
-            end.handle_datagram(now, datagram, &mut self.scratch);
+            end.handle_datagram(now, port, datagram, &mut self.scratch);
         } else {
             self.pool.disturbed(now, port);
         }

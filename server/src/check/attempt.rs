@@ -188,7 +188,8 @@ fn own_address(account: &config::Account) -> String {
 
 /// Users that this account is called by.
 fn names_of(account: &config::Account) -> Vec<String> {
-    std::iter::once(&account.username).chain(&account.auth_username).cloned().collect()
+    let others = account.auth_username.iter().chain(&account.from_user);
+    std::iter::once(&account.username).chain(others).cloned().collect()
 }
 
 /// The address of a number or a user at the account's provider, or an address in full.

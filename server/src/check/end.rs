@@ -1,9 +1,11 @@
-//! One end of a call: its ports, its description, its voice and its ear.
+//! One end of a call: its ports, its description, its voice and its ear, and before these the side of
+//! a visitor's browser where it has one.
 
+use super::visit::Visit;
 use super::voice::{Ear, Mouth};
 use crate::legs::trunk::{self, Description};
 use crate::net::{Pair, PortId, Sockets};
-use base::{Codec, Datagram, Seed};
+use base::{Codec, Datagram, Frame, Seed};
 use rtp::{Received, StreamEnd};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
@@ -22,7 +24,11 @@ pub struct End {
     pub mouth: Mouth,
     /// What it hears.
     pub ear: Ear,
+    /// What lies between voice and ear and the phone's side; none: nothing.
+    pub visit: Option<Visit>,
     stream: StreamEnd,
+    /// It is to speak as soon as it can.
+    speaks: bool,
 }
 
 impl End {
@@ -44,31 +50,36 @@ impl End {
             negotiated: None,
             mouth: Mouth::new(says),
             ear: Ear::new(hears, says),
+            visit: None,
             stream: StreamEnd::new(settings, seed),
+            speaks: false,
         }
     }
 
     /// Takes over what was agreed. False where sound cannot be encrypted so.
-    pub fn agree(&mut self, negotiated: sdp::Negotiated) -> bool {
+    pub fn agree(&mut self, now: Instant, negotiated: sdp::Negotiated) -> bool {
         let usable = trunk::apply(&mut self.stream, &negotiated);
+        if let Some(visit) = &mut self.visit {
+            visit.connect(now, &negotiated);
+        }
         self.negotiated = Some(negotiated);
         usable
     }
 
     /// The answer to an offer of the far end, first or later.
-    pub fn answer(&mut self, offer: &[u8]) -> Result<Vec<u8>, sdp::SdpError> {
+    pub fn answer(&mut self, now: Instant, offer: &[u8]) -> Result<Vec<u8>, sdp::SdpError> {
         let (answer, negotiated) = self.description.answer(offer)?;
-        match self.agree(negotiated) {
+        match self.agree(now, negotiated) {
             true => Ok(answer),
             false => Err(sdp::SdpError::Transport),
         }
     }
 
     /// The far end's answer to our offer.
-    pub fn accept(&mut self, answer: &[u8]) -> Result<(), sdp::SdpError> {
+    pub fn accept(&mut self, now: Instant, answer: &[u8]) -> Result<(), sdp::SdpError> {
         let Some(offer) = &self.offer else { return Err(sdp::SdpError::Transport) };
         let negotiated = sdp::accept_answer(offer, answer)?;
-        self.agree(negotiated).then_some(()).ok_or(sdp::SdpError::Transport)
+        self.agree(now, negotiated).then_some(()).ok_or(sdp::SdpError::Transport)
     }
 
     /// The codec that it sends.
@@ -78,7 +89,13 @@ impl End {
 
     /// Whether a port is its own.
     pub fn has_port(&self, port: PortId) -> bool {
-        self.pair.rtp == port || self.pair.rtcp == port
+        let visited = self.visit.as_ref().is_some_and(|visit| visit.has_port(port));
+        self.pair.rtp == port || self.pair.rtcp == port || visited
+    }
+
+    /// It speaks from now on, or from when it can.
+    pub fn speak(&mut self) {
+        self.speaks = true;
     }
 
     /// Whether keys go as telephone events; otherwise they go by INFO.
@@ -92,9 +109,21 @@ impl End {
     }
 
     /// A datagram that came to its ports.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: &Datagram<'_>, scratch: &mut [u8]) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        datagram: &Datagram<'_>,
+        scratch: &mut [u8],
+    ) {
+        if let Some(visit) = self.visit.as_mut().filter(|visit| visit.has_port(port)) {
+            return visit.handle_datagram(now, port, datagram);
+        }
         match self.stream.handle_datagram(now, datagram, scratch) {
-            Some(Received::Frame(frame)) => self.ear.hear(now, &frame),
+            Some(Received::Frame(frame)) => match &mut self.visit {
+                Some(visit) => visit.hear(now, frame),
+                None => self.ear.hear(now, &frame),
+            },
             Some(Received::Digit(digit)) => self.ear.press(digit.digit),
             Some(Received::Noise(_) | Received::Bye) | None => {}
         }
@@ -102,23 +131,35 @@ impl End {
 
     /// When [`End::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.mouth.poll_timeout(), self.stream.poll_timeout()].into_iter().flatten().min()
+        let visit = self.visit.as_ref().and_then(Visit::poll_timeout);
+        [self.mouth.poll_timeout(), self.stream.poll_timeout(), visit].into_iter().flatten().min()
     }
 
-    /// Says what is due, and sends reports.
+    /// Says what is due, hands sound on, and sends reports.
     pub fn handle_timeout(&mut self, now: Instant, wire: &Sockets, scratch: &mut [u8]) {
-        let (stream, pair) = (&mut self.stream, &self.pair);
-        let held = self.negotiated.as_ref().is_some_and(sdp::Negotiated::is_held);
-        if let Some(codec) = self.negotiated.as_ref().map(|negotiated| negotiated.codec) {
-            let mut send = |frame: &base::Frame<'_>| {
-                let mut made = stream.send_frame(now, frame, scratch);
-                while let Some(outgoing) = made.filter(|_| !held) {
-                    let packet = scratch.get(..outgoing.length).unwrap_or_default();
-                    wire.send(pair.rtp, pair.address, outgoing.to, packet);
-                    made = stream.send_more(now, scratch);
-                }
-            };
-            while self.mouth.speak(now, codec, &mut send) {}
+        let End { stream, pair, mouth, ear, visit, negotiated, speaks, .. } = self;
+        let held = negotiated.as_ref().is_some_and(sdp::Negotiated::is_held);
+        let mut to_phone = |frame: &Frame<'_>| {
+            let mut made = stream.send_frame(now, frame, scratch);
+            while let Some(outgoing) = made.filter(|_| !held) {
+                let packet = scratch.get(..outgoing.length).unwrap_or_default();
+                wire.send(pair.rtp, pair.address, outgoing.to, packet);
+                made = stream.send_more(now, scratch);
+            }
+        };
+        // A browser that is not connected yet would be heard by nobody.
+        let ready = visit.as_ref().is_none_or(|visit| visit.connected_after().is_some());
+        if *speaks && ready {
+            mouth.begin(now);
+        }
+        match (visit, negotiated) {
+            (Some(visit), _) => {
+                let codec = visit.codecs().first().copied().unwrap_or(Codec::Opus);
+                while mouth.speak(now, codec, |frame| visit.say(now, frame)) {}
+                visit.pump(now, wire, to_phone, |frame| ear.hear(now, frame));
+            }
+            (None, Some(negotiated)) => while mouth.speak(now, negotiated.codec, &mut to_phone) {},
+            (None, None) => {}
         }
         if self.stream.poll_timeout().is_some_and(|at| at <= now) {
             self.stream.handle_timeout(now);
@@ -130,9 +171,12 @@ impl End {
     }
 
     /// Says goodbye.
-    pub fn close(&mut self, now: Instant, wire: &Sockets) {
+    pub fn close(&mut self, now: Instant, wire: &mut Sockets) {
         self.stream.close();
         self.send_rest(now, wire);
+        if let Some(visit) = self.visit.take() {
+            visit.close(now, wire);
+        }
     }
 
     fn send_rest(&mut self, now: Instant, wire: &Sockets) {

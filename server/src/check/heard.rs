@@ -33,7 +33,7 @@ pub struct Heard {
     pub digits: String,
     /// Reports of the other end that it receives this one's sound.
     pub reports: u32,
-    /// The share of this end's sound that the other end has missed lately, by its reports.
+    /// The share of this end's sound that the other end misses, by its reports.
     pub missed: f32,
 }
 
@@ -43,6 +43,8 @@ impl Heard {
         let statistics = end.statistics();
         let ear = &end.ear;
         let tone_after = ear.tone_at.zip(answered_at);
+        // What its reports count in all, and what the newest one says of late.
+        let missed = statistics.remote_lost as f32 / statistics.packets_sent.max(1) as f32;
         Heard {
             packets: statistics.packets_received,
             lost: statistics.lost,
@@ -57,7 +59,7 @@ impl Heard {
             round_trip: delay(end.mouth.bursts(), &ear.echoes),
             digits: ear.digits.clone(),
             reports: statistics.remote_reports,
-            missed: statistics.remote_loss,
+            missed: missed.max(statistics.remote_loss),
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Called {
     pub far: Option<Heard>,
     /// The codec of the sound.
     pub codec: Option<base::Codec>,
+    /// From the browser's offer to its complete handshake.
+    pub browser_after: Option<Duration>,
     /// Whether the sound was encrypted.
     pub encrypted: bool,
     /// Keys went as telephone events.
@@ -70,6 +72,8 @@ pub struct Called {
     pub stranger: bool,
     /// The other end heard that the call was over.
     pub hung_up: bool,
+    /// How late this machine was at worst when sound was due.
+    pub late: Duration,
 }
 
 /// A call under way.
@@ -98,8 +102,8 @@ struct Talk<'a> {
 pub fn call(agent: &mut Agent, order: Order) -> io::Result<Called> {
     let mark = agent.token();
     let headers = vec![(MARK.to_owned(), mark.clone())];
-    let began_at = Instant::now();
     let near = agent.place(&order.destination, headers)?;
+    let began_at = Instant::now();
     let mut talk = Talk {
         agent,
         own: order.own,
@@ -133,7 +137,7 @@ impl Talk<'_> {
         {
             self.agent.command(Command::Answer { invite, sdp });
             if let Some(end) = self.agent.end(invite) {
-                end.mouth.begin(now);
+                end.speak();
             }
         }
         if let Some(hung_up_at) = self.hung_up_at {
@@ -193,7 +197,7 @@ impl Talk<'_> {
                 self.called.rang_after.get_or_insert(now - self.began_at);
                 if let (Some(sdp), Some(end)) = (early_sdp, self.agent.end(invite)) {
                     // What is of no use early may be of use when the call is answered.
-                    let _ = end.accept(&sdp);
+                    let _ = end.accept(now, &sdp);
                 }
             }
             Event::Answered { invite, sdp, .. } if invite == self.near => self.answered(now, sdp),
@@ -205,7 +209,7 @@ impl Talk<'_> {
             Event::Reoffered { invite, sdp } => {
                 let end = self.agent.end(invite);
                 let answer = match (end, sdp) {
-                    (Some(end), Some(offer)) => end.answer(&offer).map_err(|_| 488),
+                    (Some(end), Some(offer)) => end.answer(now, &offer).map_err(|_| 488),
                     _ => Err(488),
                 };
                 self.agent.command(Command::AnswerOffer { invite, sdp: answer });
@@ -237,8 +241,8 @@ impl Talk<'_> {
         self.answered_at = Some(now);
         let Some(end) = self.agent.end(self.near) else { return };
         // Without a description the early one stands.
-        let agreed = sdp.map_or(Ok(()), |sdp| end.accept(&sdp));
-        end.mouth.begin(now);
+        let agreed = sdp.map_or(Ok(()), |sdp| end.accept(now, &sdp));
+        end.speak();
         if let Err(error) = agreed {
             self.called.useless = Some(error);
             self.hang_up(now, CauseKind::NotAcceptable);
@@ -266,8 +270,8 @@ impl Talk<'_> {
         }
         self.called.came_in = true;
         let opened = offer.ok_or(488u16).and_then(|offer| {
-            let mut end = self.agent.open((CALLED, CALLER)).map_err(|_| 503u16)?;
-            match end.answer(&offer) {
+            let mut end = self.agent.open((CALLED, CALLER), false).map_err(|_| 503u16)?;
+            match end.answer(now, &offer) {
                 Ok(answer) => Ok((end, answer)),
                 Err(error) => {
                     self.called.useless = Some(error);
@@ -288,6 +292,8 @@ impl Talk<'_> {
 
     fn finish(self) -> Called {
         let Talk { agent, near, far, answered_at, mut called, .. } = self;
+        let visit = agent.end(near).and_then(|end| end.visit.as_ref());
+        called.browser_after = visit.and_then(|visit| visit.connected_after());
         let near = agent.detach(near);
         let far = far.and_then(|far| agent.detach(far));
         if let Some(near) = &near {
@@ -295,6 +301,8 @@ impl Talk<'_> {
             called.codec = near.codec();
             called.encrypted = negotiated.is_some_and(|agreed| agreed.protection.is_some());
             called.events = near.takes_digits();
+            let voices = [Some(near), far.as_ref()].into_iter().flatten();
+            called.late = voices.map(|end| end.mouth.late()).max().unwrap_or_default();
             called.near = Heard::of(near, far.as_ref().map(|end| &end.mouth), answered_at);
             called.far = far.as_ref().map(|far| Heard::of(far, Some(&near.mouth), answered_at));
         }

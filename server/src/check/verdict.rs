@@ -16,6 +16,8 @@ const LOSS_THAT_FAILS: f64 = 0.2;
 const LOSS_THAT_IS_HEARD: f64 = 0.02;
 /// Callers interrupt each other from this delay on (ITU-T G.114).
 const LONG: Duration = Duration::from_millis(400);
+/// A machine that is later with sound makes gaps by itself.
+const BUSY: Duration = Duration::from_millis(150);
 /// Jitter in milliseconds from which sound arrives noticeably later.
 const JITTER: f32 = 60.0;
 
@@ -108,7 +110,7 @@ pub fn call(
         rang.unwrap_or_default(),
         milliseconds(answered_after)
     );
-    let mut findings = vec![Finding::ok(Step::Call, words)];
+    let mut findings = vec![Finding::ok(Step::Call, words), browser(called)];
     if let Some(error) = &called.useless {
         let words = format!("what the other end says of its sound cannot be used: {error}");
         let todo = "look at codecs and srtp of the account";
@@ -119,6 +121,14 @@ pub fn call(
         let words = format!("the other end hung up before its time ({})", cause_words(cause));
         findings
             .push(Finding::warn(Step::Call, words).todo("call a number that stays on the line"));
+    }
+    if called.late > BUSY {
+        let words = format!(
+            "this machine was {} ms late with sound: what was measured may be its own doing",
+            called.late.as_millis()
+        );
+        let todo = "look at what else runs here; calls need little time, but in time";
+        findings.push(Finding::warn(Step::Sound, words).todo(todo));
     }
     match &called.far {
         Some(far) => {
@@ -143,6 +153,22 @@ pub fn call(
         None => findings.extend(of_others(&called.near, rtp)),
     }
     findings
+}
+
+/// The side of the visitor's browser.
+fn browser(called: &Called) -> Finding {
+    match called.browser_after {
+        Some(after) => {
+            let words = format!("the browser's side was up after {} ms", after.as_millis());
+            Finding::ok(Step::Call, words)
+        }
+        None => {
+            let words = "the browser's side of the call did not come up on this machine";
+            let todo =
+                "look at webrtc in [listen], and whether a firewall stops this machine's own UDP";
+            Finding::fail(Step::Call, words).todo(todo)
+        }
+    }
 }
 
 fn unanswered(called: &Called, refusal: Option<&Refusal>, to: Option<&str>) -> Finding {
@@ -274,17 +300,18 @@ fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
     let echo = heard.echo >= TONE;
     let trip = heard.round_trip.map(|trip| format!(" after {} ms", trip.as_millis()));
     let missed = f64::from(heard.missed);
+    let lost = match heard.reports {
+        0 => String::new(),
+        _ => format!(", {:.1} % of our sound lost", missed * 100.0),
+    };
     findings.push(match (echo, heard.reports) {
         (true, _) => {
-            let words = format!("our tone comes back{}: both ways work", trip.unwrap_or_default());
+            let words = format!("our tone comes back{}{lost}", trip.unwrap_or_default());
             let delay = heard.round_trip.map(|trip| trip / 2);
-            quality(0.0, delay, 0.0, words)
+            quality(missed, delay, 0.0, words)
         }
         (false, 1..) => {
-            let words = format!(
-                "the other end reports that it receives our sound, {:.1} % lost",
-                missed * 100.0
-            );
+            let words = format!("the other end reports that it receives our sound{lost}");
             quality(missed, None, 0.0, words)
         }
         (false, 0) => {
@@ -355,6 +382,7 @@ mod tests {
     fn up(near: Heard, far: Option<Heard>) -> Called {
         Called {
             answered_after: Some(Duration::from_millis(700)),
+            browser_after: Some(Duration::from_millis(50)),
             hung_up: true,
             near,
             far,
@@ -415,7 +443,11 @@ mod tests {
         let echo = Heard { echo: 2000, ..person.clone() };
         assert_eq!(judged(&up(echo, None), Some("1")), (Level::Ok, true));
         let reports = Heard { reports: 2, ..person };
-        assert_eq!(judged(&up(reports, None), Some("1")), (Level::Ok, true));
+        assert_eq!(judged(&up(reports.clone(), None), Some("1")), (Level::Ok, true));
+        let missed = Heard { missed: 0.3, ..reports };
+        assert_eq!(judged(&up(missed.clone(), None), Some("1")), (Level::Fail, false));
+        let echo = Heard { echo: 2000, ..missed };
+        assert_eq!(judged(&up(echo, None), Some("1")), (Level::Fail, false));
     }
 
     #[test]

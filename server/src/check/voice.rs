@@ -32,6 +32,8 @@ const SILENCE: f32 = -55.0;
 const PAUSE_FRAMES: u32 = 3;
 /// The most samples that one frame may hold: 120 ms.
 const LONGEST: usize = 6 * FRAME;
+/// A voice that is later leaves out what it should have said: nobody wants old sound in a burst.
+const LATE: Duration = Duration::from_millis(100);
 /// Bursts that are remembered: a call is far shorter.
 const BURSTS: usize = 64;
 
@@ -43,6 +45,7 @@ pub struct Mouth {
     frames: u64,
     timestamp: u32,
     bursts: Vec<Instant>,
+    late: Duration,
 }
 
 impl Mouth {
@@ -50,7 +53,15 @@ impl Mouth {
     pub fn new(pitch: f32) -> Mouth {
         let tone = Tone { frequencies: [pitch, 0.0], level: LEVEL, cadence: CADENCE };
         let generator = ToneGenerator::new(tone, RATE);
-        Mouth { generator, encoder: None, next_at: None, frames: 0, timestamp: 0, bursts: vec![] }
+        Mouth {
+            generator,
+            encoder: None,
+            next_at: None,
+            frames: 0,
+            timestamp: 0,
+            bursts: Vec::new(),
+            late: Duration::ZERO,
+        }
     }
 
     /// Begins to speak.
@@ -65,7 +76,15 @@ impl Mouth {
 
     /// Hands the next 20 ms in a codec to `send`, where they are due.
     pub fn speak(&mut self, now: Instant, codec: Codec, send: impl FnOnce(&Frame<'_>)) -> bool {
-        let Some(at) = self.next_at.filter(|at| *at <= now) else { return false };
+        let Some(mut at) = self.next_at.filter(|at| *at <= now) else { return false };
+        let late = now - at;
+        self.late = self.late.max(late);
+        let step = codec.clock_rate() / 50;
+        if late > LATE {
+            let left_out = (late.as_millis() / TICK.as_millis()) as u32;
+            at += TICK * left_out;
+            self.timestamp = self.timestamp.wrapping_add(left_out.wrapping_mul(step));
+        }
         self.next_at = Some(at + TICK);
         let mut samples = [0; FRAME];
         self.generator.fill(&mut samples);
@@ -89,7 +108,7 @@ impl Mouth {
             });
         }
         self.frames += 1;
-        self.timestamp = self.timestamp.wrapping_add(codec.clock_rate() / 50);
+        self.timestamp = self.timestamp.wrapping_add(step);
         true
     }
 
@@ -99,6 +118,11 @@ impl Mouth {
         let spoken = self.frames * TICK.as_millis() as u64;
         let tone = spoken / every * u64::from(CADENCE[0]) + (spoken % every).min(CADENCE[0].into());
         tone as u32
+    }
+
+    /// How late it was at worst: this machine had other things to do.
+    pub fn late(&self) -> Duration {
+        self.late
     }
 
     /// When each burst began.
@@ -256,6 +280,26 @@ mod tests {
         assert_eq!((ear.tone, ear.tone_at), (0, None));
         assert!(ear.echo > 1400);
         assert_eq!(delay(mouth.bursts(), &ear.echoes), Some(Duration::from_millis(80)));
+    }
+
+    #[test]
+    fn a_voice_that_was_held_up_goes_on_from_now() {
+        let mut mouth = Mouth::new(CALLER);
+        let start = Instant::now();
+        mouth.begin(start);
+        let mut last = 0;
+        let mut speak = |after: u32| {
+            let now = start + TICK * after;
+            let mut spoken = 0;
+            while mouth.speak(now, Codec::Pcma, |frame| last = frame.timestamp) {
+                spoken += 1;
+            }
+            (spoken, last, mouth.late())
+        };
+        assert_eq!(speak(0), (1, 0, Duration::ZERO));
+        assert_eq!(speak(3), (3, 480, TICK * 2));
+        assert_eq!(speak(53), (1, 53 * 160, TICK * 49));
+        assert_eq!(speak(54), (1, 54 * 160, TICK * 49));
     }
 
     #[test]

@@ -20,7 +20,7 @@ struct Tool {
 const HAXE: Tool =
     Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
 
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 14] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
@@ -35,6 +35,7 @@ const TOOLS: [Tool; 13] = [
         purpose: "TLS for the SIP proxy",
     },
     Tool { program: "ip", package: "iproute2", purpose: "networks of the tests' own" },
+    Tool { program: "nft", package: "nftables", purpose: "networks that lose packets one way" },
     Tool {
         program: "pulseaudio",
         package: "pulseaudio",
