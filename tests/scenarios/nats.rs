@@ -147,6 +147,32 @@ fn behind_a_nat_a_far_end_that_hangs_up_late_is_heard_without_any_registration()
     });
 }
 
+#[test]
+fn behind_a_nat_a_trunk_learns_its_address_from_the_first_call() {
+    alone(|mut internet| {
+        let here = internet.here_behind(Nat::PortRestricted);
+        let place = Place::new("nat-trunk-learns");
+        let phone = Phone { site: internet.public(20), ..Phone::with_codecs(&["PCMU/8000"]) };
+        let phone = Baresip::start(&place, "phone", &phone);
+        let shop = Shop::trunk(phone.sip, &["pcmu"]).outside(here.ip);
+        let appliance = Appliance::start(&place, &shop);
+        // Nobody has told us yet where we are, and this phone believes what we say of ourselves.
+        let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+        visitor.call();
+        visitor.talks();
+        harness::until("the phone is sent sound", || {
+            phone.output().contains("incoming rtp for 'audio' established").then_some(())
+        });
+        visitor.hang_up();
+        assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+        phone.tells("CALL_CLOSED");
+        visitor.call();
+        visitor.talks();
+        calls::both_hear_each_other(&visitor, &phone);
+        appliance.is_quiet();
+    });
+}
+
 /// The phone behind a NAT of this kind, we and the provider with public addresses.
 fn phone_behind(mut internet: Internet, name: &str, nat: Nat, help: Help) {
     let here = internet.here();

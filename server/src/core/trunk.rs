@@ -74,7 +74,8 @@ impl<W: Wire> Core<W> {
         Description::new(media, codecs, srtp, &mut self.seed)
     }
 
-    /// An account's codecs, whether it encrypts, and where its registrar sees us.
+    /// An account's codecs, whether it encrypts, and where its server sees us. A trunk without a
+    /// registration has said so by its answers to earlier calls, if there were any.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
@@ -82,7 +83,7 @@ impl<W: Wire> Core<W> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
-            _ => None,
+            _ => self.sip.seen_at(account),
         };
         Some((entry.settings.codecs.clone(), entry.settings.srtp, seen))
     }
