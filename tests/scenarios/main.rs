@@ -22,6 +22,7 @@ mod provider;
 mod servers;
 mod speex;
 mod strangers;
+mod topologies;
 mod trace;
 mod transfers;
 mod trunk_media;

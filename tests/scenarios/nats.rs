@@ -4,7 +4,8 @@ use harness::internet::{FORGETS_AFTER, Internet, Nat, Site, alone};
 use harness::kamailio::{PASSWORD, Provider, REALM};
 use harness::rtpengine::Rtpengine;
 use harness::{
-    Appliance, Baresip, Kamailio, Phone, Place, Program, Shop, Visitor, VisitorSettings, calls,
+    Appliance, Baresip, Kamailio, Phone, Place, Program, Shop, Sipp, Visitor, VisitorSettings,
+    calls,
 };
 use signalling::EndCause;
 use std::net::SocketAddr;
@@ -120,6 +121,56 @@ fn behind_a_port_restricted_nat_calls_go_both_ways_without_help() {
 #[test]
 fn behind_a_symmetric_nat_calls_go_both_ways_with_the_providers_relay() {
     alone(|internet| appliance_behind(internet, "nat-symmetric", Nat::Symmetric, Help::Relay));
+}
+
+#[test]
+fn behind_a_nat_a_far_end_that_hangs_up_late_is_heard_without_any_registration() {
+    alone(|mut internet| {
+        let here = internet.here_behind(Nat::PortRestricted);
+        let place = Place::new("nat-trunk");
+        // Where nobody registers, our public address is not known: the far end has to look at where
+        // sound comes from, as this one does that sends it back.
+        let pause = (FORGETS_AFTER * 3 / 2 * 1_000).to_string();
+        let (keys, site) = ([("pause", pause.as_str())], internet.public(20));
+        let mut phone = Sipp::start_at(&place, "hangs-up-late", &keys, site);
+        let shop = Shop::trunk(phone.sip, &["pcma"]).outside(here.ip);
+        let appliance = Appliance::start(&place, &shop);
+        let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+        visitor.call();
+        visitor.talks();
+        visitor.hears(harness::sound::VISITOR);
+        // Sound passes all the time, SIP does not.
+        std::thread::sleep(Duration::from_secs(FORGETS_AFTER * 3 / 2));
+        assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
+        phone.is_content(Duration::from_secs(10));
+        appliance.is_quiet();
+    });
+}
+
+#[test]
+fn behind_a_nat_a_trunk_learns_its_address_from_the_first_call() {
+    alone(|mut internet| {
+        let here = internet.here_behind(Nat::PortRestricted);
+        let place = Place::new("nat-trunk-learns");
+        let phone = Phone { site: internet.public(20), ..Phone::with_codecs(&["PCMU/8000"]) };
+        let phone = Baresip::start(&place, "phone", &phone);
+        let shop = Shop::trunk(phone.sip, &["pcmu"]).outside(here.ip);
+        let appliance = Appliance::start(&place, &shop);
+        // Nobody has told us yet where we are, and this phone believes what we say of ourselves.
+        let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+        visitor.call();
+        visitor.talks();
+        harness::until("the phone is sent sound", || {
+            phone.output().contains("incoming rtp for 'audio' established").then_some(())
+        });
+        visitor.hang_up();
+        assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
+        phone.tells("CALL_CLOSED");
+        visitor.call();
+        visitor.talks();
+        calls::both_hear_each_other(&visitor, &phone);
+        appliance.is_quiet();
+    });
 }
 
 /// The phone behind a NAT of this kind, we and the provider with public addresses.

@@ -46,6 +46,11 @@ pub struct Provider {
     pub looks_through: bool,
     /// The control socket of the rtpengine that carries the sound of its calls.
     pub media: Option<SocketAddr>,
+    /// The registrar that it stands before: it takes nothing itself, stays on the way of everything,
+    /// and says so in registrations (RFC 3327).
+    pub before: Option<SocketAddr>,
+    /// Whether it hides who is behind it: it rewrites what routes and Contacts say.
+    pub hides: bool,
     /// Where it runs.
     pub site: Site,
 }
@@ -64,6 +69,8 @@ impl Default for Provider {
             dispatched: Vec::new(),
             looks_through: false,
             media: None,
+            before: None,
+            hides: false,
             site: Site::default(),
         }
     }
@@ -167,7 +174,7 @@ impl Kamailio {
         let config = format!(
             "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
              mpath=\"{modules}\"\n{loaded}modparam(\"usrloc\",\"db_mode\",0)\n\
-             modparam(\"registrar\",\"gruu_enabled\",0)\n\
+             modparam(\"registrar\",\"gruu_enabled\",0)\nmodparam(\"registrar\",\"use_path\",1)\n\
              modparam(\"auth\",\"algorithm\",\"{algorithm}\")\n{extra_modules}\
              request_route {{\n\
              xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n{deaf}\
@@ -177,6 +184,7 @@ impl Kamailio {
              if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
              sl_send_reply(\"404\",\"Not here\"); exit; }}\n\
              if (is_method(\"CANCEL\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
+             {extra_edge}remove_hf(\"Route\");\n\
              if (is_method(\"{asked}\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
              if (!pv_auth_check(\"{REALM}\", \"$var(pw)\", \"0\", \"0\")) {{\n\
              auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n{timeless}\
@@ -188,6 +196,7 @@ impl Kamailio {
             extra_modules = extras.modules,
             extra_first = extras.first,
             extra_inside = extras.inside,
+            extra_edge = extras.edge,
             extra_call = extras.call,
             extra_dispatch = extras.dispatch,
             extra_routes = extras.routes,
@@ -235,6 +244,7 @@ struct Extras {
     modules: String,
     first: String,
     inside: String,
+    edge: String,
     call: String,
     dispatch: String,
     routes: String,
@@ -251,6 +261,13 @@ impl Extras {
         }
         if let Some(media) = provider.media {
             extras.carry_sound(media);
+        }
+        if let Some(registrar) = provider.before {
+            extras.stand_before(registrar);
+        }
+        if provider.hides {
+            extras.modules += "loadmodule \"topoh.so\"\nmodparam(\"topoh\",\"mask_key\",\"key\")\n\
+                 modparam(\"topoh\",\"mask_callid\",1)\n";
         }
         extras
     }
@@ -274,6 +291,19 @@ impl Extras {
              if (t_branch_timeout() || t_check_status(\"5[0-9][0-9]\")) {\n  \
              if (ds_next_dst()) {\n   xlog(\"L_NOTICE\", \"next is $du\\n\");\n   \
              t_on_failure(\"NEXT\");\n   t_relay();\n   exit;\n  }\n }\n}\n";
+    }
+
+    /// What comes from the registrar goes outwards, all else inwards.
+    fn stand_before(&mut self, registrar: SocketAddr) {
+        self.modules += "loadmodule \"path.so\"\n";
+        self.edge += &format!(
+            "if (is_method(\"REGISTER\")) {{ add_path(); }}\n\
+             if (is_method(\"INVITE\")) {{ record_route(); }}\n\
+             loose_route();\n\
+             if ($si != \"{}\") {{ $du = \"sip:{registrar}\"; }}\n\
+             t_relay();\nexit;\n",
+            registrar.ip()
+        );
     }
 
     fn look_through(&mut self) {

@@ -76,7 +76,7 @@ impl Sipp {
             // It plays deaf for the first ACK.
             "answers-twice" => drop(command.args(["-default_behaviors", "all,-abortunexp"])),
             // It sends back what it hears, and nothing else.
-            "echoes" => drop(command.arg("-rtp_echo")),
+            "echoes" | "hangs-up-late" => drop(command.arg("-rtp_echo")),
             _ => {}
         }
         command.env("TERM", "dumb");

@@ -82,7 +82,8 @@ impl<W: Wire> Core<W> {
         Description { rtcp_mux: form.rtcp_mux, ..described }
     }
 
-    /// An account's codecs, how it describes its sound, and where its registrar sees us.
+    /// An account's codecs, how it describes its sound, and where its server sees us. A trunk without
+    /// a registration has said so by its answers to earlier calls, if there were any.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
@@ -90,7 +91,7 @@ impl<W: Wire> Core<W> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
-            _ => None,
+            _ => self.sip.seen_at(account),
         };
         let settings = &entry.settings;
         let rtcp_mux = !settings.quirks.has(sip::Quirk::NoRtcpMux);

@@ -162,8 +162,12 @@ impl Core {
 
     /// Our address as the peer of a hop sees it.
     pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
-        let known = self.learnt.get(&view(hop));
-        known.copied().unwrap_or(self.settings.local)
+        self.seen_by(hop).unwrap_or(self.settings.local)
+    }
+
+    /// The same where the peer has said so.
+    pub(super) fn seen_by(&self, hop: Hop) -> Option<SocketAddr> {
+        self.learnt.get(&view(hop)).copied()
     }
 
     /// Our Contact for messages on a hop.

@@ -3,7 +3,7 @@
 use super::{Core, Endpoint};
 use crate::limits;
 use crate::transaction::{Hop, Owner, Wire};
-use base::Protocol;
+use base::{AccountId, Protocol};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,6 +25,13 @@ impl Core {
 }
 
 impl Endpoint {
+    /// Where an account's server has seen us, by its answers so far (RFC 3581 4); whether it has a
+    /// registration or not.
+    pub fn seen_at(&self, account: AccountId) -> Option<SocketAddr> {
+        let hop = self.accounts.get(&account)?.hop(&self.core)?;
+        self.core.seen_by(hop)
+    }
+
     /// Keeps open what registrars and the far ends of calls reach us by.
     pub(super) fn on_ways_timeout(&mut self, now: Instant) {
         self.core.ways_at = None;

@@ -189,8 +189,8 @@ impl Registration {
         self.hop(core).filter(|_| self.state == State::Registered)
     }
 
-    /// Where REGISTERs go.
-    fn hop(&self, core: &Core) -> Option<Hop> {
+    /// The server of the account that is used: where REGISTERs go.
+    pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::registrar::Registrar;
 use crate::wire::*;
-use sip::message::Method;
+use sip::message::{Method, Name};
 use sip::{CauseKind, Command};
 use std::time::{Duration, Instant};
 
@@ -77,4 +77,17 @@ fn calls_and_accounts_at_one_server_share_their_way() {
     }
     world.seconds(59);
     assert_eq!(world.line_ends(theirs()), 2);
+}
+
+#[test]
+fn a_server_without_registrations_shows_us_by_its_answers_where_it_sees_us() {
+    let (mut world, invite) = call(5);
+    assert_eq!(world.phones[0].endpoint.seen_at(ACCOUNT), None);
+    let mut response = reply(theirs(), &invite, 180, "t", None);
+    let mut via = invite.via().unwrap();
+    via.set_received("203.0.113.5".parse().unwrap());
+    via.set_rport(Some(41_111));
+    response.headers.set_first(&Name::Via, via.to_string());
+    world.say(theirs(), response);
+    assert_eq!(world.phones[0].endpoint.seen_at(ACCOUNT), Some(at("203.0.113.5:41111")));
 }
