@@ -30,6 +30,8 @@ pub struct Shop {
     call_log: Option<PathBuf>,
     /// Whether it logs no more than for a shop.
     terse: bool,
+    /// Its address towards providers; none for loopback.
+    outside: Option<Ipv4Addr>,
     /// Whether it talks with its provider by IPv6.
     v6: bool,
 }
@@ -79,6 +81,12 @@ impl Shop {
     /// With the log of a shop instead of one for finding faults.
     pub fn terse(mut self) -> Shop {
         self.terse = true;
+        self
+    }
+
+    /// With its sockets towards providers at this address.
+    pub fn outside(mut self, ip: Ipv4Addr) -> Shop {
+        self.outside = Some(ip);
         self
     }
 
@@ -222,15 +230,23 @@ impl Appliance {
         Appliance { config: Some(config), listen, ..appliance }
     }
 
+    /// Writes a configuration file for a chore, which starts nothing.
+    pub fn file(place: &Place, name: &str, shop: &Shop) -> PathBuf {
+        Appliance::configure(place, name, shop).0
+    }
+
     /// Writes a configuration file; gives its path and the part that a reload leaves as it is.
     fn configure(place: &Place, name: &str, shop: &Shop) -> (PathBuf, String) {
         let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
         let (first, webrtc) = (place::ports(count), place::port());
         let call_log = shop.call_log.clone().unwrap_or_else(|| format!("{name}.db").into());
-        let host = if shop.v6 { "[::1]" } else { "127.0.0.1" };
+        let outside = match shop.outside.unwrap_or(Ipv4Addr::LOCALHOST) {
+            _ if shop.v6 => "[::1]".to_owned(),
+            ip => ip.to_string(),
+        };
         let listen = format!(
             "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
-             sip = \"{host}:0\"\nrtp = \"{host}:{first}-{}\"\n\n\
+             sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n\n\
              [data]\npath = {call_log:?}\n",
             first + count - 1
         );

@@ -4,7 +4,7 @@ use crate::cause::CauseKind;
 use crate::endpoint::{
     Account, Command, Connection, Endpoint, Event, InviteId, PeerPolicy, Settings,
 };
-use crate::message::{Message, Method, Name, Uri, parse};
+use crate::message::{Message, Method, Name, ParseError, Uri, parse};
 use crate::quirks::{self, Quirks};
 use crate::target::Target;
 use crate::transaction::Timers;
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
             identity: Box::default(),
             quirks: quirks::TABLE
                 .iter()
-                .skip(choice % 16)
+                .skip(choice % (quirks::TABLE.len() + 1))
                 .fold(Quirks::default(), |all, row| all.with(row.quirk)),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
@@ -409,6 +409,7 @@ impl<'a> Run<'a> {
                         self.tags.insert(response.call_id().to_owned(), tag);
                     }
                 }
+                Err(ParseError::KeepAlive) => {}
                 Err(_) => panic!("what we send cannot be read"),
             }
         }

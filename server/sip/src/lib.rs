@@ -48,6 +48,6 @@ pub use endpoint::{
     RegistrationState, Settings,
 };
 pub use fuzz::fuzz;
-pub use quirks::{Quirk, Quirks, Row as QuirkRow, TABLE as QUIRKS};
+pub use quirks::{Need as QuirkNeed, Quirk, Quirks, Row as QuirkRow, TABLE as QUIRKS};
 pub use target::Target;
 pub use transaction::{Hop, Timers};

@@ -88,6 +88,8 @@ pub struct Account {
     pub ca_file: Option<PathBuf>,
     /// The user part of our address.
     pub username: String,
+    /// The user part of From in calls, if other than `username`: the number that calls show.
+    pub from_user: Option<String>,
     /// The user for digest, if other than `username`.
     pub auth_username: Option<String>,
     /// The password.
@@ -266,6 +268,7 @@ pub fn demo() -> Config {
         // The shop phone binds a port of its own; whoever starts it writes the port here.
         registrar: HostPort { host: "127.0.0.1".into(), port: Some(5060) },
         username: "shop".into(),
+        from_user: None,
         auth_username: None,
         password: Secret::default(),
         outbound_proxy: None,

@@ -400,9 +400,10 @@ fn any_octets_get_an_answer() {
 fn a_provider_may_want_another_domain_an_identity_and_quirks() {
     let (config, _) = good(&with(
         "auth_username = \"line7\"\ndomain = \"Voice.Example\"\nidentity = \"pai\"\n\
-         quirks = [\"no-rport\", \"from-auth-user\"]",
+         quirks = [\"no-rport\", \"from-auth-user\"]\nfrom_user = \"+4930123456\"",
     ));
     let account = &config.accounts["main"];
+    assert_eq!(account.from_user.as_deref(), Some("+4930123456"));
     assert_eq!(account.domain.as_deref(), Some("voice.example"));
     assert_eq!(account.identity, Identity::Asserted);
     let words: Vec<&str> = account.quirks.iter().map(|row| row.word).collect();
@@ -411,6 +412,10 @@ fn a_provider_may_want_another_domain_an_identity_and_quirks() {
         ("quirks = [\"no-report\"]", "the nearest one is \"no-rport\""),
         ("quirks = [\"no-path\", \"no-path\"]", "stands twice"),
         ("quirks = [\"from-auth-user\"]", "needs auth_username"),
+        ("quirks = [\"no-route\"]", "needs outbound_proxy"),
+        ("quirks = [\"sips\"]\ntransport = \"tcp\"", "needs transport = \"tls\""),
+        ("quirks = [\"no-transport\"]\ntransport = \"udp\"", "needs transport = \"tcp\" or"),
+        ("from_user = \"a@b.example\"", "leave out the @"),
         ("identity = \"paid\"", "\"paid\" is not known"),
         ("domain = \"sip:voice.example\"", "leave out sip:"),
     ] {

@@ -456,8 +456,9 @@ fn is_home(settings: &config::Account, host: &HostPort) -> bool {
 
 /// What an account's calls say of who calls, besides From.
 fn identity(settings: &config::Account, domain: &str) -> Box<sip::Identity> {
-    let own = || format!("sip:{}@{domain}", settings.username).parse().ok();
-    let mut identity = sip::Identity::default();
+    let config::Account { from_user, username, .. } = settings;
+    let own = || format!("sip:{}@{domain}", from_user.as_ref().unwrap_or(username)).parse().ok();
+    let mut identity = sip::Identity { from_user: from_user.clone(), ..Default::default() };
     match settings.identity {
         config::Identity::Off => {}
         config::Identity::Asserted => identity.asserted = own(),

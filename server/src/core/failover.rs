@@ -151,14 +151,14 @@ impl<W: Wire> Core<W> {
             std::iter::from_fn(|| ways.pop_front())
                 .find_map(|way| Some((self.account_media(way.account)?, way)))
         });
-        let (Some(((codecs, srtp, seen), way)), Some(ways)) = (next, ways) else { return false };
+        let (Some(((codecs, form, seen), way)), Some(ways)) = (next, ways) else { return false };
         if let Some(entry) = self.accounts.entry_mut(failed) {
             entry.failed_at = Some(now);
         }
         let Some(active) = self.calls.entry(id) else { return false };
         let (visitor, local) = (active.visitor, active.pair.address);
         let codecs = self.offered_codecs(&codecs, visitor);
-        let description = self.describe(local, &codecs, srtp, seen);
+        let description = self.describe(local, &codecs, form, seen);
         let Some(active) = self.calls.entry(id) else { return false };
         let Some(others) = active.others.as_mut() else { return false };
         others.ways = ways;
@@ -166,7 +166,7 @@ impl<W: Wire> Core<W> {
         active.offer = description.offer();
         active.description = description;
         active.account = way.account;
-        active.again = Again::new(srtp, &way, &headers);
+        active.again = Again::new(form.encryption, &way, &headers);
         let invite = active.next_invite(id);
         let offer = active.offer.octets().to_vec();
         tracing::info!(

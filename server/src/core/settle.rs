@@ -10,7 +10,7 @@ use crate::net::{StreamOrder, Wire};
 use base::{AccountId, CallId};
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
-use sip::RegistrationState;
+use sip::{Quirk, RegistrationState};
 use std::time::{Duration, Instant};
 
 /// How often the numbers that others read are written.
@@ -202,9 +202,11 @@ impl<W: Wire> Core<W> {
                     // A transfer that rings: the visitor hears the first phone until then.
                     return;
                 }
+                let quirks = self.quirks(id);
+                let early_sdp = early_sdp.filter(|_| !quirks.has(Quirk::NoEarlyMedia));
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
-                self.call_event(now, id, legs::trunk::provisional(status, sound));
+                self.call_event(now, id, legs::trunk::provisional(status, sound, quirks));
             }
             sip::Event::Answered { invite, sdp, .. } => {
                 let id = self.calls.of_invite(invite);

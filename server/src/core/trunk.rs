@@ -21,6 +21,13 @@ use std::time::Instant;
 /// The name that a caller's display name may have, in octets.
 const NAME_OCTETS: usize = 128;
 
+/// How an account describes its sound.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SoundForm {
+    pub encryption: sdp::Encryption,
+    pub rtcp_mux: bool,
+}
+
 /// What a call has towards the provider before anything is said.
 pub(super) struct TrunkMedia {
     pub pair: Pair,
@@ -42,11 +49,11 @@ impl<W: Wire> Core<W> {
     pub(super) fn open_media(
         &mut self,
         codecs: &[Codec],
-        srtp: sdp::Encryption,
+        form: SoundForm,
         seen: Option<SocketAddr>,
     ) -> io::Result<TrunkMedia> {
         let pair = self.pool.open(&mut self.wire)?;
-        let description = self.describe(pair.address, codecs, srtp, seen);
+        let description = self.describe(pair.address, codecs, form, seen);
         let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let stream = StreamEnd::new(
             rtp::StreamSettings {
@@ -66,25 +73,37 @@ impl<W: Wire> Core<W> {
         &mut self,
         local: SocketAddr,
         codecs: &[Codec],
-        srtp: sdp::Encryption,
+        form: SoundForm,
         seen: Option<SocketAddr>,
     ) -> Description {
         let public = self.config.listen.public_ip;
         let media = legs::trunk::media_address(local, self.sip_address, seen, public);
-        Description::new(media, codecs, srtp, &mut self.seed)
+        let described = Description::new(media, codecs, form.encryption, &mut self.seed);
+        Description { rtcp_mux: form.rtcp_mux, ..described }
     }
 
-    /// An account's codecs, whether it encrypts, and where its registrar sees us.
+    /// An account's codecs, how it describes its sound, and where its server sees us. A trunk without
+    /// a registration has said so by its answers to earlier calls, if there were any.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
-    ) -> Option<(Vec<Codec>, sdp::Encryption, Option<SocketAddr>)> {
+    ) -> Option<(Vec<Codec>, SoundForm, Option<SocketAddr>)> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
-            _ => None,
+            _ => self.sip.seen_at(account),
         };
-        Some((entry.settings.codecs.clone(), entry.settings.srtp, seen))
+        let settings = &entry.settings;
+        let rtcp_mux = !settings.quirks.has(sip::Quirk::NoRtcpMux);
+        let form = SoundForm { encryption: settings.srtp, rtcp_mux };
+        Some((settings.codecs.clone(), form, seen))
+    }
+
+    /// What the provider of a call wants otherwise.
+    pub(super) fn quirks(&mut self, id: CallId) -> sip::Quirks {
+        let account = self.calls.entry(id).map(|active| active.account);
+        let account = account.and_then(|account| self.accounts.entry(account));
+        account.map(|entry| entry.settings.quirks).unwrap_or_default()
     }
 
     /// Somebody calls an account: it rings at the page that registered it, or is refused.
@@ -119,7 +138,7 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let (page_call, leg) = at;
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
-        let (codecs, srtp, seen) = self.account_media(account).ok_or(480u16)?;
+        let (codecs, form, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
             per_button: CALLS_IN_ALL,
             per_link: limits::CALLS_PER_LINK as u32,
@@ -129,7 +148,7 @@ impl<W: Wire> Core<W> {
             call::Refusal::Draining => 503u16,
             _ => 486,
         })?;
-        let opened = self.open_media(&codecs, srtp, seen).map_err(|_| 503);
+        let opened = self.open_media(&codecs, form, seen).map_err(|_| 503);
         let described = opened.and_then(|mut media| {
             let Some(offer) = caller.offer else {
                 // We make the offer when the visitor answers, and the ACK brings the answer.

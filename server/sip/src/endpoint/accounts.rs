@@ -43,9 +43,12 @@ impl Endpoint {
         let shy = self.accounts.values().map(|known| &known.settings);
         let shy = shy.filter(|settings| settings.quirks.has(Quirk::NoRport));
         self.core.rportless = shy.flat_map(|known| &known.targets).map(|to| to.address).collect();
-        self.with_account(id, |registration, core| match register {
-            true => registration.register(core, now),
-            false => registration.unregister(core, now),
+        self.with_account(id, |registration, core| {
+            registration.set_pings(core, now);
+            match register {
+                true => registration.register(core, now),
+                false => registration.unregister(core, now),
+            }
         });
     }
 

@@ -5,6 +5,7 @@ use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
@@ -71,24 +72,18 @@ impl Own {
         Own { protocol: hop.protocol, address: core.address_towards(hop) }
     }
 
-    /// The Contact of a user there.
-    pub(crate) fn contact(self, user: &str) -> String {
-        format!("<{}>", self.uri(user))
+    /// The Contact of a user there, in the form that the provider wants.
+    pub(crate) fn contact(self, user: &str, quirks: Quirks) -> String {
+        format!("<{}>", self.uri(user, quirks))
     }
 
     /// The same without its brackets.
-    pub(crate) fn uri(self, user: &str) -> String {
+    pub(crate) fn uri(self, user: &str, quirks: Quirks) -> String {
         let address = self.address;
-        let transport = match self.protocol {
-            Protocol::Udp => "",
-            Protocol::Tcp => ";transport=tcp",
-            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
-            // to the phone and which hardly any provider takes.
-            Protocol::Tls => ";transport=tls",
-        };
+        let (scheme, transport) = quirks.contact_form(self.protocol);
         match user {
-            "" => format!("sip:{address}{transport}"),
-            user => format!("sip:{}@{address}{transport}", escape_user(user)),
+            "" => format!("{scheme}:{address}{transport}"),
+            user => format!("{scheme}:{}@{address}{transport}", escape_user(user)),
         }
     }
 }
@@ -112,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
+    /// When ways by UDP are next kept open; none while there are none.
+    pub(super) ways_at: Option<Instant>,
 }
 
 impl Core {
@@ -133,6 +130,7 @@ impl Core {
             rportless: HashSet::new(),
             shunned: Shunned::default(),
             open: HashSet::new(),
+            ways_at: None,
             settings,
         }
     }
@@ -164,13 +162,17 @@ impl Core {
 
     /// Our address as the peer of a hop sees it.
     pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
-        let known = self.learnt.get(&view(hop));
-        known.copied().unwrap_or(self.settings.local)
+        self.seen_by(hop).unwrap_or(self.settings.local)
+    }
+
+    /// The same where the peer has said so.
+    pub(super) fn seen_by(&self, hop: Hop) -> Option<SocketAddr> {
+        self.learnt.get(&view(hop)).copied()
     }
 
     /// Our Contact for messages on a hop.
-    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
-        Own::towards(self, hop).contact(user)
+    pub(crate) fn contact(&self, user: &str, quirks: Quirks, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user, quirks)
     }
 
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a

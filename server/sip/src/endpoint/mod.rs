@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod receive;
 mod referring;
 mod shunned;
+mod ways;
 mod words;
 
 pub(crate) use core::{Core, Own};
@@ -93,6 +94,7 @@ impl Endpoint {
                     }
                     self.settle_account(id);
                 }
+                Owner::Ways => self.on_ways_timeout(now),
             }
             self.pass_reports(now);
         }
@@ -251,6 +253,7 @@ impl Endpoint {
             let owned = match owner {
                 Owner::Invite(id) => self.invites.contains_key(&id),
                 Owner::Account(id) => self.accounts.contains_key(&id),
+                Owner::Ways => self.core.ways_at.is_some(),
                 owner => self.core.table.owns(owner),
             };
             if !owned {
@@ -295,7 +298,7 @@ impl Endpoint {
             self.core.shunned.sort(now, &mut order.targets);
             let invite = Invite::place(&mut self.core, now, order);
             self.targets.insert(id, peers);
-            self.insert(id, invite);
+            self.insert(now, id, invite);
             return;
         } else {
             CauseKind::Unavailable
@@ -304,7 +307,8 @@ impl Endpoint {
         self.core.events.push_back(Event::Ended { invite: id, cause: Cause::local(kind) });
     }
 
-    fn insert(&mut self, id: InviteId, invite: Invite) {
+    fn insert(&mut self, now: Instant, id: InviteId, invite: Invite) {
+        self.core.keep_ways(now);
         self.dialogs.insert(invite.key(), id);
         self.invites.insert(id, invite);
         self.settle(id);
@@ -369,7 +373,7 @@ impl Endpoint {
         }
         let accounts: Vec<AccountId> = self.accounts.keys().copied().collect();
         for id in accounts {
-            self.with_account(id, |registration, core| registration.unregister(core, now));
+            self.with_account(id, |registration, core| registration.leave(core, now));
         }
         self.shut_down = true;
     }

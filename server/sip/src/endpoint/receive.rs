@@ -219,7 +219,7 @@ impl Endpoint {
             return;
         };
         self.next_incoming += 1;
-        self.insert(number, invite);
+        self.insert(now, number, invite);
         self.core.events.push_back(Event::Incoming {
             invite: number,
             account,

@@ -89,6 +89,8 @@ pub struct Account {
 /// Who calls, for networks that ask for more than From (RFC 3325, RFC 3323).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// The user part of From in calls, where it is another than the account's.
+    pub from_user: Option<String>,
     /// P-Asserted-Identity, for a provider that trusts us to say it.
     pub asserted: Option<Uri>,
     /// P-Preferred-Identity: which of its own names for us the provider is to assert.

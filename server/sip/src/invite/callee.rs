@@ -100,7 +100,7 @@ impl Invite {
         let mut response = core.reply(&request, status, Some(&self.tag));
         if status < 300 {
             let hop = core.table.server(id)?.hop;
-            response.headers.push(Name::Contact, core.contact(&self.user, hop));
+            response.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
             response.headers.push(Name::Allow, ALLOW);
         }
         if let Some(sdp) = sdp {

@@ -49,6 +49,13 @@ pub(super) struct Caller {
     others: Option<Box<Others>>,
 }
 
+impl Caller {
+    /// The way of the server that is asked.
+    pub(super) fn way(&self) -> Option<Hop> {
+        self.hop
+    }
+}
+
 /// Servers that were not tried yet, and the INVITE as it was sent last.
 struct Others {
     targets: VecDeque<Target>,
@@ -96,7 +103,7 @@ impl Invite {
         let number = first_number(core);
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
         if let Some(hop) = hop {
-            request.headers.push(Name::Contact, core.contact(order.user, hop));
+            request.headers.push(Name::Contact, core.contact(order.user, order.quirks, hop));
         }
         request.headers.push(Name::Allow, ALLOW);
         SessionTimer::default().ask(&mut request.headers);
@@ -328,7 +335,7 @@ impl Invite {
         let Some(target) = targets.pop_front() else { return false };
         let hop = core.hop(&target);
         request.headers.remove(&Name::Via);
-        request.headers.set(Name::Contact, core.contact(&self.user, hop));
+        request.headers.set(Name::Contact, core.contact(&self.user, self.quirks, hop));
         let Some(id) = core.request(now, request, hop, User::Invite(self.id)) else {
             return false;
         };

@@ -200,6 +200,15 @@ impl Invite {
         self.timers.next()
     }
 
+    /// The way on which the peer speaks to us, while there is a call.
+    pub(crate) fn peer_way(&self, core: &Core) -> Option<Hop> {
+        match &self.phase {
+            Phase::Calling(caller) => caller.way(),
+            Phase::Talking(session) => Some(session.dialog.hop(|ip| core.knows(ip))),
+            Phase::Called(_) | Phase::Closing(_) => None,
+        }
+    }
+
     /// Whether nothing is left to do.
     pub(crate) fn is_over(&self) -> bool {
         self.ended

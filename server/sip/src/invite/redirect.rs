@@ -57,10 +57,12 @@ impl Redirects {
     }
 
     fn allows(&self, uri: &Uri) -> bool {
-        let first = self.tried.first().map(|first| &first.host);
-        let home = self.hosts.iter().chain(first).any(|host| *host == uri.host);
+        let first = self.tried.first();
+        let home = self.hosts.iter().chain(first.map(|first| &first.host));
+        let home = home.into_iter().any(|host| *host == uri.host);
         // A next hop of its own is as good as another host.
-        let plain = uri.scheme == Scheme::Sip && !uri.params.has("maddr") && uri.headers.is_empty();
+        let scheme = first.map_or(&Scheme::Sip, |first| &first.scheme);
+        let plain = uri.scheme == *scheme && !uri.params.has("maddr") && uri.headers.is_empty();
         home && plain && !self.tried.iter().any(|tried| tried.equivalent(uri))
     }
 }

@@ -187,7 +187,7 @@ impl Invite {
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Notify);
         let headers = &mut request.headers;
-        headers.push(Name::Contact, core.contact(&self.user, hop));
+        headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         headers.push(Name::Event, format!("refer;id={}", reports.number));
         headers.push(Name::SubscriptionState, state);
         headers.push(Name::ContentType, "message/sipfrag;version=2.0");

@@ -95,7 +95,7 @@ impl Invite {
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Refer);
         let by = NameAddr::new(session.dialog.local.uri.clone());
-        request.headers.push(Name::Contact, core.contact(&self.user, hop));
+        request.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         request.headers.push(Name::ReferTo, NameAddr::new(target).to_string());
         request.headers.push(Name::ReferredBy, by.to_string());
         self.transfer = Transfer::Asked;

@@ -31,7 +31,7 @@ impl Registration {
 
     /// The Contact of a REGISTER.
     pub(super) fn binding(&self, at: Own, seconds: u64) -> String {
-        let uri = at.uri(self.contact_user());
+        let uri = at.uri(self.contact_user(), self.settings.quirks);
         format!("<{uri};{PARAMETER}={}>;expires={seconds}", self.instance())
     }
 

@@ -1,10 +1,12 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod addresses;
 mod calls;
 mod domain;
 mod instance;
 mod lifetime;
 mod pause;
+mod pings;
 
 pub(crate) use instance::PARAMETER;
 
@@ -15,9 +17,11 @@ use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
+use crate::message::{Method, Name, NameAddr, Response};
+use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
+use pings::Pings;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -84,6 +88,7 @@ pub(crate) struct Registration {
     retired: bool,
     /// Whether the shell hears of changes: not of an account's former self.
     silent: bool,
+    pings: Pings,
 }
 
 impl Registration {
@@ -112,6 +117,7 @@ impl Registration {
             wanted: None,
             retired: false,
             silent: false,
+            pings: Pings::default(),
             settings,
         }
     }
@@ -123,7 +129,7 @@ impl Registration {
 
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        [self.next_at, self.pings.at].into_iter().flatten().min()
     }
 
     /// Whether nothing is left to do for a removed account.
@@ -136,6 +142,12 @@ impl Registration {
     pub(crate) fn retire(&mut self, core: &mut Core, now: Instant, silent: bool) {
         self.retired = true;
         self.silent = silent;
+        self.leave(core, now);
+    }
+
+    /// Withdraws the registration and says nothing more.
+    pub(crate) fn leave(&mut self, core: &mut Core, now: Instant) {
+        self.pings.at = None;
         self.unregister(core, now);
     }
 
@@ -174,22 +186,14 @@ impl Registration {
         self.settings = settings;
     }
 
-    /// Where REGISTERs go.
-    fn hop(&self, core: &Core) -> Option<Hop> {
+    /// How the registrar reaches us, while it may want to.
+    pub(crate) fn way(&self, core: &Core) -> Option<Hop> {
+        self.hop(core).filter(|_| self.state == State::Registered)
+    }
+
+    /// The server of the account that is used: where REGISTERs go.
+    pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
-    }
-
-    /// Our address of record.
-    fn address_of_record(&self) -> NameAddr {
-        let Account { quirks, username, auth_username, domain, .. } = &self.settings;
-        let user = quirks.sender_user(username, auth_username.as_deref());
-        NameAddr::new(domain::uri(Some(user), domain))
-    }
-
-    /// The user part of our Contact; empty: none.
-    pub(crate) fn contact_user(&self) -> &str {
-        let Account { quirks, username, auth_username, .. } = &self.settings;
-        quirks.contact_user(username, auth_username.as_deref())
     }
 
     /// Registers, or refreshes now.
@@ -248,9 +252,10 @@ impl Registration {
             }
             return;
         };
+        let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
-        let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
+        let (uri, routes) =
+            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
         let mut request = blank(Method::Register, uri);
         for route in routes {
             request.headers.push(Name::Route, route.to_string());
@@ -268,14 +273,15 @@ impl Registration {
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
         let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
-        if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
+        let both = bind && !quirks.has(Quirk::OneContact);
+        if let Some(old) = self.bound.filter(|old| both && *old != contact) {
             // Calls must not go to where we were before our address changed.
             request.headers.push(Name::Contact, binding(old, 0));
         }
         request.headers.push(Name::Expires, seconds.to_string());
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Supported, "path");
-        self.settings.quirks.shape(&mut request);
+        quirks.shape(&mut request);
         self.challenger.begin(&mut request, &mut core.seed);
         self.contact = Some(contact);
         let before = self.state;
@@ -390,6 +396,7 @@ impl Registration {
         self.service_routes.truncate(limits::FORKS);
         self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
         self.untried = self.settings.targets.len().saturating_sub(1);
+        core.keep_ways(now);
         let contact = contact.address;
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }
@@ -463,6 +470,7 @@ impl Registration {
 
     /// Its deadline came.
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
+        self.ping(core, now);
         if self.next_at.is_some_and(|at| at <= now) {
             self.next_at = None;
             if self.transaction.is_none() {
@@ -484,12 +492,6 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
-
-/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
-fn anonymous() -> NameAddr {
-    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
-    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
-}
 
 fn credentials(settings: &Account) -> Credentials {
     Credentials {

@@ -78,6 +78,8 @@ pub(crate) enum Owner {
     Invite(InviteId),
     /// An account's registration.
     Account(AccountId),
+    /// The ways that are kept open.
+    Ways,
 }
 
 /// What a request turned out to be.
@@ -191,7 +193,7 @@ impl Table {
         match owner {
             Owner::Client(id) => self.clients.contains_key(&id),
             Owner::Server(id) => self.servers.contains_key(&id),
-            Owner::Invite(_) | Owner::Account(_) => false,
+            Owner::Invite(_) | Owner::Account(_) | Owner::Ways => false,
         }
     }
 

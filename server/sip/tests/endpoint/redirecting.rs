@@ -142,6 +142,7 @@ fn a_call_says_who_calls_as_its_account_wants() {
             asserted: uri("sip:+4930123@sip.example"),
             preferred: uri("sip:alice@sip.example"),
             anonymous,
+            ..Identity::default()
         };
         let settings = sip::Account { identity: Box::new(identity), ..account(theirs()) };
         world.command(0, Command::SetAccount { account: ACCOUNT, settings });

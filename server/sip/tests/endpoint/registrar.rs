@@ -28,6 +28,8 @@ pub struct Registrar {
     pub service_route: Option<&'static str>,
     pub bindings: BTreeMap<String, Instant>,
     pub log: Vec<(Instant, Request)>,
+    /// When lone line ends came.
+    pub line_ends: Vec<Instant>,
     nonce: u64,
     /// How often each nonce was used.
     used: BTreeMap<String, u32>,
@@ -49,6 +51,7 @@ impl Registrar {
             service_route: None,
             bindings: BTreeMap::new(),
             log: Vec::new(),
+            line_ends: Vec::new(),
             nonce: 1,
             used: BTreeMap::new(),
         }
@@ -61,6 +64,9 @@ impl Registrar {
     }
 
     pub fn hear(&mut self, now: Instant, from: SocketAddr, octets: &[u8]) -> Option<Vec<u8>> {
+        if octets == crate::wire::LINE_ENDS {
+            self.line_ends.push(now);
+        }
         let Ok(Message::Request(request)) = parse(octets) else { return None };
         self.log.push((now, request.clone()));
         if self.mute || request.method != Method::Register {

@@ -386,6 +386,7 @@ pub fn config(provider: &str) -> Config {
     let account = Account {
         registrar: registrar.clone(),
         username: "shop".to_owned(),
+        from_user: None,
         auth_username: None,
         password: Secret::new("secret"),
         outbound_proxy: None,
