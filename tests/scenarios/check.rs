@@ -16,7 +16,7 @@ fn an_account_that_calls_itself_shows_that_calls_work() {
     let place = Place::new("check-self");
     let provider = Kamailio::start(&place, Digest::Md5, None);
     let checked = check(&place, &shop(&provider.sip.to_string(), ""), &[]);
-    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:?}");
     checked.finds("ok", "registration", "registered in");
     checked.finds("ok", "call", "rang after");
     checked.finds("ok", "call", "the browser's side was up after");
@@ -38,7 +38,7 @@ fn a_check_beside_the_running_appliance_leaves_it_registered() {
     let appliance = Appliance::start(&place, &shop);
     appliance.readiness_becomes(200);
     let checked = check(&place, &shop, &[]);
-    assert_eq!(checked.status, Some(0), "{checked:#?}");
+    assert_eq!(checked.status, Some(0), "{checked:?}");
     assert_eq!(appliance.readiness(), (200, "ready\n".to_owned()));
     // The registrar still brings calls to it.
     let caller = Phone { registers: false, ..Phone::with_account("bob", &provider) };
@@ -49,12 +49,52 @@ fn a_check_beside_the_running_appliance_leaves_it_registered() {
 }
 
 #[test]
+fn a_check_that_takes_the_running_appliances_registration_says_so() {
+    let place = Place::new("check-single");
+    let settings = Provider { single: true, ..Provider::default() };
+    let provider = Kamailio::provide(&place, &settings);
+    let shop = shop(&provider.sip.to_string(), "expires = 60");
+    let appliance = Appliance::start(&place, &shop);
+    appliance.readiness_becomes(200);
+    // Where its pages are is how it is known to run.
+    let text = std::fs::read_to_string(Appliance::file(&place, "check", &shop)).unwrap();
+    let text = text.replace("http = \"127.0.0.1:0\"", &format!("http = \"{}\"", appliance.http));
+    let file = place.write("beside.toml", &text);
+    let checked = check_file(&file, &[], Command::new(Appliance::executable()));
+    checked.finds("ok", "ports", "as it is while click2call runs");
+    let found = checked.finds("warn", "registration", "keeps one registration");
+    assert!(found["todo"].as_str().unwrap().contains("SIGHUP"), "{found}");
+    assert_eq!(checked.status, Some(0), "{checked:?}");
+}
+
+#[test]
+fn an_account_that_wants_encryption_calls_itself_with_it() {
+    let place = Place::new("check-srtp");
+    let provider = Kamailio::start(&place, Digest::Sha256, None);
+    let checked = check(&place, &shop(&provider.sip.to_string(), "srtp = \"required\""), &[]);
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:?}");
+    checked.finds("ok", "call", "encrypted");
+}
+
+#[test]
+fn a_provider_that_says_nothing_by_udp_is_found_by_tcp() {
+    let place = Place::new("check-silent");
+    let provider =
+        Kamailio::provide(&place, &Provider { tcp: true, udp: false, ..Provider::default() });
+    let checked = check(&place, &shop(&provider.sip.to_string(), ""), &[]);
+    assert_eq!(checked.status, Some(1), "{checked:?}");
+    assert_eq!(checked.proposal(), Some("transport = \"tcp\""), "{checked:?}");
+    checked.finds("fail", "walk", "met with silence");
+    checked.finds("ok", "sound", "the tone comes to us");
+}
+
+#[test]
 fn a_wrong_password_is_told_and_not_tried_often() {
     let place = Place::new("check-password");
     let provider = Kamailio::start(&place, Digest::Md5, None);
     let shop = Shop::at(&provider.sip.to_string(), "phone", "password = \"wrong\"");
     let checked = check(&place, &shop, &[]);
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
     let found = checked.finds("fail", "registration", "does not take the password");
     assert!(found["todo"].as_str().unwrap().contains("auth_username"), "{found}");
     assert_eq!(found["account"], "main");
@@ -71,12 +111,12 @@ fn a_provider_that_is_not_there_is_told() {
     let gone = socket.local_addr().unwrap();
     drop(socket);
     let checked = check(&place, &shop(&gone.to_string(), ""), &[]);
-    assert_eq!(checked.status, Some(1), "{checked:#?}");
+    assert_eq!(checked.status, Some(1), "{checked:?}");
     checked.finds("fail", "registration", "is not reached");
     // By TCP it is known before anything is tried.
     let checked = check(&place, &shop(&gone.to_string(), "transport = \"tcp\""), &[]);
     checked.finds("fail", "names", "takes no connections");
-    assert_eq!(checked.status, Some(1), "{checked:#?}");
+    assert_eq!(checked.status, Some(1), "{checked:?}");
 }
 
 #[test]
@@ -93,10 +133,10 @@ fn certificates_are_looked_at_before_anything_is_sent() {
         if expired {
             checked.finds("fail", "certificate", "has expired");
             checked.finds("warn", "registration", "not tried");
-            assert_eq!(checked.status, Some(1), "{checked:#?}");
+            assert_eq!(checked.status, Some(1), "{checked:?}");
         } else {
             checked.finds("ok", "certificate", "holds for");
-            assert_eq!(checked.status, Some(0), "{checked:#?}");
+            assert_eq!(checked.status, Some(0), "{checked:?}");
         }
     }
 }
@@ -108,7 +148,7 @@ fn a_number_that_echoes_shows_that_calls_work() {
     let phone = Sipp::start_with(&place, "echoes", &keys);
     let shop = Shop::trunk(phone.sip, &["pcma"]);
     let checked = check(&place, &shop, &["--to", "echo"]);
-    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:?}");
     checked.finds("ok", "sound", "our tone comes back");
 }
 
@@ -117,7 +157,7 @@ fn a_phone_that_says_nothing_at_all_is_no_working_call() {
     let place = Place::new("check-mute");
     let phone = Sipp::start(&place, "sends-nothing");
     let checked = check(&place, &Shop::trunk(phone.sip, &["pcma"]), &["--to", "mute"]);
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
     let found = checked.finds("fail", "sound", "no sound comes to us");
     assert!(found["todo"].as_str().unwrap().contains("firewall"), "{found}");
 }
@@ -127,7 +167,7 @@ fn a_phone_that_proves_nothing_of_what_it_hears_is_not_taken_for_proof() {
     let place = Place::new("check-unproved");
     let phone = Handset::start(HandsetSettings::with_codec(base::Codec::Pcma));
     let checked = check(&place, &Shop::trunk(phone.sip, &["pcma"]), &["--to", "shop"]);
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
     checked.finds("ok", "sound", "sound comes to us");
     checked.finds("warn", "sound", "nothing proves that the other end hears us");
     // It did hear the tone, and the keys.
@@ -141,7 +181,7 @@ fn a_phone_that_reports_what_it_receives_shows_that_calls_work() {
     let phone = Baresip::start(&place, "phone", &Phone::of_provider());
     let provider = Kamailio::start(&place, Digest::Md5, Some(phone.sip));
     let checked = check(&place, &shop(&provider.sip.to_string(), ""), &["--to", "phone"]);
-    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:?}");
     checked.finds("ok", "sound", "the other end reports");
 }
 
@@ -152,18 +192,18 @@ fn the_setting_that_a_provider_wants_is_found_and_written() {
     let lines = "auth_username = \"shop\" # as they gave it";
     let shop = shop(&provider.sip.to_string(), lines);
     let checked = check(&place, &shop, &[]);
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
-    assert_eq!(checked.proposal(), Some("quirks = [\"no-session-timers\"]"), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
+    assert_eq!(checked.proposal(), Some("quirks = [\"no-session-timers\"]"), "{checked:?}");
     let before = std::fs::read_to_string(&checked.file).unwrap();
     let run = |arguments: &[&str]| {
         check_file(&checked.file, arguments, Command::new(Appliance::executable()))
     };
     let written = run(&["--write"]);
-    assert_eq!((written.status, written.works), (Some(0), true), "{written:#?}");
+    assert_eq!((written.status, written.works), (Some(0), true), "{written:?}");
     let after = std::fs::read_to_string(&checked.file).unwrap();
     assert_eq!(after.replace("quirks = [\"no-session-timers\"]\n", ""), before);
     let again = run(&[]);
-    assert_eq!((again.status, again.proposal()), (Some(0), None), "{again:#?}");
+    assert_eq!((again.status, again.proposal()), (Some(0), None), "{again:?}");
 }
 
 #[test]
@@ -199,7 +239,7 @@ fn the_demo_is_proved_by_its_own_phone() {
     let first = harness::place::ports(40);
     command.env("CLICK2CALL_LISTEN_RTP", format!("127.0.0.1:{first}-{}", first + 39));
     let checked = demo(command);
-    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:?}");
     checked.finds("ok", "sound", "our tone comes back");
 }
 
@@ -219,11 +259,11 @@ fn lossy(ports: &str) -> Checked {
 #[test]
 fn a_network_that_loses_sound_one_way_is_found_with_the_way() {
     let checked = lossy("20500-20999");
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
     checked.finds("ok", "sound", "sound comes to us");
     checked.finds("fail", "sound", "of our sound lost");
     let checked = lossy("20000-20499");
-    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:#?}");
+    assert_eq!((checked.status, checked.works), (Some(1), false), "{checked:?}");
     checked.finds("fail", "sound", "sound comes to us");
     checked.finds("ok", "sound", "our tone comes back");
 }

@@ -20,6 +20,9 @@ pub const PATIENT: Duration = Duration::from_millis(250);
 /// The same where silence was heard already.
 pub const HASTY: Duration = Duration::from_millis(125);
 
+/// A machine that was held up for so long while sound was due has spoilt what was measured.
+const HELD_UP: Duration = Duration::from_millis(500);
+
 /// A refusal: what the provider said, or that it said nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -109,7 +112,13 @@ impl Bench<'_> {
             && let Ok(destination) = destination.parse::<Uri>()
         {
             let own = self.to.is_none().then(|| names_of(account));
-            called = Some(talk::call(&mut agent, Order { destination, own })?);
+            let order = Order { destination, own };
+            let mut first = talk::call(&mut agent, order.clone())?;
+            // A call to ourselves costs nothing: what this machine has spoilt is measured again.
+            if order.own.is_some() && first.late > HELD_UP && !agent.is_stopped() {
+                first = talk::call(&mut agent, order)?;
+            }
+            called = Some(first);
         }
         let tap = agent.close();
         Ok(Outcome { registered, called, tap })

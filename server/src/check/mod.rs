@@ -100,7 +100,8 @@ pub fn run(
     let stop = Stop::default();
     listen_for_signals(Arc::clone(&stop))?;
     look_at_file(&subject, report)?;
-    for finding in ports::look(&subject.config) {
+    let runs = ports::runs_here(subject.config.listen.http);
+    for finding in ports::look(&subject.config, runs) {
         report.add(finding)?;
     }
     let mut check = Check {
@@ -109,6 +110,7 @@ pub fn run(
         file: subject.file,
         wish: &wish,
         stop,
+        runs,
         clock: false,
     };
     let mut works = true;
@@ -182,6 +184,8 @@ struct Check<'a> {
     file: Option<&'a Path>,
     wish: &'a CheckArgs,
     stop: Stop,
+    /// Whether the appliance runs meanwhile.
+    runs: bool,
     /// Whether the clock was spoken of.
     clock: bool,
 }
@@ -228,7 +232,7 @@ impl Check<'_> {
         if let Some(to) = self.wish.to.as_ref().filter(|_| !self.config.demo) {
             let words = format!(
                 "{name} now calls {}: one call that is hung up ten seconds after its answer; it may \
-                 cost money",
+                 cost money. A call that is refused is tried again with other settings",
                 attempt::address(account, to)
             );
             report.say(&words)?;
@@ -269,6 +273,15 @@ impl Check<'_> {
             let registers = matches!(tried.outcome.registered, Registered::No(_));
             let facts = Facts { realm: tried.outcome.tap.realm.clone(), calls: !registers };
             let mut walk = Walk::new(&tried.account, &refusal, facts);
+            if walk.most() > 0 {
+                let status = verdict::answered(&refusal);
+                let words = format!(
+                    "{name} is refused ({status}): up to {} other settings are tried, {} s apart",
+                    walk.most(),
+                    pause.as_secs()
+                );
+                report.say(&words)?;
+            }
             let until = Instant::now() + WALK_WITHIN;
             let mut found = None;
             while let Some(setting) = walk.next() {
@@ -328,6 +341,13 @@ impl Check<'_> {
             report.add(finding)?;
         }
         report.add(verdict::registration(&outcome.registered, &setting).of(name))?;
+        let registered = matches!(outcome.registered, Registered::Yes { .. });
+        if self.runs && registered && outcome.tap.bindings == Some(1) {
+            let words = "this provider keeps one registration of an account: that of the running \
+                         appliance is gone until it is renewed";
+            let todo = "send the appliance SIGHUP, then it registers at once";
+            report.add(Finding::warn(Step::Registration, words).of(name).todo(todo))?;
+        }
         if !self.clock
             && let Some(finding) = clock::by_provider(outcome.tap.hours)
         {

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 /// Whether the ports of `[listen]` are free. Each is closed again at once. Ports that the appliance
-/// has, running with this very file, are taken and stop no call, so that is no failure.
-pub fn look(config: &Config) -> Vec<Finding> {
+/// has, running with this very file (`runs`), are taken and stop no call, so that is no failure.
+pub fn look(config: &Config, runs: bool) -> Vec<Finding> {
     let listen = &config.listen;
     let tcp = |at: SocketAddr| TcpListener::bind(at).map(drop);
     let udp = |at: SocketAddr| UdpSocket::bind(at).map(drop);
@@ -22,7 +22,6 @@ pub fn look(config: &Config) -> Vec<Finding> {
         // Single ones of the range may be taken; an address that is not ours is another matter.
         ("listen.rtp", "UDP", rtp, udp(rtp), Level::Warn),
     ];
-    let runs = runs_here(listen.http);
     let look = |(key, protocol, address, bound, level)| {
         finding(key, protocol, address, bound, level, runs)
     };
@@ -55,7 +54,7 @@ fn finding(
 }
 
 /// Whether click2call itself answers where the file has pages.
-fn runs_here(http: SocketAddr) -> bool {
+pub fn runs_here(http: SocketAddr) -> bool {
     use std::io::{Read as _, Write as _};
     use std::time::Duration;
     let within = Duration::from_secs(1);
@@ -87,7 +86,7 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         (config.listen.webrtc, config.listen.rtmfp) = (any, any);
         config.listen.http = address;
-        let mut found = look(&config);
+        let mut found = look(&config, runs_here(address));
         found.retain(|finding| finding.level == Level::Fail);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].key, "listen.http");

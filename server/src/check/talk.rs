@@ -72,6 +72,8 @@ pub struct Called {
     pub stranger: bool,
     /// The other end heard that the call was over.
     pub hung_up: bool,
+    /// The provider carries no sound: each end was told the other's own address.
+    pub straight: bool,
     /// How late this machine was at worst when sound was due.
     pub late: Duration,
 }
@@ -302,6 +304,9 @@ impl Talk<'_> {
             called.codec = near.codec();
             called.encrypted = negotiated.is_some_and(|agreed| agreed.protection.is_some());
             called.events = near.takes_digits();
+            called.straight = far.as_ref().is_some_and(|far| {
+                negotiated.is_some_and(|agreed| agreed.remote_rtp == far.description.address)
+            });
             let voices = [Some(near), far.as_ref()].into_iter().flatten();
             called.late = voices.map(|end| end.mouth.late()).max().unwrap_or_default();
             called.near = Heard::of(near, far.as_ref().map(|end| &end.mouth), answered_at);

@@ -29,6 +29,8 @@ pub struct Tap {
     pub invite: Option<Said>,
     /// The realm of its challenges.
     pub realm: Option<String>,
+    /// How many registrations of the account it said that it holds, ours among them.
+    pub bindings: Option<usize>,
     /// The provider's hour, and ours when it came.
     pub hours: Option<(SystemTime, SystemTime)>,
 }
@@ -50,7 +52,12 @@ impl Tap {
             return;
         }
         match response.cseq().map(|cseq| cseq.method) {
-            Ok(Method::Register) => self.register = Some(said(&response)),
+            Ok(Method::Register) => {
+                if (200..300).contains(&response.status) && !response.contacts().is_empty() {
+                    self.bindings = Some(response.contacts().len());
+                }
+                self.register = Some(said(&response));
+            }
             Ok(Method::Invite) => self.invite = Some(said(&response)),
             _ => {}
         }

@@ -83,7 +83,7 @@ fn none_said(words: &str) -> &str {
 }
 
 /// What was answered, for parentheses.
-fn answered(refusal: &Refusal) -> String {
+pub fn answered(refusal: &Refusal) -> String {
     let unsupported = refusal.unsupported.as_ref().map(|what| format!(", unsupported: {what}"));
     match refusal.status {
         0 => none_said(&refusal.words).to_owned(),
@@ -132,8 +132,12 @@ pub fn call(
     }
     match &called.far {
         Some(far) => {
-            findings.push(way(&called.near, "to us", rtp));
-            findings.push(way(far, "to the other end", rtp));
+            for (heard, where_to) in [(&called.near, "to us"), (far, "to the other end")] {
+                findings.push(match called.straight && heard.packets == 0 {
+                    true => straight(where_to),
+                    false => way(heard, where_to, rtp),
+                });
+            }
             findings.push(keys(&far.digits, KEYS, "keys of the visitor", called.events));
             findings.push(keys(&called.near.digits, KEYS_BACK, "keys of the phone", called.events));
             if !called.hung_up {
@@ -285,6 +289,17 @@ fn nothing(where_to: &str, rtp: RtpRange) -> Finding {
     Finding::fail(Step::Sound, words).todo(todo)
 }
 
+/// No sound between two ends that are told of each other by a provider which carries none itself:
+/// behind a NAT the one machine cannot reach itself by its outer address.
+fn straight(where_to: &str) -> Finding {
+    let words = format!(
+        "no sound comes {where_to}; the provider has both ends send straight to each other"
+    );
+    let todo =
+        "both ends are this machine, and a NAT may be in between: name a number, --to NUMBER";
+    Finding::fail(Step::Sound, words).todo(todo)
+}
+
 /// Sound of a call to somebody else's number: an echo, a person, a machine.
 fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
     if heard.packets == 0 {
@@ -415,6 +430,12 @@ mod tests {
         let other = Heard { tone: 0, ..good() };
         assert_eq!(judged(&up(other, Some(good())), None), (Level::Fail, false));
         assert_eq!(judged(&up(Heard::default(), None), Some("1")), (Level::Fail, false));
+        let straight = Called { straight: true, ..up(Heard::default(), Some(good())) };
+        let findings = call(&straight, None, RTP, None);
+        assert!(
+            findings.iter().any(|finding| finding.todo.contains("--to NUMBER")),
+            "{findings:?}"
+        );
     }
 
     #[test]

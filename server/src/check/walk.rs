@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 const TRIES: usize = 24;
 /// Tries where the password is refused: providers shut accounts and addresses out after a few more.
 const TRIES_OF_PASSWORDS: usize = 6;
+/// Tries where nothing at all is heard: each takes as long as silence takes to be sure of.
+const TRIES_OF_SILENCE: usize = 8;
 /// Settings at once.
 const DEPTH: usize = 3;
 
@@ -52,7 +54,11 @@ impl Walk {
                 .filter(|other| other.key() != one.key() || one.adds());
             rest.map(|other| vec![one.clone(), other.clone()])
         });
-        let passwords = refusal.kind == CauseKind::AuthenticationFailed;
+        let most = match refusal {
+            Refusal { status: 0, .. } => TRIES_OF_SILENCE,
+            Refusal { kind: CauseKind::AuthenticationFailed, .. } => TRIES_OF_PASSWORDS,
+            _ => TRIES,
+        };
         Walk {
             base: base.clone(),
             facts,
@@ -60,7 +66,7 @@ impl Walk {
             behind: pairs.collect(),
             ahead: singles.iter().map(|one| vec![one.clone()]).collect(),
             tried: Vec::new(),
-            most: if passwords { TRIES_OF_PASSWORDS } else { TRIES },
+            most,
         }
     }
 
@@ -94,6 +100,11 @@ impl Walk {
         }
     }
 
+    /// How many may still be tried at most, as far as is known.
+    pub fn most(&self) -> usize {
+        (self.ahead.len() + self.behind.len()).min(self.most)
+    }
+
     /// How many were tried.
     pub fn tries(&self) -> usize {
         self.tried.len()
@@ -117,9 +128,14 @@ fn candidates(account: &Account, refusal: &Refusal, facts: &Facts) -> Vec<Cure> 
         _ => false,
     };
     let others = Cure::settings(account, refusal.status, facts.realm.as_deref(), facts.calls);
-    // A realm that is another host says more than any guess.
-    let (first, last): (Vec<Cure>, Vec<Cure>) =
-        others.into_iter().partition(|cure| matches!(cure, Cure::Domain(_) | Cure::Codecs(_)));
+    // A realm that is another host says more than any guess, and whoever is silent to datagrams may
+    // well take connections.
+    let is_first = |cure: &Cure| match cure {
+        Cure::Domain(_) | Cure::Codecs(_) => true,
+        Cure::Transport(_) => refusal.status == 0,
+        _ => false,
+    };
+    let (first, last): (Vec<Cure>, Vec<Cure>) = others.into_iter().partition(is_first);
     all.sort_by_key(|cure| !is_unknown(cure));
     let mut all: Vec<Cure> = first.into_iter().chain(all).chain(last).collect();
     all.retain(|cure| cure.changes(account, facts.calls));

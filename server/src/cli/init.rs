@@ -67,7 +67,8 @@ pub fn init(
     }
     writeln!(
         out,
-        "\nWrote {shown}. Next:\n  click2call --config {shown}\n  click2call snippet --config {shown}"
+        "\nWrote {shown}. Next:\n  click2call check --config {shown}\n  click2call --config {shown}\n  \
+         click2call snippet --config {shown}"
     )?;
     Ok(FINE)
 }
@@ -229,6 +230,7 @@ destination = {destination}
 # [webphone]                        # page-supplied SIP accounts, only for these registrars
 # registrars = ["sip.provider.example"]
 # origins = ["https://pages.example"]
+# srtp = "off"                      # encrypted sound, as for accounts
 
 [data]
 path = "click2call.db"              # call log (SQLite)
