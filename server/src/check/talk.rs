@@ -180,8 +180,9 @@ impl Talk<'_> {
     /// Presses keys, as a visitor's would be: as events, or by INFO where there are none.
     fn press(&mut self, now: Instant, invite: Option<InviteId>, keys: &str) {
         let Some(invite) = invite else { return };
+        let by_info = self.agent.quirks().has(sip::Quirk::InfoDigits);
         let Some(end) = self.agent.end(invite) else { return };
-        if end.takes_digits() {
+        if end.takes_digits() && !by_info {
             end.press(now, keys);
             return;
         }
