@@ -64,6 +64,17 @@ fn states_before_answer(visitor: &Visitor) -> Vec<CallState> {
     states.take_while(|state| *state != CallState::Active).collect()
 }
 
+/// Two keys of the visitor: those that the phone gets as telephone events, and how many by INFO.
+fn keys(scene: &Scene, visitor: &Visitor) -> (String, usize) {
+    visitor.talks();
+    visitor.press("59");
+    let phone = &scene.provider.phone;
+    phone.until("both keys arrive", |seen| {
+        (seen.digits.len() + seen.infos.len() == 2).then_some(())
+    });
+    phone.look(|seen| (seen.digits.clone(), seen.infos.len()))
+}
+
 /// A call that is answered, with sound, and hung up by the visitor.
 fn works(scene: &Scene, visitor: &Visitor) {
     visitor.talks();
@@ -102,6 +113,12 @@ fn without(name: &str, mood: &Mood) {
             assert_eq!(ended.map(EndCause::key), Some(cause.clone()));
             assert_eq!(scene.provider.phone.look(|seen| seen.invited.len()), 0, "it rang");
         }
+        Fails::Keys => {
+            registered(mood, &scene);
+            let visitor = call(&scene);
+            assert_eq!(keys(&scene, &visitor), ("59".to_owned(), 0));
+            works(&scene, &visitor);
+        }
         Fails::Ringing(state) => {
             registered(mood, &scene);
             let visitor = call(&scene);
@@ -125,6 +142,9 @@ fn cured(name: &str, mood: &Mood) {
     if matches!(mood.fails, Fails::Ringing(_)) {
         let last = states_before_answer(&visitor).pop();
         assert_eq!(last, Some(CallState::Ringing));
+    }
+    if mood.fails == Fails::Keys {
+        assert_eq!(keys(&scene, &visitor), (String::new(), 2));
     }
     works(&scene, &visitor);
 }
@@ -212,6 +232,7 @@ moods! {
     from_auth_user: "from-auth-user",
     from_domain: "from-domain",
     from_number: "from-number",
+    info_digits: "info-digits",
     least_expires: "least-expires",
     name_transport: "name-transport",
     no_100rel: "no-100rel",
@@ -224,6 +245,7 @@ moods! {
     no_session_timers: "no-session-timers",
     no_transport: "no-transport",
     only_tcp: "only-tcp",
+    one_contact: "one-contact",
     options_pings: "options-pings",
     own_number: "own-number",
     pcma_first: "pcma-first",

@@ -47,6 +47,10 @@ pub enum Quirk {
     RingAfterEarly,
     /// What a provider describes as sound before the answer is none: we make the ringing.
     NoEarlyMedia,
+    /// REGISTER names one Contact: an old address of ours is left to its own end.
+    OneContact,
+    /// Keys go by INFO, whatever the offer and the answer say.
+    InfoDigits,
 }
 
 /// A row of the table.
@@ -61,7 +65,7 @@ pub struct Row {
     /// The behaviour of a provider that asks for it.
     pub asked_by: &'static str,
     /// The responses by which such a provider shows itself; 0 is silence. Refusals are worth a try
-    /// with the quirk. None at all: only time shows it.
+    /// with the quirk. None at all: it shows itself in a call, or with time.
     pub shown_by: &'static [u16],
     /// What an account must have for the quirk to change anything.
     pub needs: Option<Need>,
@@ -81,7 +85,7 @@ pub enum Need {
 }
 
 /// Every quirk, in the order in which `check` tries them.
-pub const TABLE: [Row; 19] = [
+pub const TABLE: [Row; 21] = [
     Row {
         quirk: Quirk::FromAuthUser,
         word: "from-auth-user",
@@ -104,6 +108,14 @@ pub const TABLE: [Row; 19] = [
         sentence: "calls say nothing of reliable provisional responses",
         asked_by: "answers 420 or an error to Supported: 100rel",
         shown_by: &[420, 400, 500, 0],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::OneContact,
+        word: "one-contact",
+        sentence: "REGISTER has one Contact, and an old address of ours is not withdrawn",
+        asked_by: "refuses REGISTER with a second Contact",
+        shown_by: &[400, 403, 500],
         needs: None,
     },
     Row {
@@ -234,6 +246,14 @@ pub const TABLE: [Row; 19] = [
         shown_by: &[183],
         needs: None,
     },
+    Row {
+        quirk: Quirk::InfoDigits,
+        word: "info-digits",
+        sentence: "keys go by INFO, also where telephone events were agreed on",
+        asked_by: "agrees on telephone events and does not hear them",
+        shown_by: &[],
+        needs: None,
+    },
 ];
 
 impl Quirk {
@@ -280,7 +300,8 @@ mod tests {
         for row in TABLE {
             assert_eq!(Quirk::from_word(row.word), Some(row.quirk));
             assert_eq!(row.quirk.row().unwrap().word, row.word);
-            assert!(!row.shown_by.is_empty() || row.quirk == Quirk::OptionsPings);
+            let shows_late = [Quirk::OptionsPings, Quirk::InfoDigits].contains(&row.quirk);
+            assert_eq!(row.shown_by.is_empty(), shows_late, "{}", row.word);
         }
         assert_eq!(Quirk::from_word("rport"), None);
     }

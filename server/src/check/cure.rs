@@ -137,7 +137,8 @@ fn fits(quirk: Quirk, account: &Account, calls: bool) -> bool {
         Quirk::Plus,
         Quirk::NoPlus,
     ];
-    has && (calls || !of_calls.contains(&quirk)) && (!calls || quirk != Quirk::NoPath)
+    has && (calls || !of_calls.contains(&quirk))
+        && (!calls || !matches!(quirk, Quirk::NoPath | Quirk::OneContact))
 }
 
 /// The keys of an account's table that differ, with their new values as they stand in the file.

@@ -106,7 +106,7 @@ pub(super) const CODECS: &str =
 pub(super) const SIP_DOMAIN: &str = "the part of your SIP address behind the @, where it is not the registrar: \"provider.example\"";
 pub(super) const IDENTITY: &str =
     "\"off\", \"pai\" (P-Asserted-Identity) or \"ppi\" (P-Preferred-Identity)";
-pub(super) const QUIRKS: &str = "a list of \"from-auth-user\", \"no-session-timers\", \"no-100rel\", \"no-rport\", \"no-path\", \"short-requests\", \"bare-contact\", \"contact-auth-user\", \"no-rtcp-mux\", \"user-phone\", \"plus\", \"no-plus\", \"no-transport\", \"name-transport\", \"no-route\", \"sips\", \"options-pings\", \"ring-after-early\", \"no-early-media\"";
+pub(super) const QUIRKS: &str = "a list of \"from-auth-user\", \"no-session-timers\", \"no-100rel\", \"one-contact\", \"no-rport\", \"no-path\", \"short-requests\", \"bare-contact\", \"contact-auth-user\", \"no-rtcp-mux\", \"user-phone\", \"plus\", \"no-plus\", \"no-transport\", \"name-transport\", \"no-route\", \"sips\", \"options-pings\", \"ring-after-early\", \"no-early-media\", \"info-digits\"";
 pub(super) const DESTINATION: &str = "a SIP address, \"sip:sales@sip.provider.example\"";
 pub(super) const ORIGINS: &str =
     "a list of origins, scheme and host without a path: [\"https://www.shop.example\"]";

@@ -10,7 +10,7 @@ use crate::net::{StreamOrder, Wire};
 use base::{AccountId, CallId};
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
-use sip::{Quirk, Quirks, RegistrationState};
+use sip::{Quirk, RegistrationState};
 use std::time::{Duration, Instant};
 
 /// How often the numbers that others read are written.
@@ -198,9 +198,7 @@ impl<W: Wire> Core<W> {
                     // A transfer that rings: the visitor hears the first phone until then.
                     return;
                 }
-                let account = self.calls.entry(id).map(|active| active.account);
-                let account = account.and_then(|account| self.accounts.entry(account));
-                let quirks = account.map_or(Quirks::default(), |entry| entry.settings.quirks);
+                let quirks = self.quirks(id);
                 let early_sdp = early_sdp.filter(|_| !quirks.has(Quirk::NoEarlyMedia));
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());

@@ -98,6 +98,13 @@ impl<W: Wire> Core<W> {
         Some((settings.codecs.clone(), form, seen))
     }
 
+    /// What the provider of a call wants otherwise.
+    pub(super) fn quirks(&mut self, id: CallId) -> sip::Quirks {
+        let account = self.calls.entry(id).map(|active| active.account);
+        let account = account.and_then(|account| self.accounts.entry(account));
+        account.map(|entry| entry.settings.quirks).unwrap_or_default()
+    }
+
     /// Somebody calls an account: it rings at the page that registered it, or is refused.
     pub(super) fn handle_incoming(&mut self, now: Instant, caller: &Caller<'_>) {
         let invite = caller.invite;

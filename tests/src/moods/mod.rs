@@ -64,6 +64,8 @@ pub enum Fails {
     Registration,
     /// The call ends with this cause.
     Call(String),
+    /// The call works, and its keys come as telephone events.
+    Keys,
     /// The call works, and this is heard before it is answered, not `ringing`.
     Ringing(String),
 }
@@ -178,7 +180,10 @@ fn flag_of(table: &Table, key: &str) -> bool {
 
 fn fails(value: &Value) -> Fails {
     let table = value.as_table().unwrap();
-    only(table, &["registration", "call", "heard"]);
+    only(table, &["registration", "call", "heard", "keys"]);
+    if flag_of(table, "keys") {
+        return Fails::Keys;
+    }
     let word = |key: &str| table.get(key).map(|value| value.as_str().unwrap().to_owned());
     match (flag_of(table, "registration"), word("call"), word("heard")) {
         (true, None, None) => Fails::Registration,

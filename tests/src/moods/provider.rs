@@ -113,6 +113,9 @@ impl Drop for Provider {
     }
 }
 
+/// The tag of what the provider says itself.
+const TAG: &str = "provider";
+
 /// A request that was passed on, by the branch of our Via.
 struct Passed {
     vias: Vec<String>,
@@ -149,7 +152,9 @@ impl Office {
         match message {
             Message::Request(mut request) => {
                 self.stamp(&mut request, from);
-                let within = request.to().is_ok_and(|to| to.tag().is_some());
+                let tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned));
+                // What has our own tag ends a refusal of ours, and is nobody else's.
+                let within = tag.is_some_and(|tag| tag != TAG);
                 match request.method {
                     Method::Cancel => self.cancel(request, from).await,
                     _ if within => self.pass_within(request, from).await,
@@ -352,7 +357,7 @@ impl Office {
         let mut response = request.response(status, reason_phrase(status));
         if status > 100 {
             let mut to = response.to().unwrap();
-            to.set_tag("provider");
+            to.set_tag(TAG);
             response.headers.set(Name::To, to.to_string());
         }
         for (name, value) in add {

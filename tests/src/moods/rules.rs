@@ -5,7 +5,7 @@ use sip::message::{Name, Request};
 use toml::Table;
 
 /// One refusal: `on` (methods), `status` (0: nothing is said at all), one of `has`, `lacks`,
-/// `longer_than` and `more_codecs_than`; `after_password`, where it asks for that first; and `add`, a
+/// `longer_than`, `more_codecs_than` and `more_contacts_than`; `after_password`, where it asks for that first; and `add`, a
 /// header field of the refusal.
 ///
 /// `has` and `lacks` are `"Field: text"`. Any header field of that name counts that holds the text, in
@@ -24,6 +24,7 @@ pub struct Rule {
     lacks: String,
     longer_than: u32,
     more_codecs_than: u32,
+    more_contacts_than: u32,
 }
 
 impl Rule {
@@ -36,6 +37,7 @@ impl Rule {
             "lacks",
             "longer_than",
             "more_codecs_than",
+            "more_contacts_than",
             "add",
         ];
         only(table, &known);
@@ -50,6 +52,7 @@ impl Rule {
             lacks: text_of(table, "lacks", ""),
             longer_than: number_of(table, "longer_than", u32::MAX),
             more_codecs_than: number_of(table, "more_codecs_than", u32::MAX),
+            more_contacts_than: number_of(table, "more_contacts_than", u32::MAX),
         }
     }
 
@@ -60,6 +63,7 @@ impl Rule {
             && ((!self.has.is_empty() && holds(request, &self.has))
                 || (!self.lacks.is_empty() && !holds(request, &self.lacks))
                 || octets > self.longer_than as usize
+                || request.contacts().len() > self.more_contacts_than as usize
                 || codecs(request).split_whitespace().count() > self.more_codecs_than as usize)
     }
 }

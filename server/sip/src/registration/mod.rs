@@ -15,6 +15,7 @@ use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Response};
+use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
 use pings::Pings;
@@ -264,7 +265,8 @@ impl Registration {
         let binding =
             |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user, quirks));
         request.headers.push(Name::Contact, binding(contact, seconds));
-        if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
+        let both = bind && !quirks.has(Quirk::OneContact);
+        if let Some(old) = self.bound.filter(|old| both && *old != contact) {
             // Calls must not go to where we were before our address changed.
             request.headers.push(Name::Contact, binding(old, 0));
         }

@@ -256,3 +256,21 @@ fn options_stop_with_the_account_and_are_answered_by_anything() {
     world.assert_quiet();
     assert!(world.waiting(theirs()).is_empty());
 }
+
+#[test]
+fn an_address_that_has_changed_is_withdrawn_only_where_the_provider_takes_two() {
+    for (quirk, contacts) in [(Quirk::NoPath, 2), (Quirk::OneContact, 1)] {
+        let mut world = world(&[quirk], true);
+        let register = world.request(theirs(), Method::Register);
+        let mut granted = reply(theirs(), &register, 200, "x", None);
+        granted.headers.set(Name::Contact, register.headers.get(&Name::Contact).unwrap());
+        // The registrar sees us at another port than we have.
+        let mut via = granted.via().unwrap();
+        via.set_rport(Some(40_000));
+        granted.headers.set(Name::Via, via.to_string());
+        world.say(theirs(), granted);
+        let again = world.request(theirs(), Method::Register);
+        assert_eq!(again.contacts().len(), contacts, "{quirk:?}");
+        assert_eq!(again.contact().unwrap().uri.port, Some(40_000), "{quirk:?}");
+    }
+}
