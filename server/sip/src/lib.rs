@@ -23,7 +23,7 @@
 //! protocol. Connections are somebody else's: whoever owns one cuts messages out of it with a
 //! [`stream::Stream`] and says what becomes of it by [`Endpoint::handle_connection`].
 //!
-//! Absent so far: subscriptions other than those of REFER, REFER outside of calls.
+//! Absent so far: subscriptions other than those of REFER; REFER outside of calls is refused.
 
 pub mod auth;
 mod cause;

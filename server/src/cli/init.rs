@@ -230,6 +230,7 @@ destination = {destination}
 # [webphone]                        # page-supplied SIP accounts, only for these registrars
 # registrars = ["sip.provider.example"]
 # origins = ["https://pages.example"]
+# srtp = "off"                      # encrypted sound, as for accounts
 
 [data]
 path = "click2call.db"              # call log (SQLite)

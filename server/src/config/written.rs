@@ -80,6 +80,7 @@ pub(super) struct WebPhone {
     pub place: Place,
     pub registrars: Texts,
     pub origins: Texts,
+    pub srtp: Text,
 }
 
 // What each key accepts, in words; the same words answer a wrong kind and a wrong value.
@@ -258,6 +259,7 @@ fn webphone(mut section: Section<'_>, log: &mut Log) -> WebPhone {
         place: section.place.clone(),
         registrars: section.texts("registrars", REGISTRARS, log),
         origins: section.texts("origins", ORIGINS, log),
+        srtp: section.text("srtp", SRTP, log),
     };
     section.finish(log);
     webphone

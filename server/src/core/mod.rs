@@ -19,6 +19,7 @@ pub mod calls;
 pub mod door;
 mod failover;
 mod flash;
+mod hold;
 mod in_call;
 mod media;
 pub mod metrics;

@@ -40,8 +40,12 @@ impl<W: Wire> Core<W> {
         if active.call.poll_timeout().is_some_and(|at| at <= now) {
             active.call.handle_timeout(now);
         }
+        let hold_due = active.hold.is_due(now);
         if active.quality_at <= now {
             self.look_at_quality(now, id);
+        }
+        if hold_due {
+            self.tell_hold(now, id);
         }
         self.touched.insert(id);
     }
@@ -269,6 +273,9 @@ impl<W: Wire> Core<W> {
             sip::Event::Referred { invite, target, .. } => self.referred(now, invite, &target),
             sip::Event::Transferred { invite, outcome } => {
                 self.transferred(now, self.calls.of_invite(invite), outcome);
+            }
+            sip::Event::EarlyAnswered { invite, sdp } => {
+                self.answered_early(now, self.calls.of_invite(invite), &sdp);
             }
             sip::Event::Confirmed { invite, answer } => {
                 let id = self.calls.of_invite(invite);

@@ -82,7 +82,8 @@ impl<W: Wire> Core<W> {
         Description { rtcp_mux: form.rtcp_mux, ..described }
     }
 
-    /// An account's codecs, how it describes its sound, and where its registrar sees us.
+    /// An account's codecs, how it describes its sound, and where its server sees us. A trunk without
+    /// a registration has said so by its answers to earlier calls, if there were any.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
@@ -90,7 +91,7 @@ impl<W: Wire> Core<W> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
-            _ => None,
+            _ => self.sip.seen_at(account),
         };
         let settings = &entry.settings;
         let rtcp_mux = !settings.quirks.has(sip::Quirk::NoRtcpMux);
@@ -188,6 +189,7 @@ impl<W: Wire> Core<W> {
         self.name_trace(id);
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
+        let offer = caller.offer.is_none().then(|| answer.clone());
         if let Some(active) = self.calls.entry(id) {
             active.answer = Some(answer);
             active.visitor = leg;
@@ -196,7 +198,8 @@ impl<W: Wire> Core<W> {
             // and silence is no reason to end the call.
             active.negotiated = negotiated;
         }
-        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
+        // Our offer, for a caller that can be told nothing without it.
+        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: offer });
         tracing::info!(call = id.0, "a call comes in");
         self.touched.insert(id);
         Ok(())
@@ -222,10 +225,35 @@ impl<W: Wire> Core<W> {
     /// cannot be used: the call ends then, and says why.
     pub(super) fn trunk_agreed(&mut self, now: Instant, id: CallId, answer: &[u8]) -> bool {
         let Err(error) = self.trunk_described(now, id, answer) else { return true };
+        self.description_useless(now, id, error);
+        false
+    }
+
+    fn description_useless(&mut self, now: Instant, id: CallId, error: sdp::SdpError) {
         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
         self.traces.note(now, id, trace::What::DescriptionRefused { why: error.to_string() });
         self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
-        false
+    }
+
+    /// The answer to our offer has come while a call rings at its page. Nobody may be heard before
+    /// the visitor has answered.
+    pub(super) fn answered_early(&mut self, now: Instant, id: CallId, answer: &[u8]) {
+        let Some(active) = self.calls.entry(id) else { return };
+        if active.answer.is_none() {
+            self.trunk_agreed(now, id, answer);
+            return;
+        }
+        let negotiated = sdp::accept_answer(&active.offer, answer).and_then(|negotiated| {
+            let fits = legs::trunk::apply(&mut active.stream, &negotiated);
+            fits.then_some(negotiated).ok_or(sdp::SdpError::Transport)
+        });
+        match negotiated {
+            Ok(negotiated) => {
+                active.facts.trunk_codec = Some(negotiated.codec);
+                active.negotiated = Some(negotiated);
+            }
+            Err(error) => self.description_useless(now, id, error),
+        }
     }
 
     /// Asks once more, without encryption, where a refusal may have been for its offer.
@@ -269,12 +297,11 @@ impl<W: Wire> Core<W> {
             Some(offer) => match active.description.reanswer(&offer, direction) {
                 Ok((body, negotiated)) => {
                     legs::trunk::apply(&mut active.stream, &negotiated);
-                    let trunk = bridge::PortSettings {
-                        send: negotiated.codec,
-                        accepts: legs::trunk::accepted(&negotiated).into(),
-                    };
-                    active.bridge.update(Side::Trunk, trunk);
-                    active.negotiated = Some(negotiated);
+                    if active.waits_for_answer() {
+                        active.negotiated = Some(negotiated);
+                    } else {
+                        self.connect_bridge(now, id, negotiated);
+                    }
                     Ok(body)
                 }
                 Err(error) => {
@@ -354,15 +381,18 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         let negotiated = match &answer {
             Ok(body) => sdp::accept_answer(&active.offer, body).ok(),
-            // The phone goes on as it was; what it is not told it does not need to know.
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
+            active.hold.answered();
             legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
-        }
-        if let Some(active) = self.calls.entry(id) {
-            active.hold.answered();
+        } else {
+            // The phone goes on as it was.
+            let may_pass = answer.is_err_and(|cause| legs::trunk::may_pass(&cause));
+            if !active.hold.refused(now, may_pass) {
+                self.hold_failed(id);
+            }
         }
         self.tell_hold(now, id);
     }

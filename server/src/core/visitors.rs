@@ -154,9 +154,11 @@ impl<W: Wire> Core<W> {
         let allowed = self.config.webphone.as_ref().filter(|_| known.button.is_none());
         // The file's own spelling counts: whether a port is written decides how it is looked up.
         let allowed = allowed.zip(named).and_then(|(webphone, named)| {
-            webphone.registrars.iter().find(|registrar| registrar.matches(&named)).cloned()
+            let mut registrars = webphone.registrars.iter();
+            let registrar = registrars.find(|registrar| registrar.matches(&named))?;
+            Some((registrar.clone(), webphone.srtp))
         });
-        let Some(registrar) = allowed else {
+        let Some((registrar, srtp)) = allowed else {
             let refused = ServerMessage::Registration {
                 registered: false,
                 code: 403,
@@ -190,7 +192,7 @@ impl<W: Wire> Core<W> {
             outbound_proxy: None,
             register: true,
             expires: Duration::from_secs(300),
-            srtp: sdp::Encryption::Off,
+            srtp,
             codecs: Codec::ALL.to_vec(),
             transport: None,
             ca_file: None,

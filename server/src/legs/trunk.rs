@@ -92,6 +92,12 @@ pub fn may_refuse_encryption(status: Option<u16>) -> bool {
     matches!(status, Some(415 | 488 | 606))
 }
 
+/// Whether a new offer that is refused now may be taken in a while (RFC 3261 sections 14.1 and 21.5):
+/// offers have met, the far side is busy with another, or a server on the way is.
+pub fn may_pass(cause: &Cause) -> bool {
+    matches!(cause.status, Some(491 | 500 | 503 | 504)) || cause.kind == CauseKind::Timeout
+}
+
 /// A description that cannot be used, as the end of its call.
 pub fn useless(error: sdp::SdpError) -> EndCause {
     match error {

@@ -74,11 +74,16 @@ impl Own {
 
     /// The Contact of a user there, in the form that the provider wants.
     pub(crate) fn contact(self, user: &str, quirks: Quirks) -> String {
+        format!("<{}>", self.uri(user, quirks))
+    }
+
+    /// The same without its brackets.
+    pub(crate) fn uri(self, user: &str, quirks: Quirks) -> String {
         let address = self.address;
         let (scheme, transport) = quirks.contact_form(self.protocol);
         match user {
-            "" => format!("<{scheme}:{address}{transport}>"),
-            user => format!("<{scheme}:{}@{address}{transport}>", escape_user(user)),
+            "" => format!("{scheme}:{address}{transport}"),
+            user => format!("{scheme}:{}@{address}{transport}", escape_user(user)),
         }
     }
 }
@@ -102,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
+    /// When ways by UDP are next kept open; none while there are none.
+    pub(super) ways_at: Option<Instant>,
 }
 
 impl Core {
@@ -123,6 +130,7 @@ impl Core {
             rportless: HashSet::new(),
             shunned: Shunned::default(),
             open: HashSet::new(),
+            ways_at: None,
             settings,
         }
     }
@@ -154,8 +162,12 @@ impl Core {
 
     /// Our address as the peer of a hop sees it.
     pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
-        let known = self.learnt.get(&view(hop));
-        known.copied().unwrap_or(self.settings.local)
+        self.seen_by(hop).unwrap_or(self.settings.local)
+    }
+
+    /// The same where the peer has said so.
+    pub(super) fn seen_by(&self, hop: Hop) -> Option<SocketAddr> {
+        self.learnt.get(&view(hop)).copied()
     }
 
     /// Our Contact for messages on a hop.
@@ -205,12 +217,11 @@ impl Core {
         self.table.on_lost(now, &mut self.out, place, was_up)
     }
 
-    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// The way that a request of this many octets takes: above what UDP carries for sure it goes by
     /// TCP, unless the server is known to take none (18.1.1).
-    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+    fn fitting(&self, now: Instant, length: usize, hop: Hop) -> Hop {
         let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
-        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
-        if hop.protocol != Protocol::Udp || refused || fits(request) {
+        if hop.protocol != Protocol::Udp || refused || length <= limits::DATAGRAM_LENGTH {
             return hop;
         }
         Hop { protocol: Protocol::Tcp, ..hop }
@@ -225,11 +236,13 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let fitting = self.fitting(now, &request, hop);
+        let mut octets = request.to_bytes();
+        let fitting = self.fitting(now, octets.len(), hop);
         if fitting != hop {
             set_transport(&mut request, fitting);
+            octets = request.to_bytes();
         }
-        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        let sent = self.table.request(now, &mut self.out, (request, octets), fitting, user);
         match sent {
             Some(id) if fitting != hop => {
                 let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
@@ -249,7 +262,8 @@ impl Core {
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
-        self.table.request(now, &mut self.out, request, hop, user)
+        let octets = request.to_bytes();
+        self.table.request(now, &mut self.out, (request, octets), hop, user)
     }
 
     /// The octets of a request outside of transactions (the ACK of a 2xx).

@@ -88,6 +88,11 @@ fn wish(request: &Request) -> Result<Wish, u16> {
     })
 }
 
+/// The status that refuses a REFER for what it says (RFC 3515 2.4.2).
+pub(crate) fn misread(request: &Request) -> Option<u16> {
+    wish(request).err()
+}
+
 impl Invite {
     /// A REFER inside the call.
     pub(super) fn on_refer(

@@ -3,9 +3,12 @@
 mod addresses;
 mod calls;
 mod domain;
+mod instance;
 mod lifetime;
 mod pause;
 mod pings;
+
+pub(crate) use instance::PARAMETER;
 
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
@@ -181,8 +184,13 @@ impl Registration {
         self.settings = settings;
     }
 
-    /// Where REGISTERs go.
-    fn hop(&self, core: &Core) -> Option<Hop> {
+    /// How the registrar reaches us, while it may want to.
+    pub(crate) fn way(&self, core: &Core) -> Option<Hop> {
+        self.hop(core).filter(|_| self.state == State::Registered)
+    }
+
+    /// The server of the account that is used: where REGISTERs go.
+    pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
     }
 
@@ -261,9 +269,7 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.contact_user();
-        let binding =
-            |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user, quirks));
+        let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
         let both = bind && !quirks.has(Quirk::OneContact);
         if let Some(old) = self.bound.filter(|old| both && *old != contact) {
@@ -356,10 +362,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!(
-                "{};expires={seconds}",
-                own.contact(self.contact_user(), self.settings.quirks)
-            );
+            let contact = self.binding(own, seconds);
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
@@ -376,7 +379,8 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, self.contact_user(), contact.address);
+        let granted =
+            lifetime::granted(response, self.contact_user(), contact.address, &self.instance());
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
@@ -390,6 +394,7 @@ impl Registration {
         self.service_routes.truncate(limits::FORKS);
         self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
         self.untried = self.settings.targets.len().saturating_sub(1);
+        core.keep_ways(now);
         let contact = contact.address;
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }

@@ -18,4 +18,5 @@ mod sweeps;
 mod talking;
 mod torture;
 mod transferring;
+mod ways;
 mod wire;

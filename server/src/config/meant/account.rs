@@ -43,10 +43,7 @@ pub(super) fn account(
         }),
         None => Some(None),
     };
-    let srtp = match &written.srtp {
-        Some(text) => checked(text, written::SRTP, log, encryption),
-        None => Some(Encryption::Off),
-    };
+    let srtp = encryption(&written.srtp, log);
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
@@ -108,13 +105,14 @@ fn username_part(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn encryption(text: &str) -> Result<Encryption, String> {
-    match text {
+/// Whether sound is encrypted; where nothing is said it is not.
+pub(super) fn encryption(written: &Text, log: &mut Log) -> Option<Encryption> {
+    checked_or(written, Encryption::Off, written::SRTP, log, |text| match text {
         "off" => Ok(Encryption::Off),
         "offered" => Ok(Encryption::Offered),
         "required" => Ok(Encryption::Required),
         _ => Err(format!("\"{text}\" is not known")),
-    }
+    })
 }
 
 fn password(
