@@ -113,6 +113,9 @@ pub fn run(
         runs,
         clock: false,
     };
+    for finding in names::look_at_buttons(&mut check.names, &subject.config) {
+        report.add(finding)?;
+    }
     let mut works = true;
     let mut tried = 0;
     for (name, account) in &subject.config.accounts {
