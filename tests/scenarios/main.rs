@@ -4,6 +4,7 @@
 mod at_length;
 mod baresip_phone;
 mod call_log;
+mod check;
 mod connections;
 mod demo_phone;
 mod dialogs;
@@ -11,8 +12,10 @@ mod dispatched;
 mod flash;
 mod fuzzing;
 mod incoming;
+mod ipv6;
 mod life;
 mod linphone_phone;
+mod moods;
 mod nats;
 mod odd_phones;
 mod provider;

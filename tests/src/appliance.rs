@@ -34,6 +34,8 @@ pub struct Shop {
     outside: Option<Ipv4Addr>,
     /// Its address outside of a NAT, where the file says it.
     public_ip: Option<Ipv4Addr>,
+    /// Whether it talks with its provider by IPv6.
+    v6: bool,
 }
 
 impl Shop {
@@ -55,8 +57,14 @@ impl Shop {
     }
 
     /// Page-supplied accounts at this registrar, for the store's pages.
-    pub fn webphone(mut self, registrar: SocketAddr) -> Shop {
-        self.webphone = format!("[webphone]\nregistrars = [\"{registrar}\"]\n{ORIGINS}\n");
+    pub fn webphone(self, registrar: SocketAddr) -> Shop {
+        self.webphone_at(&[registrar])
+    }
+
+    /// The same at several.
+    pub fn webphone_at(mut self, registrars: &[SocketAddr]) -> Shop {
+        let registrars: Vec<String> = registrars.iter().map(SocketAddr::to_string).collect();
+        self.webphone = format!("[webphone]\nregistrars = {registrars:?}\n{ORIGINS}\n");
         self
     }
 
@@ -87,6 +95,12 @@ impl Shop {
     /// With the address that it has outside of a NAT.
     pub fn public_ip(mut self, ip: Ipv4Addr) -> Shop {
         self.public_ip = Some(ip);
+        self
+    }
+
+    /// With IPv6 on the provider's side.
+    pub fn by_ipv6(mut self) -> Shop {
+        self.v6 = true;
         self
     }
 
@@ -224,12 +238,20 @@ impl Appliance {
         Appliance { config: Some(config), listen, ..appliance }
     }
 
+    /// Writes a configuration file for a chore, which starts nothing.
+    pub fn file(place: &Place, name: &str, shop: &Shop) -> PathBuf {
+        Appliance::configure(place, name, shop).0
+    }
+
     /// Writes a configuration file; gives its path and the part that a reload leaves as it is.
     fn configure(place: &Place, name: &str, shop: &Shop) -> (PathBuf, String) {
         let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
         let (first, webrtc) = (place::ports(count), place::port());
         let call_log = shop.call_log.clone().unwrap_or_else(|| format!("{name}.db").into());
-        let outside = shop.outside.unwrap_or(Ipv4Addr::LOCALHOST);
+        let outside = match shop.outside.unwrap_or(Ipv4Addr::LOCALHOST) {
+            _ if shop.v6 => "[::1]".to_owned(),
+            ip => ip.to_string(),
+        };
         let public_ip = shop.public_ip.map(|ip| format!("public_ip = \"{ip}\"\n"));
         let public_ip = public_ip.unwrap_or_default();
         let listen = format!(

@@ -9,7 +9,7 @@ use crate::wait;
 use audio::Rate;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Phone {
     pub site: Site,
     /// Where its control socket is reached, if not at its own address.
     pub control: Option<SocketAddr>,
+    /// Whether it is reached by IPv6 instead of IPv4.
+    pub v6: bool,
 }
 
 impl Default for Phone {
@@ -53,6 +55,7 @@ impl Default for Phone {
             domain: None,
             site: Site::default(),
             control: None,
+            v6: false,
         }
     }
 }
@@ -99,8 +102,8 @@ impl Baresip {
     /// Starts a phone.
     pub fn start(place: &Place, name: &str, phone: &Phone) -> Baresip {
         let (sip, rtp) = (place::port(), place::ports(20));
-        let ip = phone.site.ip;
-        let address = phone.control.unwrap_or_else(|| SocketAddr::from((ip, place::port())));
+        let own = || SocketAddr::from((phone.site.ip, place::port()));
+        let address = phone.control.unwrap_or_else(own);
         let control = address.port();
         // The sound card of a wide-band phone runs at its codec's rate.
         let wide = phone.codecs.first().is_some_and(|codec| codec.starts_with("G722"));
@@ -117,8 +120,14 @@ impl Baresip {
         let tone = place.path(&format!("{name}/tone.wav"));
         sound::write_tone(&tone, rate, phone.tone, -10.0, TONE_SECONDS);
         let hz = rate.hz();
+        let control_ip = phone.site.ip;
+        let ip = if phone.v6 { Ipv6Addr::LOCALHOST.into() } else { IpAddr::from(control_ip) };
+        let (host, family) = match ip {
+            IpAddr::V4(ip) => (ip.to_string(), "-4"),
+            IpAddr::V6(ip) => (format!("[{ip}]"), "-6"),
+        };
         let config = format!(
-            "poll_method epoll\nsip_listen {ip}:{sip}\ncall_local_timeout 120\n\
+            "poll_method epoll\nsip_listen {host}:{sip}\ncall_local_timeout 120\n\
              call_max_calls 10\naudio_player aubridge,sink\naudio_source aufile,{tone}\n\
              audio_alert aubridge,sink\nausrc_srate {hz}\nauplay_srate {hz}\nausrc_channels 1\n\
              auplay_channels 1\naudio_level no\nausrc_format s16\nauplay_format s16\n\
@@ -127,7 +136,7 @@ impl Baresip {
              module_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\n\
              module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
              module_tmp account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n\
-             module_app ctrl_tcp.so\nctrl_tcp_listen {ip}:{control}\nsnd_path {records}\n\
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control_ip}:{control}\nsnd_path {records}\n\
              audio_path /usr/share/baresip\n",
             tone = tone.display(),
             last = rtp + 19,
@@ -138,7 +147,7 @@ impl Baresip {
         let account = format!(
             "<sip:{}@{}>;regint={};audio_codecs={}{answers}{}\n",
             phone.user,
-            phone.domain.clone().unwrap_or_else(|| format!("{ip}:{sip}")),
+            phone.domain.clone().unwrap_or_else(|| format!("{host}:{sip}")),
             if phone.registers { 60 } else { 0 },
             phone.codecs.join(","),
             phone.account
@@ -146,7 +155,7 @@ impl Baresip {
         place.write(&format!("{name}/accounts"), &account);
         place.write(&format!("{name}/contacts"), "");
         let mut command = phone.site.command("baresip");
-        command.args(["-4", "-f"]).arg(&folder);
+        command.args([family, "-f"]).arg(&folder);
         let mut program = Program::start("baresip", &mut command, &folder.join("log"));
         let stream = wait::until("baresip's control socket opens", || {
             assert!(program.ended().is_none(), "baresip ended:\n{}", program.output());
@@ -154,7 +163,7 @@ impl Baresip {
         });
         let events = Arc::new(Mutex::new(Vec::new()));
         listen(stream.try_clone().unwrap(), Arc::clone(&events));
-        let sip = SocketAddr::from((ip, sip));
+        let sip = SocketAddr::new(ip, sip);
         Baresip { program, sip, control: Mutex::new(stream), events, records }
     }
 

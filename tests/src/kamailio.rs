@@ -34,6 +34,10 @@ pub struct Provider {
     pub udp: bool,
     /// Whether it asks nobody for a password.
     pub open: bool,
+    /// Whether it holds one registration of an account, the newest.
+    pub single: bool,
+    /// Whether it refuses calls that speak of session timers.
+    pub timeless: bool,
     /// The files of its certificate and key.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Where calls to `sip:line@...` go: the first of them that takes the call.
@@ -61,6 +65,8 @@ impl Default for Provider {
             tcp: false,
             udp: true,
             open: false,
+            single: false,
+            timeless: false,
             certificate: None,
             dispatched: Vec::new(),
             looks_through: false,
@@ -99,7 +105,10 @@ impl Kamailio {
     /// The same at a known address, where another one has ended.
     pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
         let extras = Extras::of(place, provider);
-        let Provider { digest, phone, tcp, udp, open, certificate, site, .. } = provider.clone();
+        let Provider { digest, phone, tcp, udp, open, single, timeless, certificate, site, .. } =
+            provider.clone();
+        // One contact of an address of record.
+        let flags = if single { "0x04" } else { "0x00" };
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
@@ -156,6 +165,14 @@ impl Kamailio {
             true => "",
             false => "if ($proto == \"udp\" && is_method(\"REGISTER|INVITE\")) { drop; }\n",
         };
+        let timeless = match timeless {
+            true => {
+                "if (is_method(\"INVITE\") && is_present_hf(\"Session-Expires\")) { \
+                 append_to_reply(\"Unsupported: timer\\r\\n\"); \
+                 sl_send_reply(\"420\",\"Bad Extension\"); exit; }\n"
+            }
+            false => "",
+        };
         // The To tag asks first: requests inside a call go where its route leads.
         let config = format!(
             "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
@@ -173,8 +190,8 @@ impl Kamailio {
              {extra_edge}remove_hf(\"Route\");\n\
              if (is_method(\"{asked}\")) {{\n$var(pw) = \"{PASSWORD}\";\n\
              if (!pv_auth_check(\"{REALM}\", \"$var(pw)\", \"0\", \"0\")) {{\n\
-             auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n\
-             if (is_method(\"REGISTER\")) {{ if (!save(\"location\")) sl_reply_error(); exit; }}\n\
+             auth_challenge(\"{REALM}\", \"0\"); exit; }}\nconsume_credentials();\n}}\n{timeless}\
+             if (is_method(\"REGISTER\")) {{ if (!save(\"location\", \"{flags}\")) sl_reply_error(); exit; }}\n\
              {extra_call}{route}\n{extra_dispatch}\
              if (is_method(\"INVITE\")) record_route();\n\
              if (!lookup(\"location\")) {{ sl_send_reply(\"404\",\"Not Found\"); exit; }}\n\

@@ -97,6 +97,11 @@ pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(25);
 /// The most that is added to it.
 pub(crate) const PING_JITTER: Duration = Duration::from_secs(4);
+/// How often a provider that wants it is sent OPTIONS, before the jitter: firewalls forget a peer
+/// that is silent for 30 seconds.
+pub(crate) const OPTIONS_EVERY: Duration = Duration::from_secs(20);
+/// The most that is added to it.
+pub(crate) const OPTIONS_JITTER: Duration = Duration::from_secs(4);
 /// How long the answer to a ping may take (RFC 5626 4.4.1).
 pub(crate) const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// Answers to pings that wait to be written.

@@ -37,7 +37,7 @@ const TOOLS: [Tool; 16] = [
     },
     Tool { program: "rtpengine", package: "rtpengine-daemon", purpose: "a provider's media relay" },
     Tool { program: "ip", package: "iproute2", purpose: "networks of the tests' own" },
-    Tool { program: "nft", package: "nftables", purpose: "NATs in these networks" },
+    Tool { program: "nft", package: "nftables", purpose: "NATs and loss in these networks" },
     Tool {
         program: "pulseaudio",
         package: "pulseaudio",

@@ -4,10 +4,10 @@ use super::{Account, Core, Endpoint};
 use crate::limits;
 use crate::message::Uri;
 use crate::quirks::Quirk;
-use crate::registration::Registration;
+use crate::registration::{PARAMETER, Registration};
 use crate::transaction::{Owner, TransactionId, Wire};
 use base::AccountId;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 impl Endpoint {
@@ -43,9 +43,12 @@ impl Endpoint {
         let shy = self.accounts.values().map(|known| &known.settings);
         let shy = shy.filter(|settings| settings.quirks.has(Quirk::NoRport));
         self.core.rportless = shy.flat_map(|known| &known.targets).map(|to| to.address).collect();
-        self.with_account(id, |registration, core| match register {
-            true => registration.register(core, now),
-            false => registration.unregister(core, now),
+        self.with_account(id, |registration, core| {
+            registration.set_pings(core, now);
+            match register {
+                true => registration.register(core, now),
+                false => registration.unregister(core, now),
+            }
         });
     }
 
@@ -113,13 +116,27 @@ impl Endpoint {
         self.core.out.wake(Owner::Account(id), at);
     }
 
-    /// The account that a Request-URI means: the one whose user it names.
-    pub(super) fn account_of(&self, uri: &Uri) -> Option<AccountId> {
+    /// The account that a call from a peer means: the one whose Contact came back as the
+    /// Request-URI. Where a server leaves only the user of it, the user and who calls must do.
+    pub(super) fn account_of(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
+        let instance = uri.params.get(PARAMETER);
+        let told = instance.and_then(|told| {
+            self.accounts.values().find(|account| account.instance().eq_ignore_ascii_case(told))
+        });
+        told.or_else(|| self.account_by_user(uri, from)).map(Registration::id)
+    }
+
+    fn account_by_user(&self, uri: &Uri, from: SocketAddr) -> Option<&Registration> {
         let user = uri.user_text().unwrap_or_default();
         let named = |registration: &&Registration| {
             (!user.is_empty() && registration.settings.username == user)
                 || registration.contact_user() == user
         };
-        self.accounts.values().find(named).map(Registration::id)
+        self.accounts.values().filter(named).min_by_key(|registration| {
+            let servers = &registration.settings.targets;
+            let is_server = servers.iter().any(|target| target.address == from);
+            let is_peer = registration.peers().contains(&from.ip());
+            (!is_server, !is_peer, !registration.is_bound())
+        })
     }
 }

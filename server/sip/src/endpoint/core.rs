@@ -5,6 +5,7 @@ use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
+use crate::quirks::Quirks;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
@@ -71,19 +72,18 @@ impl Own {
         Own { protocol: hop.protocol, address: core.address_towards(hop) }
     }
 
-    /// The Contact of a user there.
-    pub(crate) fn contact(self, user: &str) -> String {
+    /// The Contact of a user there, in the form that the provider wants.
+    pub(crate) fn contact(self, user: &str, quirks: Quirks) -> String {
+        format!("<{}>", self.uri(user, quirks))
+    }
+
+    /// The same without its brackets.
+    pub(crate) fn uri(self, user: &str, quirks: Quirks) -> String {
         let address = self.address;
-        let transport = match self.protocol {
-            Protocol::Udp => "",
-            Protocol::Tcp => ";transport=tcp",
-            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
-            // to the phone and which hardly any provider takes.
-            Protocol::Tls => ";transport=tls",
-        };
+        let (scheme, transport) = quirks.contact_form(self.protocol);
         match user {
-            "" => format!("<sip:{address}{transport}>"),
-            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+            "" => format!("{scheme}:{address}{transport}"),
+            user => format!("{scheme}:{}@{address}{transport}", escape_user(user)),
         }
     }
 }
@@ -171,8 +171,8 @@ impl Core {
     }
 
     /// Our Contact for messages on a hop.
-    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
-        Own::towards(self, hop).contact(user)
+    pub(crate) fn contact(&self, user: &str, quirks: Quirks, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user, quirks)
     }
 
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
@@ -217,12 +217,11 @@ impl Core {
         self.table.on_lost(now, &mut self.out, place, was_up)
     }
 
-    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// The way that a request of this many octets takes: above what UDP carries for sure it goes by
     /// TCP, unless the server is known to take none (18.1.1).
-    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+    fn fitting(&self, now: Instant, length: usize, hop: Hop) -> Hop {
         let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
-        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
-        if hop.protocol != Protocol::Udp || refused || fits(request) {
+        if hop.protocol != Protocol::Udp || refused || length <= limits::DATAGRAM_LENGTH {
             return hop;
         }
         Hop { protocol: Protocol::Tcp, ..hop }
@@ -237,11 +236,13 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let fitting = self.fitting(now, &request, hop);
+        let mut octets = request.to_bytes();
+        let fitting = self.fitting(now, octets.len(), hop);
         if fitting != hop {
             set_transport(&mut request, fitting);
+            octets = request.to_bytes();
         }
-        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        let sent = self.table.request(now, &mut self.out, (request, octets), fitting, user);
         match sent {
             Some(id) if fitting != hop => {
                 let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
@@ -261,7 +262,8 @@ impl Core {
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
-        self.table.request(now, &mut self.out, request, hop, user)
+        let octets = request.to_bytes();
+        self.table.request(now, &mut self.out, (request, octets), hop, user)
     }
 
     /// The octets of a request outside of transactions (the ACK of a 2xx).

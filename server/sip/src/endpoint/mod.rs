@@ -177,8 +177,8 @@ impl Endpoint {
             Command::Refer { invite, target, replaces } => {
                 self.refer(now, invite, target, replaces);
             }
-            Command::FollowReferral { invite, new, account, targets, offer } => {
-                self.follow_referral(now, invite, new, account, targets, offer);
+            Command::FollowReferral { invite, new, account, targets, offer, second_offer } => {
+                self.follow_referral(now, invite, new, (account, targets), (offer, second_offer));
             }
             Command::RefuseReferral { invite, status } => {
                 self.order(invite, |invite, core| invite.refuse_referral(core, now, status));
@@ -232,6 +232,11 @@ impl Endpoint {
     /// The Call-ID of a call that has state here.
     pub fn call_id(&self, invite: InviteId) -> Option<&str> {
         self.invites.get(&invite).map(Invite::call_id)
+    }
+
+    /// Whether the offer that stands in a call is the second one of [`Command::FollowReferral`].
+    pub fn offered_second(&self, invite: InviteId) -> bool {
+        self.invites.get(&invite).is_some_and(Invite::has_offered_second)
     }
 
     /// Whether an address is one that is talked to.
@@ -368,7 +373,7 @@ impl Endpoint {
         }
         let accounts: Vec<AccountId> = self.accounts.keys().copied().collect();
         for id in accounts {
-            self.with_account(id, |registration, core| registration.unregister(core, now));
+            self.with_account(id, |registration, core| registration.leave(core, now));
         }
         self.shut_down = true;
     }

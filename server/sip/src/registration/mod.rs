@@ -1,9 +1,14 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod addresses;
 mod calls;
 mod domain;
+mod instance;
 mod lifetime;
 mod pause;
+mod pings;
+
+pub(crate) use instance::PARAMETER;
 
 use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
@@ -12,9 +17,11 @@ use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
+use crate::message::{Method, Name, NameAddr, Response};
+use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
+use pings::Pings;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -80,6 +87,7 @@ pub(crate) struct Registration {
     retired: bool,
     /// Whether the shell hears of changes: not of an account's former self.
     silent: bool,
+    pings: Pings,
 }
 
 impl Registration {
@@ -107,6 +115,7 @@ impl Registration {
             wanted: None,
             retired: false,
             silent: false,
+            pings: Pings::default(),
             settings,
         }
     }
@@ -118,7 +127,7 @@ impl Registration {
 
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        [self.next_at, self.pings.at].into_iter().flatten().min()
     }
 
     /// Whether nothing is left to do for a removed account.
@@ -131,6 +140,12 @@ impl Registration {
     pub(crate) fn retire(&mut self, core: &mut Core, now: Instant, silent: bool) {
         self.retired = true;
         self.silent = silent;
+        self.leave(core, now);
+    }
+
+    /// Withdraws the registration and says nothing more.
+    pub(crate) fn leave(&mut self, core: &mut Core, now: Instant) {
+        self.pings.at = None;
         self.unregister(core, now);
     }
 
@@ -177,19 +192,6 @@ impl Registration {
     /// The server of the account that is used: where REGISTERs go.
     pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
-    }
-
-    /// Our address of record.
-    fn address_of_record(&self) -> NameAddr {
-        let Account { quirks, username, auth_username, domain, .. } = &self.settings;
-        let user = quirks.sender_user(username, auth_username.as_deref());
-        NameAddr::new(domain::uri(Some(user), domain))
-    }
-
-    /// The user part of our Contact; empty: none.
-    pub(crate) fn contact_user(&self) -> &str {
-        let Account { quirks, username, auth_username, .. } = &self.settings;
-        quirks.contact_user(username, auth_username.as_deref())
     }
 
     /// Registers, or refreshes now.
@@ -248,9 +250,10 @@ impl Registration {
             }
             return;
         };
+        let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
-        let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
+        let (uri, routes) =
+            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
         let mut request = blank(Method::Register, uri);
         for route in routes {
             request.headers.push(Name::Route, route.to_string());
@@ -266,17 +269,17 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.contact_user();
-        let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
+        let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
-        if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
+        let both = bind && !quirks.has(Quirk::OneContact);
+        if let Some(old) = self.bound.filter(|old| both && *old != contact) {
             // Calls must not go to where we were before our address changed.
             request.headers.push(Name::Contact, binding(old, 0));
         }
         request.headers.push(Name::Expires, seconds.to_string());
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Supported, "path");
-        self.settings.quirks.shape(&mut request);
+        quirks.shape(&mut request);
         self.challenger.begin(&mut request, &mut core.seed);
         self.contact = Some(contact);
         let before = self.state;
@@ -359,7 +362,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("{};expires={seconds}", own.contact(self.contact_user()));
+            let contact = self.binding(own, seconds);
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
@@ -376,7 +379,8 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, self.contact_user(), contact.address);
+        let granted =
+            lifetime::granted(response, self.contact_user(), contact.address, &self.instance());
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
@@ -464,6 +468,7 @@ impl Registration {
 
     /// Its deadline came.
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
+        self.ping(core, now);
         if self.next_at.is_some_and(|at| at <= now) {
             self.next_at = None;
             if self.transaction.is_none() {
@@ -485,12 +490,6 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
-
-/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
-fn anonymous() -> NameAddr {
-    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
-    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
-}
 
 fn credentials(settings: &Account) -> Credentials {
     Credentials {

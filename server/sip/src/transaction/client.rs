@@ -79,9 +79,15 @@ pub(crate) struct Client {
 
 impl Client {
     /// A transaction whose request is just being sent.
-    pub(crate) fn new(now: Instant, t: Timers, request: Request, hop: Hop, user: User) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        t: Timers,
+        (request, octets): (Request, Vec<u8>),
+        hop: Hop,
+        user: User,
+    ) -> Self {
         let mut client = Client {
-            octets: request.to_bytes(),
+            octets,
             ack: None,
             meant: None,
             fall_back_at: None,

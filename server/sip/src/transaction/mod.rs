@@ -139,13 +139,13 @@ impl Table {
         }
     }
 
-    /// Sends a request that carries its Via already. `None` when there is no room: nothing is sent
-    /// then.
+    /// Sends a request that carries its Via already, and its octets. `None` when there is no room:
+    /// nothing is sent then.
     pub(crate) fn request(
         &mut self,
         now: Instant,
         wire: &mut impl Wire,
-        request: Request,
+        (request, octets): (Request, Vec<u8>),
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
@@ -154,7 +154,7 @@ impl Table {
         }
         let key = client_key(&request.headers.get(&Name::Via).and_then(branch)?, &request.method);
         let id = self.allocate();
-        let client = Client::new(now, self.timers, request, hop, user);
+        let client = Client::new(now, self.timers, (request, octets), hop, user);
         wire.send(hop, client.octets.clone());
         wire.wake(Owner::Client(id), client.deadline());
         self.client_keys.insert(key, id);

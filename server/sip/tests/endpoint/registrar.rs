@@ -57,10 +57,10 @@ impl Registrar {
         }
     }
 
-    /// Bindings that hold now.
+    /// Bindings that hold now, without what tells accounts apart.
     pub fn alive(&self, now: Instant) -> Vec<String> {
         let alive = self.bindings.iter().filter(|(_, until)| **until > now);
-        alive.map(|(contact, _)| contact.clone()).collect()
+        alive.map(|(contact, _)| place(contact)).collect()
     }
 
     pub fn hear(&mut self, now: Instant, from: SocketAddr, octets: &[u8]) -> Option<Vec<u8>> {
@@ -144,4 +144,9 @@ impl Registrar {
             })
             .collect()
     }
+}
+
+/// A Contact's URI without what tells accounts apart.
+pub fn place(uri: &str) -> String {
+    uri.split(";rinstance=").next().unwrap().to_owned()
 }
