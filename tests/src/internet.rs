@@ -210,9 +210,11 @@ impl Internet {
         self.cable(Site::default(), Ipv4Addr::new(198, 51, 100, 1))
     }
 
-    /// The test's own namespace gets a private address behind a router.
-    pub fn here_behind(&mut self, nat: Nat) -> Site {
-        self.router(Site::default(), nat).0
+    /// The test's own namespace gets a private address behind a router; the router's public one is
+    /// given too.
+    pub fn here_behind(&mut self, nat: Nat) -> (Site, Ipv4Addr) {
+        let (here, router) = self.router(Site::default(), nat);
+        (here, router.ip)
     }
 
     /// A phone's own network behind a router. Its TCP port `control` can be reached from the
