@@ -68,13 +68,11 @@ impl Site {
         command
     }
 
-    /// Whether anybody there has this UDP port.
+    /// Whether anybody there has this UDP port, by IPv4 or IPv6.
     pub fn is_bound(&self, port: u16) -> bool {
-        let table = match self.holder {
-            Some(holder) => format!("/proc/{holder}/net/udp"),
-            None => "/proc/self/net/udp".into(),
-        };
-        let table = std::fs::read_to_string(table).unwrap_or_default();
+        let whose = self.holder.map_or("self".to_owned(), |holder| holder.to_string());
+        let read = |table| std::fs::read_to_string(format!("/proc/{whose}/net/{table}"));
+        let table = ["udp", "udp6"].map(|table| read(table).unwrap_or_default()).concat();
         let wanted = format!(":{port:04X}");
         let local = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
         table.lines().filter_map(local).any(|address| address.ends_with(&wanted))
