@@ -3,11 +3,11 @@
 use super::{Account, Core, Endpoint};
 use crate::limits;
 use crate::message::Uri;
-use crate::quirks::Quirk;
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, Wire};
 use base::AccountId;
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 impl Endpoint {
@@ -29,33 +29,44 @@ impl Endpoint {
                 self.retire(now, former, true);
             }
             let registration = Registration::new(&mut self.core, id, settings.clone());
-            self.name(&registration);
-            self.accounts.insert(id, registration);
+            self.enter(registration);
         } else if let Some(mut known) = self.accounts.remove(&id) {
-            let before = known.peers();
+            self.users.remove(&known);
+            let before = (known.peers(), known.rportless());
             known.change(settings);
-            self.name(&known);
-            for peer in before {
-                self.core.unname(peer);
-            }
-            self.accounts.insert(id, known);
+            self.enter(known);
+            self.unname(before);
         }
-        let shy = self.accounts.values().map(|known| &known.settings);
-        let shy = shy.filter(|settings| settings.quirks.has(Quirk::NoRport));
-        self.core.rportless = shy.flat_map(|known| &known.targets).map(|to| to.address).collect();
         self.with_account(id, |registration, core| match register {
             true => registration.register(core, now),
             false => registration.unregister(core, now),
         });
     }
 
-    pub(super) fn name(&mut self, registration: &Registration) {
+    /// Takes an account in, with what it is found by and what it names.
+    fn enter(&mut self, registration: Registration) {
         for peer in registration.peers() {
             self.core.name(peer);
+        }
+        for server in registration.rportless() {
+            self.core.spare_rport(server);
+        }
+        self.users.insert(&registration);
+        self.accounts.insert(registration.id(), registration);
+    }
+
+    /// Takes back what an account that is gone, or was another, has named.
+    fn unname(&mut self, (peers, rportless): (Vec<IpAddr>, Vec<SocketAddr>)) {
+        for peer in peers {
+            self.core.unname(peer);
+        }
+        for server in rportless {
+            self.core.unspare_rport(server);
         }
     }
 
     pub(super) fn retire(&mut self, now: Instant, mut registration: Registration, silent: bool) {
+        self.users.remove(&registration);
         self.core.out.wake(Owner::Account(registration.id()), None);
         registration.retire(&mut self.core, now, silent);
         self.retired.push(registration);
@@ -64,15 +75,11 @@ impl Endpoint {
 
     /// Drops removed accounts that are done.
     pub(super) fn sweep(&mut self) {
-        let over: Vec<IpAddr> = self
-            .retired
-            .iter()
-            .filter(|registration| registration.is_over())
-            .flat_map(Registration::peers)
-            .collect();
-        self.retired.retain(|registration| !registration.is_over());
-        for peer in over {
-            self.core.unname(peer);
+        let over = self.retired.extract_if(.., |registration| registration.is_over());
+        let named: Vec<_> =
+            over.map(|registration| (registration.peers(), registration.rportless())).collect();
+        for named in named {
+            self.unname(named);
         }
     }
 
@@ -113,13 +120,46 @@ impl Endpoint {
         self.core.out.wake(Owner::Account(id), at);
     }
 
-    /// The account that a Request-URI means: the one whose user it names.
+    /// The account that a Request-URI means: the first one whose user it names.
     pub(super) fn account_of(&self, uri: &Uri) -> Option<AccountId> {
-        let user = uri.user_text().unwrap_or_default();
-        let named = |registration: &&Registration| {
-            (!user.is_empty() && registration.settings.username == user)
-                || registration.contact_user() == user
-        };
-        self.accounts.values().find(named).map(Registration::id)
+        self.users.find(uri.user_text().as_deref().unwrap_or_default())
+    }
+}
+
+/// The accounts by the users that requests to them may name.
+#[derive(Debug, Default)]
+pub(super) struct Users(HashMap<String, BTreeSet<AccountId>>);
+
+impl Users {
+    /// What an account is called: its name, which is never empty here, and the user of its Contact.
+    fn names(registration: &Registration) -> impl Iterator<Item = &str> {
+        let name = Some(registration.settings.username.as_str()).filter(|name| !name.is_empty());
+        name.into_iter().chain([registration.contact_user()])
+    }
+
+    fn insert(&mut self, registration: &Registration) {
+        for name in Users::names(registration) {
+            self.0.entry(name.to_owned()).or_default().insert(registration.id());
+        }
+    }
+
+    fn remove(&mut self, registration: &Registration) {
+        for name in Users::names(registration) {
+            if let Some(ids) = self.0.get_mut(name) {
+                ids.remove(&registration.id());
+                if ids.is_empty() {
+                    self.0.remove(name);
+                }
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<AccountId> {
+        self.0.get(name)?.first().copied()
+    }
+
+    /// Every account that is entered.
+    pub(super) fn ids(&self) -> impl Iterator<Item = AccountId> {
+        self.0.values().flatten().copied()
     }
 }

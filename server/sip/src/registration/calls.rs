@@ -1,9 +1,11 @@
 //! What an account gives to its calls.
 
-use super::{Registration, anonymous, credentials};
+use super::Registration;
+use crate::auth::Credentials;
 use crate::challenge::Challenger;
+use crate::endpoint::Account;
 use crate::invite::Order;
-use crate::message::{Host, Name, NameAddr};
+use crate::message::{Host, Name, NameAddr, Params, Uri};
 
 impl Registration {
     /// What an INVITE of this account starts from.
@@ -54,5 +56,19 @@ impl Registration {
     /// The credentials for its calls.
     pub(crate) fn challenger(&self) -> Challenger {
         Challenger::new(credentials(&self.settings))
+    }
+}
+
+/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
+fn anonymous() -> NameAddr {
+    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
+    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
+}
+
+/// What challenges are answered with.
+pub(super) fn credentials(settings: &Account) -> Credentials {
+    Credentials {
+        username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
+        password: settings.password.clone(),
     }
 }

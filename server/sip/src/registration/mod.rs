@@ -4,17 +4,21 @@ mod calls;
 mod domain;
 mod lifetime;
 mod pause;
+mod turns;
 
-use crate::auth::Credentials;
+pub(crate) use turns::Turns;
+
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
 use crate::dialog::{blank, routed};
 use crate::endpoint::core::ALLOW;
 use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
-use crate::message::{Host, Method, Name, NameAddr, Params, Response, Uri};
+use crate::message::{Method, Name, NameAddr, Response};
+use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
+use calls::credentials;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -56,6 +60,8 @@ pub(crate) struct Registration {
     live: Vec<TransactionId>,
     /// The next REGISTER, when none is under way.
     next_at: Option<Instant>,
+    /// Its turn to begin, where it had to wait for one.
+    turn_at: Option<Instant>,
     /// Lifetime to ask for; 423 raises it.
     expires: Duration,
     /// Corrections (423, another address) in a row.
@@ -95,6 +101,7 @@ impl Registration {
             transaction: None,
             live: Vec::new(),
             next_at: None,
+            turn_at: None,
             expires: settings.expires,
             corrections: 0,
             failures: 0,
@@ -137,6 +144,13 @@ impl Registration {
     /// Whether a client transaction is one of its own.
     pub(crate) fn owns(&self, id: TransactionId) -> bool {
         self.live.contains(&id)
+    }
+
+    /// The servers that are not to be asked for the port.
+    pub(crate) fn rportless(&self) -> Vec<SocketAddr> {
+        let shy = self.settings.quirks.has(Quirk::NoRport);
+        let servers = self.settings.targets.iter().filter(|_| shy);
+        servers.map(|target| target.address).collect()
     }
 
     /// The addresses that this account names as peers.
@@ -199,8 +213,16 @@ impl Registration {
         self.begin(core, now);
     }
 
-    /// Sends REGISTER with every server's turn still to come.
+    /// Sends REGISTER with every server's turn still to come, as soon as its own has come.
     fn begin(&mut self, core: &mut Core, now: Instant) {
+        let has_turn = self.turn_at.take_if(|at| *at <= now).is_some();
+        if !has_turn {
+            self.turn_at = self.turn_at.or_else(|| core.turns.take(now));
+            if self.turn_at.is_some() {
+                self.next_at = self.turn_at;
+                return;
+            }
+        }
         self.corrections = 0;
         self.untried = self.settings.targets.len().saturating_sub(1);
         self.send(core, now, true);
@@ -479,16 +501,3 @@ const UNGRANTED: Cause = Cause {
     reason: None,
     retry_after: None,
 };
-
-/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
-fn anonymous() -> NameAddr {
-    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
-    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
-}
-
-fn credentials(settings: &Account) -> Credentials {
-    Credentials {
-        username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
-        password: settings.password.clone(),
-    }
-}
