@@ -4,7 +4,7 @@ use super::shunned::Shunned;
 use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
-use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
+use crate::message::{Method, Name, Request, Response, Via, escape_user, reason_phrase};
 use crate::registration::Turns;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
@@ -181,8 +181,7 @@ impl Core {
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
     /// connection that is its own end of it, not the port that we listen on: servers find the
     /// connection by it, and behind a NAT nothing else leads to us.
-    pub(crate) fn learn(&mut self, hop: Hop, response: &Response) {
-        let Ok(via) = response.via() else { return };
+    pub(crate) fn learn(&mut self, hop: Hop, via: &Via) {
         let local = self.settings.local;
         let ip = via.received();
         let port = via.rport().flatten().or(hop.reliable().then_some(hop.local.port()));
@@ -222,10 +221,9 @@ impl Core {
 
     /// The way that a request of this length takes: above what UDP carries for sure it goes by
     /// TCP, unless the server is known to take none (18.1.1).
-    fn fitting(&self, now: Instant, request: &Request, hop: Hop) -> Hop {
+    fn fitting(&self, now: Instant, length: usize, hop: Hop) -> Hop {
         let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
-        let fits = |request: &Request| request.to_bytes().len() <= limits::DATAGRAM_LENGTH;
-        if hop.protocol != Protocol::Udp || refused || fits(request) {
+        if hop.protocol != Protocol::Udp || refused || length <= limits::DATAGRAM_LENGTH {
             return hop;
         }
         Hop { protocol: Protocol::Tcp, ..hop }
@@ -240,11 +238,13 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         self.stamp(&mut request, hop);
-        let fitting = self.fitting(now, &request, hop);
+        let mut octets = request.to_bytes();
+        let fitting = self.fitting(now, octets.len(), hop);
         if fitting != hop {
             set_transport(&mut request, fitting);
+            octets = request.to_bytes();
         }
-        let sent = self.table.request(now, &mut self.out, request, fitting, user);
+        let sent = self.table.request(now, &mut self.out, request, octets, fitting, user);
         match sent {
             Some(id) if fitting != hop => {
                 let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
@@ -264,7 +264,13 @@ impl Core {
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
-        self.table.request(now, &mut self.out, request, hop, user)
+        let octets = request.to_bytes();
+        self.table.request(now, &mut self.out, request, octets, hop, user)
+    }
+
+    /// Whether there is room for one more request.
+    pub(crate) fn has_room(&self) -> bool {
+        self.table.sizes().0 < limits::CLIENT_TRANSACTIONS
     }
 
     /// The octets of a request outside of transactions (the ACK of a 2xx).

@@ -267,9 +267,10 @@ impl Registration {
         };
         let uri = domain::uri(None, &self.settings.domain);
         let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
-        let (uri, routes) = routed(&uri, &proxy.collect::<Vec<_>>());
+        let proxy: Vec<NameAddr> = proxy.collect();
+        let (uri, routes) = routed(&uri, &proxy);
         let mut request = blank(Method::Register, uri);
-        for route in routes {
+        for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
         }
         let own = self.address_of_record();

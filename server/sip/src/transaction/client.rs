@@ -60,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) hop: Hop,
     pub(crate) request: Request,
     pub(crate) octets: Vec<u8>,
+    /// What it is found by.
+    pub(super) key: String,
     pub(crate) ack: Option<Vec<u8>>,
     /// The way by UDP that it was meant for, where its length alone has put it on a connection
     /// (RFC 3261 18.1.1).
@@ -78,10 +80,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A transaction whose request is just being sent.
-    pub(crate) fn new(now: Instant, t: Timers, request: Request, hop: Hop, user: User) -> Self {
+    /// A transaction that is just being sent: its request, that in octets, and what it is found by.
+    pub(super) fn new(
+        now: Instant,
+        t: Timers,
+        (request, octets, key): (Request, Vec<u8>, String),
+        hop: Hop,
+        user: User,
+    ) -> Self {
         let mut client = Client {
-            octets: request.to_bytes(),
+            octets,
+            key,
             ack: None,
             meant: None,
             fall_back_at: None,

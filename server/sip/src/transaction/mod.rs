@@ -137,13 +137,14 @@ impl Table {
         }
     }
 
-    /// Sends a request that carries its Via already. `None` when there is no room: nothing is sent
-    /// then.
+    /// Sends a request that carries its Via already, as these octets. `None` when there is no room:
+    /// nothing is sent then.
     pub(crate) fn request(
         &mut self,
         now: Instant,
         wire: &mut impl Wire,
         request: Request,
+        octets: Vec<u8>,
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
@@ -152,7 +153,8 @@ impl Table {
         }
         let key = client_key(&request.headers.get(&Name::Via).and_then(branch)?, &request.method);
         let id = self.allocate();
-        let client = Client::new(now, self.timers, request, hop, user);
+        let sent = (request, octets, key.clone());
+        let client = Client::new(now, self.timers, sent, hop, user);
         wire.send(hop, client.octets.clone());
         wire.wake(Owner::Client(id), client.deadline());
         self.client_keys.insert(key, id);
@@ -200,20 +202,18 @@ impl Table {
         (self.clients.len(), self.servers.len())
     }
 
-    /// Finds the transaction of a response (17.1.3) and feeds it. `Ok` names it if the response is
-    /// for its user; `Err(true)` means absorbed, `Err(false)` that nothing matches.
+    /// Finds the transaction of a response by the branch of its topmost Via (17.1.3) and feeds it.
+    /// `Ok` names it if the response is for its user; `Err(true)` means absorbed, `Err(false)` that
+    /// nothing matches.
     pub(crate) fn on_response(
         &mut self,
         now: Instant,
         wire: &mut impl Wire,
         response: &Response,
+        branch: Option<&str>,
     ) -> Result<(TransactionId, User), bool> {
-        let key = response
-            .headers
-            .get(&Name::Via)
-            .and_then(branch)
-            .zip(response.cseq().ok())
-            .map(|(branch, cseq)| client_key(&branch, &cseq.method));
+        let key =
+            branch.zip(response.cseq().ok()).map(|(branch, cseq)| client_key(branch, &cseq.method));
         let id = key.and_then(|key| self.client_keys.get(&key).copied()).ok_or(false)?;
         let client = self.clients.get_mut(&id).ok_or(false)?;
         let step = client.on_response(now, self.timers, response);
@@ -265,10 +265,8 @@ impl Table {
     /// finally answered).
     pub(crate) fn forget_client(&mut self, wire: &mut impl Wire, id: TransactionId) {
         wire.wake(Owner::Client(id), None);
-        if let Some(client) = self.clients.remove(&id)
-            && let Some(branch) = client.request.headers.get(&Name::Via).and_then(branch)
-        {
-            self.client_keys.remove(&client_key(&branch, &client.request.method));
+        if let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
         }
     }
 

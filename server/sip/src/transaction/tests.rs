@@ -24,7 +24,9 @@ fn hop(protocol: Protocol) -> Hop {
 
 fn client(now: Instant, method: Method, protocol: Protocol) -> Client {
     let user = User::Invite(InviteId(1));
-    Client::new(now, Timers::default(), request(method), hop(protocol), user)
+    let request = request(method);
+    let sent = (request.clone(), request.to_bytes(), String::new());
+    Client::new(now, Timers::default(), sent, hop(protocol), user)
 }
 
 fn response(status: u16) -> Response {
