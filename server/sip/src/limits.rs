@@ -11,6 +11,8 @@ pub(crate) const CLIENT_TRANSACTIONS: usize = 10_240;
 pub(crate) const SERVER_TRANSACTIONS: usize = 10_240;
 /// Server transactions of one peer's address: one peer cannot take every place.
 pub(crate) const SERVER_TRANSACTIONS_PER_PEER: usize = 8_192;
+/// How often the ends of transactions that only wait for their end are looked for.
+pub(crate) const RESTS_EVERY: Duration = Duration::from_millis(250);
 /// Invites alive at once, those that only wait for their last transaction included.
 pub(crate) const INVITES: usize = 8_192;
 /// Dialogs that one INVITE may open through forking; further ones are ignored.

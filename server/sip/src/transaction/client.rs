@@ -161,6 +161,11 @@ impl Client {
         self.state == State::Trying
     }
 
+    /// Whether it only waits for its end.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Accepted | State::Completed)
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.resend_at, self.expire_at, self.fall_back_at].into_iter().flatten().min()

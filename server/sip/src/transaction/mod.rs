@@ -5,6 +5,7 @@
 
 mod client;
 mod connections;
+mod rests;
 mod server;
 mod timers;
 
@@ -15,6 +16,7 @@ use crate::limits;
 use crate::message::{Method, Name, Request, Response};
 use base::{AccountId, Protocol};
 use client::Client;
+use rests::Rests;
 use server::Server;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -109,6 +111,7 @@ pub(crate) struct Table {
     client_keys: HashMap<String, TransactionId>,
     server_keys: HashMap<String, TransactionId>,
     per_peer: HashMap<IpAddr, usize>,
+    rests: Rests,
 }
 
 /// What the table needs from its endpoint: a way to send, and the clock's list.
@@ -134,6 +137,7 @@ impl Table {
             client_keys: HashMap::new(),
             server_keys: HashMap::new(),
             per_peer: HashMap::new(),
+            rests: Rests::default(),
         }
     }
 
@@ -156,7 +160,7 @@ impl Table {
         let sent = (request, octets, key.clone());
         let client = Client::new(now, self.timers, sent, hop, user);
         wire.send(hop, client.octets.clone());
-        wire.wake(Owner::Client(id), client.deadline());
+        wire.wake(Owner::Client(id), self.rests.due(now, client.deadline(), client.is_at_rest()));
         self.client_keys.insert(key, id);
         self.clients.insert(id, client);
         Some(id)
@@ -222,7 +226,7 @@ impl Table {
         {
             wire.send(client.hop, ack.clone());
         }
-        wire.wake(Owner::Client(id), client.deadline());
+        wire.wake(Owner::Client(id), self.rests.due(now, client.deadline(), client.is_at_rest()));
         if step.deliver { Ok((id, client.user)) } else { Err(true) }
     }
 
@@ -247,7 +251,10 @@ impl Table {
         if step.over {
             self.forget_client(wire, id);
         } else {
-            wire.wake(Owner::Client(id), client.deadline());
+            wire.wake(
+                Owner::Client(id),
+                self.rests.due(now, client.deadline(), client.is_at_rest()),
+            );
         }
         Some((user, Expired { timed_out: step.timed_out, over: step.over }))
     }
@@ -257,7 +264,10 @@ impl Table {
         let at = now + self.timers.t1 * 64;
         if let Some(client) = self.clients.get_mut(&id) {
             client.give_up(at);
-            wire.wake(Owner::Client(id), client.deadline());
+            wire.wake(
+                Owner::Client(id),
+                self.rests.due(now, client.deadline(), client.is_at_rest()),
+            );
         }
     }
 
@@ -306,7 +316,7 @@ impl Table {
             return false;
         }
         server.on_ack(now, self.timers);
-        wire.wake(Owner::Server(id), server.deadline());
+        wire.wake(Owner::Server(id), self.rests.due(now, server.deadline(), server.is_at_rest()));
         true
     }
 
@@ -334,7 +344,7 @@ impl Table {
         if server.on_answer(now, self.timers, response.status, octets.clone()) {
             wire.send(server.hop, octets);
         }
-        wire.wake(Owner::Server(id), server.deadline());
+        wire.wake(Owner::Server(id), self.rests.due(now, server.deadline(), server.is_at_rest()));
     }
 
     /// Sends the last answer to a request once more.
@@ -355,7 +365,7 @@ impl Table {
     ) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let step = server.on_timeout(now, self.timers);
-        let deadline = server.deadline();
+        let deadline = self.rests.due(now, server.deadline(), server.is_at_rest());
         if step.resend {
             self.repeat(wire, id);
         }
