@@ -34,6 +34,8 @@ pub struct Provider {
     pub udp: bool,
     /// Whether it asks nobody for a password.
     pub open: bool,
+    /// Whether much is to pass: it logs no requests and has room for ten thousand users.
+    pub busy: bool,
     /// The files of its certificate and key.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
@@ -46,6 +48,7 @@ impl Default for Provider {
             tcp: false,
             udp: true,
             open: false,
+            busy: false,
             certificate: None,
         }
     }
@@ -76,7 +79,7 @@ impl Kamailio {
 
     /// The same at a known address, where another one has ended.
     pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
-        let Provider { digest, phone, tcp, udp, open, certificate } = provider.clone();
+        let Provider { digest, phone, tcp, udp, open, busy, certificate } = provider.clone();
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
         let tls = SocketAddr::new(sip.ip(), sip.port() + 1);
         let algorithm = match digest {
@@ -133,13 +136,19 @@ impl Kamailio {
             true => "",
             false => "if ($proto == \"udp\" && is_method(\"REGISTER|INVITE\")) { drop; }\n",
         };
+        let (debug, xlog) = match busy {
+            true => (0, ""),
+            false => {
+                (2, "xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n")
+            }
+        };
         // The To tag asks first: requests inside a call go where its route leads.
         let config = format!(
-            "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
+            "#!KAMAILIO\ndebug={debug}\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
              mpath=\"{modules}\"\n{loaded}modparam(\"usrloc\",\"db_mode\",0)\n\
              modparam(\"auth\",\"algorithm\",\"{algorithm}\")\n\
              request_route {{\n\
-             xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n{deaf}\
+             {xlog}{deaf}\
              if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\",\"Too Many Hops\"); exit; }}\n\
              if (has_totag()) {{ if (loose_route()) {{ t_relay(); exit; }}\n\
              if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
@@ -156,7 +165,8 @@ impl Kamailio {
         );
         let path = place.write("kamailio.cfg", &config);
         let mut command = Command::new("kamailio");
-        command.arg("-f").arg(&path).args(["-DD", "-E", "-M", "8", "-m", "32"]);
+        command.arg("-f").arg(&path).args(["-DD", "-E"]);
+        command.args(if busy { ["-M", "32", "-m", "512"] } else { ["-M", "8", "-m", "32"] });
         command.arg("-Y").arg(place.folder());
         let log = place.path("kamailio.log");
         let mut program = Program::start("kamailio", &mut command, &log);
@@ -170,6 +180,11 @@ impl Kamailio {
             listens.then_some(())
         });
         Kamailio { program, sip, tls }
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
     }
 
     /// How many requests of a method it has logged that came by a transport, in lower case.
