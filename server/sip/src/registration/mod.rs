@@ -398,7 +398,7 @@ impl Registration {
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
-            self.fail(core, now, UNGRANTED);
+            self.fail(core, now, lifetime::UNGRANTED);
             return;
         }
         self.corrections = 0;
@@ -493,12 +493,3 @@ impl Registration {
         }
     }
 }
-
-/// The end of a REGISTER that was accepted for no time at all.
-const UNGRANTED: Cause = Cause {
-    originator: crate::Originator::Remote,
-    kind: CauseKind::Protocol,
-    status: Some(200),
-    reason: None,
-    retry_after: None,
-};

@@ -235,6 +235,8 @@ impl Client {
     fn rest(&mut self, now: Instant, t: Timers, state: State, letter: Letter) {
         self.state = state;
         self.resend_at = None;
+        // From here on the request is never repeated.
+        self.octets = Vec::new();
         self.expire_at = Some(now + letter.first(t, self.hop.reliable()).unwrap_or_default());
     }
 }
