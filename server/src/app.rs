@@ -55,7 +55,7 @@ pub fn run(args: &Args, mut config: Config, notices: &[Notice]) -> io::Result<()
 }
 
 /// The demo's shop phone, and the account and button that reach it.
-fn start_phone(config: &mut Config, seed: &mut Seed) -> io::Result<DemoPhone> {
+pub(crate) fn start_phone(config: &mut Config, seed: &mut Seed) -> io::Result<DemoPhone> {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     // The phone takes the upper half of the ports, so that the two never race for one.
     let middle = config.listen.rtp.first + (config.listen.rtp.last - config.listen.rtp.first) / 2;

@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod allowance;
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod core;

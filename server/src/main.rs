@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Action::Init(file) => {
             cli::init(&file, &mut stdin().lock(), &cli::hidden_line, &mut stdout().lock())
         }
-        Action::Check(json) => cli::check(&args, json, &mut stdout().lock()),
+        Action::Check(wish) => cli::check(&args, &wish, &mut stdout().lock(), &mut stderr().lock()),
         Action::Snippet(button) => {
             cli::snippet(&args, button.as_deref(), &mut stdout().lock(), &mut stderr().lock())
         }

@@ -23,6 +23,7 @@ fn every_target_has_a_test() {
     let tested = [
         "sip-message",
         "sip-stream",
+        "sip-digest",
         "sip-endpoint",
         "sdp",
         "sdp-crypto",
@@ -56,6 +57,11 @@ fn sip_messages_survive_mutation() {
 #[test]
 fn sip_connections_survive_mutation() {
     fuzz("sip-stream");
+}
+
+#[test]
+fn digest_survives_mutation() {
+    fuzz("sip-digest");
 }
 
 #[test]

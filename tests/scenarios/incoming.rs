@@ -1,9 +1,11 @@
 //! A page with a SIP account of its own at Kamailio is called by baresip, over WebRTC.
 
-use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::kamailio::{Digest, PASSWORD, Provider, REALM};
+use harness::place;
 use harness::sound::PHONE;
 use harness::{Appliance, Baresip, Kamailio, Place, Shop, Visitor, VisitorSettings, calls};
 use signalling::{CallState, ClientMessage, EndCause, ErrorCode};
+use std::net::{Ipv4Addr, SocketAddr};
 
 struct Pages {
     appliance: Appliance,
@@ -62,6 +64,35 @@ fn a_page_is_called_and_answers_and_both_hear_each_other() {
     let row = pages.appliance.rows(1).remove(0);
     assert_eq!((row.button.as_str(), row.cause), ("", EndCause::VisitorHungUp.key()));
     assert!(!pages.appliance.log().contains(PASSWORD), "the password is in no log");
+}
+
+#[test]
+fn of_two_pages_with_one_user_name_at_two_providers_each_is_called_for_its_own() {
+    let place = Place::new("incoming-namesakes");
+    let providers = [(); 2].map(|()| place::ports(2)).map(|port| {
+        let inner = Place::new(&format!("incoming-namesakes-{port}"));
+        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let provider = Kamailio::provide_at(&inner, &Provider::default(), sip);
+        (provider, inner)
+    });
+    let registrars = [providers[0].0.sip, providers[1].0.sip];
+    let appliance = Appliance::start(&place, &Shop::new().webphone_at(&registrars));
+    let alices = registrars.map(|registrar| {
+        let visitor = Visitor::open(&appliance, VisitorSettings::of_webphone());
+        assert_eq!(visitor.registers(&registrar.to_string(), "alice", PASSWORD), (true, 200));
+        visitor
+    });
+    for ((provider, inner), mut alice) in providers.iter().zip(alices) {
+        let bob = Baresip::registered(inner, "bob", provider);
+        dial(&bob);
+        alice.rings();
+        alice.answer();
+        alice.talks();
+        alice.hears(PHONE);
+        bob.hang_up();
+        alice.ends();
+    }
+    appliance.is_quiet();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `click2call trace`: what it says of calls that went well, were refused, or sounded badly.
 
 use base::Codec;
-use harness::kamailio::{Digest, PASSWORD};
+use harness::certificates::Authority;
+use harness::kamailio::{Digest, PASSWORD, Provider};
 use harness::sound::PHONE;
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Sipp, Visitor, VisitorSettings};
 use serde_json::Value;
@@ -110,6 +111,70 @@ fn a_good_call_is_traced_on_both_sides_without_secrets_and_keys() {
         assert!(!redacted.contains(private), "{private} in\n{redacted}");
     }
     assert!(redacted.contains("INVITE sip:number-1@address-"), "{redacted}");
+}
+
+/// A message of a trace: which way it went, its first line, and what its Via says.
+fn passed(entry: &Value) -> (String, String, String) {
+    let text = entry["text"].as_str().unwrap_or_default();
+    let via = text.lines().find_map(|line| line.strip_prefix("Via: ")).unwrap_or_default();
+    let by = via.split(' ').next().unwrap_or_default();
+    let way = entry["way"].as_str().unwrap_or_default();
+    (way.to_owned(), text.lines().next().unwrap_or_default().to_owned(), by.to_owned())
+}
+
+#[test]
+fn a_call_over_a_connection_is_traced_like_one_by_datagrams() {
+    let place = Place::new("trace-connections");
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
+    let authority = Authority::new(&place, "authority");
+    let certificate = Some(authority.certify(&place, "localhost", false));
+    let phone = Some(phone.sip);
+    let settings = Provider { phone, tcp: true, certificate, ..Provider::default() };
+    let provider = Kamailio::provide(&place, &settings);
+    for (transport, port) in [("tcp", provider.sip.port()), ("tls", provider.tls.port())] {
+        let lines = format!(
+            "transport = \"{transport}\"\nca_file = {:?}\nexpires = 60\ncodecs = [\"pcma\"]",
+            authority.file
+        );
+        let log = place.path(&format!("{transport}.db"));
+        let shop = Shop::registered(&format!("localhost:{port}"), &lines).call_log(&log);
+        let appliance = Appliance::start_as(&place, transport, &shop);
+        appliance.readiness_becomes(200);
+        let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
+        visitor.call();
+        visitor.talks();
+        visitor.sends(100);
+        visitor.hang_up();
+        visitor.ends();
+        let trace = json(&appliance, "last");
+        assert_eq!(trace["rule"], "fine", "{}", trace["verdict"]);
+        let messages = entries(&trace, "sip");
+        let passed: Vec<_> = messages.iter().map(|entry| passed(entry)).collect();
+        let mut rest = passed.iter();
+        for (way, start) in [
+            ("went", "INVITE "),
+            ("came", "SIP/2.0 407 "),
+            ("went", "ACK "),
+            ("went", "INVITE "),
+            ("came", "SIP/2.0 200 "),
+            ("went", "ACK "),
+            ("went", "BYE "),
+            ("came", "SIP/2.0 200 "),
+        ] {
+            let found = rest.any(|message| message.0 == way && message.1.starts_with(start));
+            assert!(found, "{transport}: no {way} {start} in its place in {passed:?}");
+        }
+        let by = format!("SIP/2.0/{}", transport.to_uppercase());
+        assert!(passed.iter().all(|message| message.2 == by), "{passed:?}");
+        // What is one message on a connection is one in the trace, whatever it came with.
+        let text = trace.to_string();
+        for secret in [PASSWORD, "response=", "nonce="] {
+            assert!(!text.contains(secret), "{secret} was kept");
+        }
+        let address = provider.sip.ip();
+        let peer = format!("{address}:{port}");
+        assert!(messages.iter().all(|entry| entry["peer"] == peer.as_str()), "{transport}");
+    }
 }
 
 #[test]

@@ -32,6 +32,10 @@ pub struct Shop {
     terse: bool,
     /// Whether it records no call.
     untraced: bool,
+    /// Its address towards providers; none for loopback.
+    outside: Option<Ipv4Addr>,
+    /// Whether it talks with its provider by IPv6.
+    v6: bool,
 }
 
 impl Shop {
@@ -53,8 +57,14 @@ impl Shop {
     }
 
     /// Page-supplied accounts at this registrar, for the store's pages.
-    pub fn webphone(mut self, registrar: SocketAddr) -> Shop {
-        self.webphone = format!("[webphone]\nregistrars = [\"{registrar}\"]\n{ORIGINS}\n");
+    pub fn webphone(self, registrar: SocketAddr) -> Shop {
+        self.webphone_at(&[registrar])
+    }
+
+    /// The same at several.
+    pub fn webphone_at(mut self, registrars: &[SocketAddr]) -> Shop {
+        let registrars: Vec<String> = registrars.iter().map(SocketAddr::to_string).collect();
+        self.webphone = format!("[webphone]\nregistrars = {registrars:?}\n{ORIGINS}\n");
         self
     }
 
@@ -79,6 +89,18 @@ impl Shop {
     /// Without traces of its calls.
     pub fn untraced(mut self) -> Shop {
         self.untraced = true;
+        self
+    }
+
+    /// With its sockets towards providers at this address.
+    pub fn outside(mut self, ip: Ipv4Addr) -> Shop {
+        self.outside = Some(ip);
+        self
+    }
+
+    /// With IPv6 on the provider's side.
+    pub fn by_ipv6(mut self) -> Shop {
+        self.v6 = true;
         self
     }
 
@@ -216,14 +238,23 @@ impl Appliance {
         Appliance { config: Some(config), listen, ..appliance }
     }
 
+    /// Writes a configuration file for a chore, which starts nothing.
+    pub fn file(place: &Place, name: &str, shop: &Shop) -> PathBuf {
+        Appliance::configure(place, name, shop).0
+    }
+
     /// Writes a configuration file; gives its path and the part that a reload leaves as it is.
     fn configure(place: &Place, name: &str, shop: &Shop) -> (PathBuf, String) {
         let count = if shop.rtp_ports == 0 { RTP_PORTS } else { shop.rtp_ports };
         let (first, webrtc) = (place::ports(count), place::port());
         let call_log = shop.call_log.clone().unwrap_or_else(|| format!("{name}.db").into());
+        let outside = match shop.outside.unwrap_or(Ipv4Addr::LOCALHOST) {
+            _ if shop.v6 => "[::1]".to_owned(),
+            ip => ip.to_string(),
+        };
         let listen = format!(
             "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
-             sip = \"127.0.0.1:0\"\nrtp = \"127.0.0.1:{first}-{}\"\n\n\
+             sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n\n\
              [data]\npath = {call_log:?}\ntraces = {}\n",
             first + count - 1,
             !shop.untraced

@@ -1,5 +1,6 @@
 //! baresip as the shop's phone: driven over its JSON control socket, recorded, measured.
 
+use crate::internet::Site;
 use crate::kamailio::{Kamailio, PASSWORD, REALM};
 use crate::place::{self, Place};
 use crate::program::Program;
@@ -8,9 +9,8 @@ use crate::wait;
 use audio::Rate;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,12 @@ pub struct Phone {
     pub registers: bool,
     /// The domain of its address; none for its own socket.
     pub domain: Option<String>,
+    /// Where it runs.
+    pub site: Site,
+    /// Where its control socket is reached, if not at its own address.
+    pub control: Option<SocketAddr>,
+    /// Whether it is reached by IPv6 instead of IPv4.
+    pub v6: bool,
 }
 
 impl Default for Phone {
@@ -47,6 +53,9 @@ impl Default for Phone {
             account: String::new(),
             registers: false,
             domain: None,
+            site: Site::default(),
+            control: None,
+            v6: false,
         }
     }
 }
@@ -92,7 +101,10 @@ pub struct Baresip {
 impl Baresip {
     /// Starts a phone.
     pub fn start(place: &Place, name: &str, phone: &Phone) -> Baresip {
-        let (sip, control, rtp) = (place::port(), place::port(), place::ports(20));
+        let (sip, rtp) = (place::port(), place::ports(20));
+        let own = || SocketAddr::from((phone.site.ip, place::port()));
+        let address = phone.control.unwrap_or_else(own);
+        let control = address.port();
         // The sound card of a wide-band phone runs at its codec's rate.
         let wide = phone.codecs.first().is_some_and(|codec| codec.starts_with("G722"));
         let full = phone.codecs.first().is_some_and(|codec| codec.starts_with("opus"));
@@ -108,17 +120,23 @@ impl Baresip {
         let tone = place.path(&format!("{name}/tone.wav"));
         sound::write_tone(&tone, rate, phone.tone, -10.0, TONE_SECONDS);
         let hz = rate.hz();
+        let control_ip = phone.site.ip;
+        let ip = if phone.v6 { Ipv6Addr::LOCALHOST.into() } else { IpAddr::from(control_ip) };
+        let (host, family) = match ip {
+            IpAddr::V4(ip) => (ip.to_string(), "-4"),
+            IpAddr::V6(ip) => (format!("[{ip}]"), "-6"),
+        };
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{sip}\ncall_local_timeout 120\n\
+            "poll_method epoll\nsip_listen {host}:{sip}\ncall_local_timeout 120\n\
              call_max_calls 10\naudio_player aubridge,sink\naudio_source aufile,{tone}\n\
              audio_alert aubridge,sink\nausrc_srate {hz}\nauplay_srate {hz}\nausrc_channels 1\n\
              auplay_channels 1\naudio_level no\nausrc_format s16\nauplay_format s16\n\
              auenc_format s16\naudec_format s16\nrtp_ports {rtp}-{last}\nrtcp_mux no\n\
-             net_interface 127.0.0.1\njitter_buffer_delay 2-8\nrtp_stats yes\n\
+             net_interface {ip}\njitter_buffer_delay 2-8\nrtp_stats yes\n\
              module_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\n\
              module aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
              module_tmp account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n\
-             module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\nsnd_path {records}\n\
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control_ip}:{control}\nsnd_path {records}\n\
              audio_path /usr/share/baresip\n",
             tone = tone.display(),
             last = rtp + 19,
@@ -129,31 +147,35 @@ impl Baresip {
         let account = format!(
             "<sip:{}@{}>;regint={};audio_codecs={}{answers}{}\n",
             phone.user,
-            phone.domain.clone().unwrap_or_else(|| format!("127.0.0.1:{sip}")),
+            phone.domain.clone().unwrap_or_else(|| format!("{host}:{sip}")),
             if phone.registers { 60 } else { 0 },
             phone.codecs.join(","),
             phone.account
         );
         place.write(&format!("{name}/accounts"), &account);
         place.write(&format!("{name}/contacts"), "");
-        let mut command = Command::new("baresip");
-        command.args(["-4", "-f"]).arg(&folder);
+        let mut command = phone.site.command("baresip");
+        command.args([family, "-f"]).arg(&folder);
         let mut program = Program::start("baresip", &mut command, &folder.join("log"));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, control));
         let stream = wait::until("baresip's control socket opens", || {
             assert!(program.ended().is_none(), "baresip ended:\n{}", program.output());
             TcpStream::connect(address).ok()
         });
         let events = Arc::new(Mutex::new(Vec::new()));
         listen(stream.try_clone().unwrap(), Arc::clone(&events));
-        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, sip));
+        let sip = SocketAddr::new(ip, sip);
         Baresip { program, sip, control: Mutex::new(stream), events, records }
     }
 
     /// Starts a phone with an account at a provider, and waits until it is registered there.
     pub fn registered(place: &Place, user: &str, provider: &Kamailio) -> Baresip {
+        Baresip::registered_as(place, user, &Phone::with_account(user, provider), provider)
+    }
+
+    /// The same of another kind.
+    pub fn registered_as(place: &Place, user: &str, phone: &Phone, provider: &Kamailio) -> Baresip {
         let before = provider.requests("REGISTER", "udp");
-        let phone = Baresip::start(place, user, &Phone::with_account(user, provider));
+        let phone = Baresip::start(place, user, phone);
         // Once without and once with its password.
         provider.gets("REGISTER", "udp", before + 2);
         phone

@@ -22,6 +22,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "sip-message", run: sip::message::fuzz, mutations: 2_000 },
     Target { name: "sip-stream", run: sip::stream::fuzz, mutations: 2_000 },
+    Target { name: "sip-digest", run: sip::auth::fuzz, mutations: 2_000 },
     Target { name: "sip-endpoint", run: sip::fuzz, mutations: 2_000 },
     Target { name: "sdp", run: sdp::fuzz, mutations: 2_000 },
     Target { name: "sdp-crypto", run: sdp::fuzz_crypto, mutations: 2_000 },

@@ -3,11 +3,14 @@
 //!
 //! It is a measuring instrument, not a user agent: it takes the requests of one well-behaved peer.
 
+mod leg;
+
 use crate::sound::{self, Heard, RATE};
 use crate::wait;
 use audio::tone::{Tone, ToneGenerator};
 use audio::{Decoder, Encoder, MAX_ENCODED};
 use base::Codec;
+use leg::Leg;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, mpsc};
@@ -24,6 +27,8 @@ pub struct HandsetSettings {
     pub codec: Codec,
     /// What it says, in hertz; none for silence.
     pub tone: Option<f32>,
+    /// Whether it says what it hears instead, digits too.
+    pub echoes: bool,
     /// Whether it sends sound as soon as it rings.
     pub early: bool,
     /// When it answers; never where there is none.
@@ -39,7 +44,7 @@ impl HandsetSettings {
     pub fn with_codec(codec: Codec) -> Self {
         let answers_after = Some(Duration::from_millis(100));
         let (tone, events, ptime) = (Some(sound::PHONE), true, 20);
-        HandsetSettings { codec, tone, early: false, answers_after, events, ptime }
+        HandsetSettings { codec, tone, echoes: false, early: false, answers_after, events, ptime }
     }
 }
 
@@ -180,30 +185,6 @@ fn generator(tone: f32) -> ToneGenerator {
     ToneGenerator::new(Tone::steady(tone, -10.0), RATE)
 }
 
-/// One call.
-struct Leg {
-    invite: String,
-    peer: SocketAddr,
-    rtp: UdpSocket,
-    remote: SocketAddr,
-    /// Payload types of sound and of telephone events.
-    types: (u8, Option<u8>),
-    encoder: Encoder,
-    decoder: Decoder,
-    tone: Option<ToneGenerator>,
-    /// When it answers; none once it has.
-    answers_at: Option<Instant>,
-    /// When its next packet leaves; none while it sends none.
-    next_at: Option<Instant>,
-    /// Since when it pauses.
-    paused_at: Option<Instant>,
-    number: u16,
-    time: u32,
-    /// The timestamp of the last packet that came, and that of the last telephone event.
-    last: Option<u32>,
-    event: Option<u32>,
-}
-
 struct Station {
     settings: HandsetSettings,
     socket: UdpSocket,
@@ -267,9 +248,7 @@ impl Station {
                 ssrc: 7,
                 payload: &[level],
             };
-            let mut octets = [0; 13];
-            packet.write(&mut octets).unwrap();
-            let _ = leg.rtp.send_to(&octets, leg.remote);
+            leg.send(&packet);
             leg.number = leg.number.wrapping_add(1);
             leg.next_at = None;
             leg.paused_at = Some(Instant::now());
@@ -291,7 +270,7 @@ impl Station {
                 let body = self.sdp(leg, "sendrecv");
                 self.reply(&leg.invite, leg.peer, "200 OK", &body);
             }
-            if let Some(at) = leg.next_at.filter(|at| *at <= now) {
+            if let Some(at) = leg.next_at.filter(|at| *at <= now && !self.settings.echoes) {
                 leg.next_at = Some(if now - at > FRAME * 5 { now + FRAME } else { at + FRAME });
                 self.speak(leg);
             }
@@ -453,9 +432,7 @@ impl Station {
             ssrc: 7,
             payload: &payload[..length],
         };
-        let mut octets = [0; MAX_ENCODED + 12];
-        let length = packet.write(&mut octets).unwrap();
-        let _ = leg.rtp.send_to(&octets[..length], leg.remote);
+        leg.send(&packet);
         leg.number = leg.number.wrapping_add(1);
         leg.time = leg.time.wrapping_add(self.settings.codec.clock_rate() / 50);
     }
@@ -464,6 +441,9 @@ impl Station {
         while let Ok((length, _)) = leg.rtp.recv_from(buffer) {
             let Ok(packet) = rtp::Packet::parse(&buffer[..length]) else { continue };
             let now = Instant::now();
+            if self.settings.echoes {
+                leg.send(&rtp::Packet { ssrc: 7, ..packet });
+            }
             let mut seen = self.seen.lock().unwrap();
             if Some(packet.payload_type) == leg.types.1 {
                 if leg.event != Some(packet.timestamp) {

@@ -1,10 +1,10 @@
 //! rtpengine in user space, to compare with: its control protocol is bencode over UDP.
 
+use crate::internet::Site;
 use crate::place::{self, Place};
 use crate::program::{Program, is_installed};
 use crate::wait;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 /// A running rtpengine. Dropping it ends it.
@@ -18,21 +18,29 @@ pub struct Rtpengine {
 impl Rtpengine {
     /// Starts one, where it is installed.
     pub fn start(place: &Place) -> Option<Rtpengine> {
-        let name = ["rtpengine", "rtpengine-daemon"].into_iter().find(|name| is_installed(name))?;
-        let (ng, cli, first) = (place::port(), place::port(), place::ports(400));
-        let mut command = Command::new(name);
-        command.args(["--config-file=none", "--foreground", "--log-stderr", "--table=-1"]);
-        command.args(["--interface=127.0.0.1", "--num-threads=2", "--log-level=4"]);
-        command.arg(format!("--listen-ng=127.0.0.1:{ng}"));
-        command.arg(format!("--listen-cli=127.0.0.1:{cli}"));
-        command.arg(format!("--port-min={first}")).arg(format!("--port-max={}", first + 399));
-        let program = Program::start("rtpengine", &mut command, &place.path("rtpengine.log"));
+        let (program, ng) = Rtpengine::run(place, Site::default())?;
         let control = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        control.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, ng))).unwrap();
+        control.connect(ng).unwrap();
         control.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let mut engine = Rtpengine { program, control, cookie: 0 };
         wait::within(Duration::from_secs(5), || engine.ask(&[("command", "ping")], &[]))?;
         Some(engine)
+    }
+
+    /// Runs one somewhere, where it is installed; gives its control socket too.
+    pub fn run(place: &Place, site: Site) -> Option<(Program, SocketAddr)> {
+        let name = ["rtpengine", "rtpengine-daemon"].into_iter().find(|name| is_installed(name))?;
+        let (ng, cli, first) = (place::port(), place::port(), place::ports(400));
+        let mut command = site.command(name);
+        let ip = site.ip;
+        command.args(["--config-file=none", "--foreground", "--log-stderr", "--table=-1"]);
+        command.args([&format!("--interface={ip}"), "--num-threads=2", "--log-level=4"]);
+        command.arg(format!("--listen-ng={ip}:{ng}"));
+        command.arg(format!("--listen-cli={ip}:{cli}"));
+        command.arg(format!("--port-min={first}")).arg(format!("--port-max={}", first + 399));
+        let program = Program::start("rtpengine", &mut command, &place.path("rtpengine.log"));
+        wait::within(Duration::from_secs(5), || site.is_bound(ng).then_some(()))?;
+        Some((program, SocketAddr::from((ip, ng))))
     }
 
     /// The process's number.

@@ -1,11 +1,11 @@
 //! SIPp: a phone that does what its scenario says, right or wrong.
 
+use crate::internet::Site;
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::wait;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// A running SIPp. Dropping it ends it.
@@ -25,6 +25,26 @@ impl Sipp {
 
     /// The same with keywords: `[status]` in the scenario becomes the value of `status`.
     pub fn start_with(place: &Place, scenario: &str, keys: &[(&str, &str)]) -> Sipp {
+        Sipp::run(place, scenario, keys, Site::default(), None)
+    }
+
+    /// The same somewhere else.
+    pub fn start_at(place: &Place, scenario: &str, keys: &[(&str, &str)], site: Site) -> Sipp {
+        Sipp::run(place, scenario, keys, site, None)
+    }
+
+    /// A scenario that calls somebody, by way of this address.
+    pub fn call(place: &Place, scenario: &str, keys: &[(&str, &str)], to: SocketAddr) -> Sipp {
+        Sipp::run(place, scenario, keys, Site::default(), Some(to))
+    }
+
+    fn run(
+        place: &Place,
+        scenario: &str,
+        keys: &[(&str, &str)],
+        site: Site,
+        to: Option<SocketAddr>,
+    ) -> Sipp {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/sipp");
         let file = folder.join(format!("{scenario}.xml"));
         let mut text = std::fs::read_to_string(&file)
@@ -42,9 +62,13 @@ impl Sipp {
         audio::tone::ToneGenerator::new(tone, crate::sound::RATE).fill(&mut pcm[40..]);
         let octets: Vec<u8> = pcm.into_iter().map(audio::alaw_encode).collect();
         std::fs::write(place.path("tone.al"), octets).unwrap();
-        let mut command = Command::new("sipp");
+        let mut command = site.command("sipp");
         command.current_dir(place.folder());
-        command.arg("-sf").arg(&file).args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1"]);
+        let ip = site.ip.to_string();
+        command.args(to.map(|to| to.to_string()));
+        // The one to which a call is handed on is the same program.
+        let calls = if scenario == "transfers" { "2" } else { "1" };
+        command.arg("-sf").arg(&file).args(["-i", &ip, "-mi", &ip, "-m", calls]);
         command.arg("-p").arg(port.to_string()).arg("-mp").arg(media.to_string());
         command.args(["-nostdin", "-trace_msg", "-message_file"]).arg(&messages);
         command.args(["-trace_err", "-error_file"]).arg(place.path(&format!("{scenario}.errors")));
@@ -52,16 +76,16 @@ impl Sipp {
             // It plays deaf for the first ACK.
             "answers-twice" => drop(command.args(["-default_behaviors", "all,-abortunexp"])),
             // It sends back what it hears, and nothing else.
-            "echoes" => drop(command.arg("-rtp_echo")),
+            "echoes" | "hangs-up-late" => drop(command.arg("-rtp_echo")),
             _ => {}
         }
         command.env("TERM", "dumb");
         let mut program =
             Program::start("sipp", &mut command, &place.path(&format!("{scenario}.log")));
-        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let sip = SocketAddr::from((site.ip, port));
         wait::until("SIPp listens", || {
             assert!(program.ended().is_none(), "SIPp ended:\n{}", program.output());
-            std::net::UdpSocket::bind(sip).is_err().then_some(())
+            site.is_bound(port).then_some(())
         });
         Sipp { program, sip, messages }
     }

@@ -230,7 +230,7 @@ declare namespace RTCKit {
   /** The first two lines come from the appliance, the rest from this page; the last three from Flash. */
   type ErrorCode =
     | 'version' | 'unknown-button' | 'forbidden' | 'limit' | 'bad-message' | 'bad-offer' | 'unknown-call'
-    | 'unavailable' | 'transfer-failed' | 'draining' | 'internal'
+    | 'unavailable' | 'transfer-failed' | 'hold-failed' | 'draining' | 'internal'
     | 'unsupported-browser' | 'insecure' | 'flash-unavailable' | 'frame-blocked' | 'no-container' | 'not-embedded'
     | 'flash-blocked' | 'flash-unreachable' | 'flash-connection-lost' | 'flash-command-failed' | 'not-connected'
     | 'flash-media-failed' | 'flash-slow-network' | 'flash-status' | 'flash-security' | 'flash-async' | 'flash-io'

@@ -53,7 +53,7 @@ async function start() {
   // A referrer is cut to the origin by most pages; both forms name the page.
   const referrer = document.referrer.startsWith(`${origin}/`) ? document.referrer : origin;
   phone = await WebPhone.create({ button: buttonName(location.pathname), page: referrer });
-  for (const type of ['connection', 'registration', 'incoming', 'state', 'microphone', 'quality', 'error', 'digit']) {
+  for (const type of ['connection', 'registration', 'incoming', 'state', 'microphone', 'quality', 'error']) {
     phone.addEventListener(type, ({ detail }) => say(type, detail));
   }
   phone.addEventListener('tap-needed', ({ detail }) => {

@@ -231,6 +231,7 @@ mod tests {
             error(ErrorCode::UnknownCall, None),
             error(ErrorCode::Unavailable, None),
             error(ErrorCode::TransferFailed, Some(7)),
+            error(ErrorCode::HoldFailed, Some(7)),
             error(ErrorCode::Draining, None),
             error(ErrorCode::Internal, None),
             ServerMessage::Pong { at: 12345.678 },

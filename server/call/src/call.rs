@@ -54,6 +54,8 @@ pub enum LegEvent {
     TrunkRinging {
         /// SIP status.
         code: u16,
+        /// Whether it ends sound before the answer, so that the page is to ring again.
+        again: bool,
     },
     /// The phone's side sends sound before the answer.
     TrunkEarly {
@@ -200,7 +202,12 @@ impl Call {
             | LegEvent::TrunkEarly { .. }
             | LegEvent::TrunkAnswered
                 if self.comes_in => {}
-            LegEvent::TrunkRinging { code } => self.step(CallState::Ringing, code),
+            LegEvent::TrunkRinging { code, again } => {
+                // Else ringing does not silence what is heard already.
+                if again || self.state() != CallState::Early {
+                    self.step(CallState::Ringing, code);
+                }
+            }
             LegEvent::TrunkEarly { code } => self.step(CallState::Early, code),
             LegEvent::TrunkAnswered => {
                 let answered = matches!(self.state(), CallState::Active | CallState::Held);
@@ -308,7 +315,7 @@ mod tests {
         let now = Instant::now();
         let mut call = call(now);
         for event in [
-            LegEvent::TrunkRinging { code: 180 },
+            LegEvent::TrunkRinging { code: 180, again: false },
             LegEvent::VisitorConnected,
             LegEvent::TrunkAnswered,
             LegEvent::VisitorEnded(VisitorEnd::HungUp),
@@ -396,7 +403,7 @@ mod tests {
     fn giving_up_before_the_answer_is_a_cancelled_call() {
         let now = Instant::now();
         let mut call = call(now);
-        call.handle_event(now, LegEvent::TrunkRinging { code: 180 });
+        call.handle_event(now, LegEvent::TrunkRinging { code: 180, again: false });
         call.handle_event(now, LegEvent::VisitorEnded(VisitorEnd::HungUp));
         assert_eq!(call.cause(), Some(EndCause::Cancelled));
     }
@@ -451,7 +458,7 @@ mod tests {
                 call.handle_timeout(now);
                 let event = match seed.below(13) {
                     0 => LegEvent::VisitorConnected,
-                    1 => LegEvent::TrunkRinging { code: 180 },
+                    1 => LegEvent::TrunkRinging { code: 180, again: number % 3 == 0 },
                     2 => LegEvent::TrunkEarly { code: 183 },
                     3 => LegEvent::TrunkAnswered,
                     4 => LegEvent::VisitorEnded(VisitorEnd::HungUp),

@@ -20,6 +20,8 @@ pub struct RemoteView {
     pub jitter: u32,
     /// By the times in its report, if it had heard one of ours.
     pub round_trip: Option<Duration>,
+    /// Reports that spoke of our packets: whoever sends one has received some.
+    pub reports: u32,
 }
 
 /// What an incoming compound means for the stream.
@@ -171,6 +173,7 @@ impl Reports {
         self.remote.lost = block.cumulative_lost;
         self.remote.fraction_lost = block.fraction_lost;
         self.remote.jitter = block.jitter;
+        self.remote.reports = self.remote.reports.saturating_add(1);
         if block.last_sr == 0 {
             return;
         }

@@ -323,6 +323,8 @@ pub enum ErrorCode {
     Unavailable,
     /// The far end did not reach where the call was to be transferred.
     TransferFailed,
+    /// The far end was not told that it is held, or is no more.
+    HoldFailed,
     /// The appliance is about to stop: no new calls.
     Draining,
     /// The appliance's fault.

@@ -11,8 +11,8 @@
 //!                 +------------------+-------------------+-------------+--> Ended
 //! ```
 //!
-//! Ringing and Early may follow each other in both orders (a 180 after a 183 does not silence early
-//! media, so it is not a step back). Ended comes once and is final.
+//! Ringing and Early may follow each other in both orders: whoever tells the steps decides whether a 180
+//! after a 183 silences early media, which it usually does not. Ended comes once and is final.
 
 use serde::{Deserialize, Serialize};
 
@@ -181,7 +181,7 @@ impl Progress {
             (_, Ended) => true,
             (Calling, Ringing | Early | Active) => true,
             (Ringing, Early | Active) => true,
-            (Early, Active) => true,
+            (Early, Ringing | Active) => true,
             (Active, Held) | (Held, Active) => true,
             _ => false,
         };
@@ -213,10 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn ringing_after_early_media_does_not_silence_it() {
+    fn ringing_and_early_media_follow_each_other_and_never_an_answer() {
         let mut progress = Progress(Early);
-        assert!(!progress.step(Ringing));
-        assert!(progress.has_media());
+        assert!(progress.step(Ringing) && !progress.has_media());
+        assert!(progress.step(Early) && progress.has_media());
+        assert!(progress.step(Active) && !progress.step(Ringing) && !progress.step(Early));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::cause::CauseKind;
 use crate::endpoint::{
     Account, Command, Connection, Endpoint, Event, InviteId, PeerPolicy, Settings,
 };
-use crate::message::{Message, Name, Uri, parse};
+use crate::message::{Message, Method, Name, ParseError, Uri, parse};
 use crate::quirks::{self, Quirks};
 use crate::target::Target;
 use crate::transaction::Timers;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 5060);
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
-const STATUSES: [u16; 16] =
-    [100, 180, 183, 200, 200, 200, 302, 401, 407, 423, 481, 486, 487, 491, 503, 603];
+const STATUSES: [u16; 18] =
+    [100, 180, 183, 200, 200, 200, 302, 401, 407, 423, 481, 486, 487, 488, 491, 503, 603, 606];
 const METHODS: [&str; 12] = [
     "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "REFER",
     "NOTIFY", "JUMP",
@@ -27,7 +27,7 @@ const METHODS: [&str; 12] = [
 ///
 /// # Panics
 /// When the state does not hold together afterwards: see [`Endpoint::verify`]; when a call ends
-/// twice or not at all; when anything is left after a shutdown and enough time.
+/// twice or not at all, or an INVITE has no final response; when anything is left after a shutdown and enough time.
 pub fn fuzz(data: &[u8]) {
     let mut run = Run::new(data);
     while let Some(operation) = run.octet() {
@@ -54,6 +54,8 @@ struct Run<'a> {
     /// Transfers that were asked for and whose outcome is not told.
     asked: u32,
     sent: u32,
+    /// INVITEs of the peer by their branches, and whether they have a final response.
+    answered: BTreeMap<String, bool>,
     /// How often each call ended.
     ended: BTreeMap<InviteId, u32>,
 }
@@ -79,6 +81,7 @@ impl<'a> Run<'a> {
             placed: 0,
             asked: 0,
             sent: 0,
+            answered: BTreeMap::new(),
             ended: BTreeMap::new(),
         }
     }
@@ -182,7 +185,9 @@ impl<'a> Run<'a> {
                 self.placed += 1;
                 let new = InviteId(self.placed);
                 self.invites.push(new);
+                let second_offer = self.data.len().is_multiple_of(2).then(|| b"v=0 2".to_vec());
                 self.command(Command::FollowReferral {
+                    second_offer,
                     invite,
                     new,
                     account: AccountId(1),
@@ -231,7 +236,7 @@ impl<'a> Run<'a> {
             identity: Box::default(),
             quirks: quirks::TABLE
                 .iter()
-                .skip(choice % 16)
+                .skip(choice % (quirks::TABLE.len() + 1))
                 .fold(Quirks::default(), |all, row| all.with(row.quirk)),
         };
         self.command(Command::SetAccount { account: AccountId(1), settings });
@@ -273,6 +278,11 @@ impl<'a> Run<'a> {
         if extra & 4 == 4 {
             response.headers.push(Name::Contact, "<sip:bob@192.0.2.2:5062>;expires=60");
             response.headers.push(Name::RecordRoute, "<sip:192.0.2.2:5063>, <sip:p.example;lr>");
+            if status == 302 {
+                let other =
+                    format!("<sip:b{}@192.0.2.2>;q=0.{which}, <sip:c@sip.example>", extra >> 6);
+                response.headers.push(Name::Contact, other);
+            }
         }
         if extra & 32 == 32 {
             response.headers.push(Name::SessionExpires, format!("{};refresher=uac", which * 3));
@@ -325,6 +335,14 @@ impl<'a> Run<'a> {
             (_, 32) => "v=0",
             _ => "",
         };
+        // The dialog of one of ours is replaced, or one that is not there.
+        let other = self.requests.get(place % 5).filter(|_| place & 32 == 32);
+        let replaces = other.map(|request| {
+            let from = request.from().ok();
+            let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+            format!("Replaces: {};to-tag={tag};from-tag=fork{}\r\n", request.call_id(), extra >> 6)
+        });
+        let replaces = replaces.unwrap_or_default();
         let rseq = self.sequences.get(&call_id).copied().unwrap_or_default();
         let option = ["Supported", "Require"].get(place >> 6).copied().unwrap_or("X-Option");
         let text = format!(
@@ -333,7 +351,7 @@ impl<'a> Run<'a> {
              From: <sip:bob@sip.example>;tag={remote}\r\n\
              To: <sip:alice@sip.example>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
-             RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\n\
+             {replaces}RAck: {rseq} 1 INVITE\r\n{option}: 100rel, timer\r\nSession-Expires: {}\r\n\
              Event: refer\r\nSubscription-State: active\r\n\
              Refer-To: <sip:carol@sip.example?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\nAllow: INVITE, UPDATE, PRACK\r\n\
              Contact: <sip:bob@192.0.2.2>\r\nContent-Type: {kind}\r\n\
@@ -341,6 +359,9 @@ impl<'a> Run<'a> {
             place * 4,
             body.len()
         );
+        if method == "INVITE" {
+            self.answered.entry(format!("z9hG4bK{call_id}{branch}")).or_default();
+        }
         self.arrive(text.as_bytes());
     }
 
@@ -373,6 +394,13 @@ impl<'a> Run<'a> {
                     self.requests.truncate(8);
                 }
                 Ok(Message::Response(response)) => {
+                    let invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+                    if response.status >= 200
+                        && invite
+                        && let Ok(via) = response.via()
+                    {
+                        self.answered.insert(via.branch().unwrap_or_default().to_owned(), true);
+                    }
                     if let Some(rseq) = response.headers.number(&Name::RSeq) {
                         self.sequences.insert(response.call_id().to_owned(), rseq);
                     }
@@ -381,6 +409,7 @@ impl<'a> Run<'a> {
                         self.tags.insert(response.call_id().to_owned(), tag);
                     }
                 }
+                Err(ParseError::KeepAlive) => {}
                 Err(_) => panic!("what we send cannot be read"),
             }
         }
@@ -412,6 +441,7 @@ impl<'a> Run<'a> {
         assert_eq!(self.endpoint.transactions(), 0, "transactions are left");
         assert_eq!(self.endpoint.poll_timeout(), None, "a timer is left");
         assert_eq!(self.asked, 0, "a transfer has no outcome");
+        assert!(self.answered.values().all(|answered| *answered), "{:?}", self.answered);
         for invite in &self.invites {
             assert_eq!(self.ended.get(invite), Some(&1), "a call never ended");
         }

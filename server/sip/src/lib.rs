@@ -23,7 +23,7 @@
 //! protocol. Connections are somebody else's: whoever owns one cuts messages out of it with a
 //! [`stream::Stream`] and says what becomes of it by [`Endpoint::handle_connection`].
 //!
-//! Absent so far: subscriptions other than those of REFER, REFER outside of calls.
+//! Absent so far: subscriptions other than those of REFER; REFER outside of calls is refused.
 
 pub mod auth;
 mod cause;
@@ -48,6 +48,6 @@ pub use endpoint::{
     RegistrationState, Settings,
 };
 pub use fuzz::fuzz;
-pub use quirks::{Quirk, Quirks, Row as QuirkRow, TABLE as QUIRKS};
+pub use quirks::{Need as QuirkNeed, Quirk, Quirks, Row as QuirkRow, TABLE as QUIRKS};
 pub use target::Target;
 pub use transaction::{Hop, Timers};

@@ -101,11 +101,17 @@ pub(crate) const TARGET_PATIENCE: Duration = Duration::from_secs(4);
 /// How long the peer may think about a new offer of ours before it is cancelled.
 pub(crate) const REOFFER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a connection of ours is pinged, before the jitter; NATs forget one after a minute or
-/// more (RFC 5626 4.4.1 allows up to two minutes).
+/// How often a connection of ours is pinged and a way by UDP kept open, before the jitter. Many NATs
+/// forget a connection after a minute or two and the way of datagrams after 30 s (RFC 5626 4.4.1
+/// and 4.4.2: by UDP 24 to 29 seconds).
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(25);
 /// The most that is added to it.
-pub(crate) const PING_JITTER: Duration = Duration::from_secs(5);
+pub(crate) const PING_JITTER: Duration = Duration::from_secs(4);
+/// How often a provider that wants it is sent OPTIONS, before the jitter: firewalls forget a peer
+/// that is silent for 30 seconds.
+pub(crate) const OPTIONS_EVERY: Duration = Duration::from_secs(20);
+/// The most that is added to it.
+pub(crate) const OPTIONS_JITTER: Duration = Duration::from_secs(4);
 /// How long the answer to a ping may take (RFC 5626 4.4.1).
 pub(crate) const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// Answers to pings that wait to be written.

@@ -1,7 +1,10 @@
 //! What single providers want otherwise than the RFCs have it. Each quirk is one row of a table; an
 //! account has a set of them, and without any it speaks as the RFCs say.
+//!
+//! What they change in messages is in `wire`; the few that are about media and ringing are looked up
+//! by whoever owns those.
 
-use crate::message::{Method, Name, Request};
+mod wire;
 
 /// One thing that a provider wants otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +25,32 @@ pub enum Quirk {
     NoPath,
     /// Header fields that a request may lack are left out, so that it fits one small datagram.
     ShortRequests,
+    /// Addresses are `sips:` (RFC 5630).
+    Sips,
+    /// Contact does not name the transport.
+    NoTransport,
+    /// Request-URI and Contact name the transport, UDP too.
+    NameTransport,
+    /// The outbound proxy is sent to, but stands in no Route.
+    NoRoute,
+    /// OPTIONS goes out again and again, so that neither the provider nor a NAT forgets us.
+    OptionsPings,
+    /// Numbers in calls are marked as such, `user=phone` (RFC 3261 19.1.1).
+    UserPhone,
+    /// Numbers in calls begin with `+`.
+    Plus,
+    /// Numbers in calls do not begin with `+`.
+    NoPlus,
+    /// Offers do not propose RTCP on the port of RTP (RFC 5761).
+    NoRtcpMux,
+    /// A 180 after sound before the answer means that the provider now leaves ringing to us.
+    RingAfterEarly,
+    /// What a provider describes as sound before the answer is none: we make the ringing.
+    NoEarlyMedia,
+    /// REGISTER names one Contact: an old address of ours is left to its own end.
+    OneContact,
+    /// Keys go by INFO, whatever the offer and the answer say.
+    InfoDigits,
 }
 
 /// A row of the table.
@@ -35,18 +64,35 @@ pub struct Row {
     pub sentence: &'static str,
     /// The behaviour of a provider that asks for it.
     pub asked_by: &'static str,
-    /// The refusals by which such a provider shows itself; 0 is silence.
+    /// The responses by which such a provider shows itself; 0 is silence. Refusals are worth a try
+    /// with the quirk. None at all: it shows itself in a call, or with time.
     pub shown_by: &'static [u16],
+    /// What an account must have for the quirk to change anything.
+    pub needs: Option<Need>,
+}
+
+/// What a quirk builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A user for digest that is another than the account's.
+    AuthUsername,
+    /// An outbound proxy.
+    OutboundProxy,
+    /// TCP or TLS.
+    Connections,
+    /// TLS.
+    Tls,
 }
 
 /// Every quirk, in the order in which `check` tries them.
-pub const TABLE: [Row; 8] = [
+pub const TABLE: [Row; 21] = [
     Row {
         quirk: Quirk::FromAuthUser,
         word: "from-auth-user",
         sentence: "From carries auth_username instead of username",
         asked_by: "refuses requests whose From is not the user of the credentials",
         shown_by: &[403, 404, 401, 407],
+        needs: Some(Need::AuthUsername),
     },
     Row {
         quirk: Quirk::NoSessionTimers,
@@ -54,6 +100,7 @@ pub const TABLE: [Row; 8] = [
         sentence: "calls say nothing of session timers",
         asked_by: "answers 420 or an error to Supported: timer and Session-Expires",
         shown_by: &[420, 400, 422, 500, 513, 0],
+        needs: None,
     },
     Row {
         quirk: Quirk::No100rel,
@@ -61,6 +108,15 @@ pub const TABLE: [Row; 8] = [
         sentence: "calls say nothing of reliable provisional responses",
         asked_by: "answers 420 or an error to Supported: 100rel",
         shown_by: &[420, 400, 500, 0],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::OneContact,
+        word: "one-contact",
+        sentence: "REGISTER has one Contact, and an old address of ours is not withdrawn",
+        asked_by: "refuses REGISTER with a second Contact",
+        shown_by: &[400, 403, 500],
+        needs: None,
     },
     Row {
         quirk: Quirk::NoRport,
@@ -68,6 +124,7 @@ pub const TABLE: [Row; 8] = [
         sentence: "Via does not ask for the port",
         asked_by: "answers 400 to a Via with rport, or nothing at all",
         shown_by: &[400, 0],
+        needs: None,
     },
     Row {
         quirk: Quirk::NoPath,
@@ -75,6 +132,7 @@ pub const TABLE: [Row; 8] = [
         sentence: "REGISTER says nothing of Path",
         asked_by: "answers 420 or an error to Supported: path",
         shown_by: &[420, 400, 500],
+        needs: None,
     },
     Row {
         quirk: Quirk::ShortRequests,
@@ -82,6 +140,7 @@ pub const TABLE: [Row; 8] = [
         sentence: "requests leave out what they may lack",
         asked_by: "stands behind a network that loses larger datagrams",
         shown_by: &[0, 513],
+        needs: None,
     },
     Row {
         quirk: Quirk::BareContact,
@@ -89,6 +148,7 @@ pub const TABLE: [Row; 8] = [
         sentence: "Contact is an address without a user",
         asked_by: "refuses a Contact with a user that it does not know",
         shown_by: &[400, 403, 404],
+        needs: None,
     },
     Row {
         quirk: Quirk::ContactAuthUser,
@@ -96,6 +156,103 @@ pub const TABLE: [Row; 8] = [
         sentence: "Contact carries auth_username instead of username",
         asked_by: "refuses a Contact that is not the user of the credentials",
         shown_by: &[400, 403, 404],
+        needs: Some(Need::AuthUsername),
+    },
+    Row {
+        quirk: Quirk::NoRtcpMux,
+        word: "no-rtcp-mux",
+        sentence: "offers do not propose RTCP on the port of RTP",
+        asked_by: "refuses an offer with a=rtcp-mux",
+        shown_by: &[488, 606, 415, 400, 500],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::UserPhone,
+        word: "user-phone",
+        sentence: "numbers in calls carry user=phone",
+        asked_by: "knows a number only by user=phone, and looks for a subscriber of that name otherwise",
+        shown_by: &[404, 484, 416, 403],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::Plus,
+        word: "plus",
+        sentence: "numbers in calls begin with +",
+        asked_by: "takes numbers in international form only",
+        shown_by: &[404, 484, 403],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::NoPlus,
+        word: "no-plus",
+        sentence: "numbers in calls do not begin with +",
+        asked_by: "dials what it is given, and knows no +",
+        shown_by: &[404, 484, 403],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::NoTransport,
+        word: "no-transport",
+        sentence: "Contact does not name the transport",
+        asked_by: "refuses a Contact with transport=, or cannot read it",
+        shown_by: &[400, 403, 416],
+        needs: Some(Need::Connections),
+    },
+    Row {
+        quirk: Quirk::NameTransport,
+        word: "name-transport",
+        sentence: "Request-URI and Contact name the transport, UDP too",
+        asked_by: "routes by transport=, and takes an address without one for another",
+        shown_by: &[404, 400, 416, 480],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::NoRoute,
+        word: "no-route",
+        sentence: "the outbound proxy stands in no Route",
+        asked_by: "refuses a first request that has a Route already",
+        shown_by: &[403, 404, 482, 483],
+        needs: Some(Need::OutboundProxy),
+    },
+    Row {
+        quirk: Quirk::Sips,
+        word: "sips",
+        sentence: "addresses are sips: instead of sip:",
+        asked_by: "takes calls over TLS for sips: addresses only",
+        shown_by: &[480, 403, 416, 400],
+        needs: Some(Need::Tls),
+    },
+    Row {
+        quirk: Quirk::OptionsPings,
+        word: "options-pings",
+        sentence: "OPTIONS goes to the provider every 20 seconds",
+        asked_by: "forgets a phone that is silent for half a minute, or has a firewall before it that does",
+        shown_by: &[],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::RingAfterEarly,
+        word: "ring-after-early",
+        sentence: "180 after sound before the answer lets the page ring again",
+        asked_by: "announces something before it rings, or describes sound that never comes, and rings by 180 alone",
+        shown_by: &[180],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::NoEarlyMedia,
+        word: "no-early-media",
+        sentence: "sound before the answer is left out, and the page rings",
+        asked_by: "describes sound before the answer and sends none",
+        shown_by: &[183],
+        needs: None,
+    },
+    Row {
+        quirk: Quirk::InfoDigits,
+        word: "info-digits",
+        sentence: "keys go by INFO, also where telephone events were agreed on",
+        asked_by: "agrees on telephone events and does not hear them",
+        shown_by: &[],
+        needs: None,
     },
 ];
 
@@ -113,67 +270,23 @@ impl Quirk {
 
 /// The quirks of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quirks(u16);
+pub struct Quirks(u32);
 
 impl Quirks {
     /// Whether it has this one.
     pub fn has(self, quirk: Quirk) -> bool {
-        self.0 & (1 << quirk as u16) != 0
+        self.0 & (1 << quirk as u32) != 0
     }
 
     /// The same and one more.
     #[must_use]
     pub fn with(self, quirk: Quirk) -> Quirks {
-        Quirks(self.0 | (1 << quirk as u16))
+        Quirks(self.0 | (1 << quirk as u32))
     }
 
     /// All that it has, in the table's order.
     pub fn iter(self) -> impl Iterator<Item = &'static Row> {
         TABLE.iter().filter(move |row| self.has(row.quirk))
-    }
-
-    /// The user part of From and of the address of record.
-    pub(crate) fn sender_user<'a>(self, username: &'a str, auth: Option<&'a str>) -> &'a str {
-        if self.has(Quirk::FromAuthUser) { auth.unwrap_or(username) } else { username }
-    }
-
-    /// The user part of Contact; empty: none.
-    pub(crate) fn contact_user<'a>(self, username: &'a str, auth: Option<&'a str>) -> &'a str {
-        match () {
-            () if self.has(Quirk::BareContact) => "",
-            () if self.has(Quirk::ContactAuthUser) => auth.unwrap_or(username),
-            () => username,
-        }
-    }
-
-    /// Takes out of a request what the provider does not want in it.
-    pub(crate) fn shape(self, request: &mut Request) {
-        if self == Quirks::default() {
-            return;
-        }
-        let headers = &mut request.headers;
-        if self.has(Quirk::NoSessionTimers) {
-            headers.remove(&Name::SessionExpires);
-            headers.remove(&Name::MinSe);
-        }
-        let unwanted = [
-            (Quirk::NoSessionTimers, "timer"),
-            (Quirk::No100rel, "100rel"),
-            (Quirk::NoPath, "path"),
-        ];
-        let left: Vec<String> = headers
-            .tokens(&Name::Supported)
-            .filter(|option| !unwanted.iter().any(|(q, word)| self.has(*q) && option == word))
-            .map(Into::into)
-            .collect();
-        headers.remove(&Name::Supported);
-        if !left.is_empty() && !self.has(Quirk::ShortRequests) {
-            headers.push(Name::Supported, left.join(", "));
-        }
-        if self.has(Quirk::ShortRequests) && request.method != Method::Options {
-            headers.remove(&Name::Allow);
-            headers.remove(&Name::Other("Accept".into()));
-        }
     }
 }
 
@@ -181,38 +294,15 @@ impl Quirks {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::dialog::blank;
-    use crate::endpoint::core::SUPPORTED;
-    use crate::message::Uri;
 
     #[test]
     fn every_quirk_has_one_row_and_a_word_of_its_own() {
         for row in TABLE {
             assert_eq!(Quirk::from_word(row.word), Some(row.quirk));
             assert_eq!(row.quirk.row().unwrap().word, row.word);
-            assert!(!row.shown_by.is_empty());
+            let shows_late = [Quirk::OptionsPings, Quirk::InfoDigits].contains(&row.quirk);
+            assert_eq!(row.shown_by.is_empty(), shows_late, "{}", row.word);
         }
         assert_eq!(Quirk::from_word("rport"), None);
-    }
-
-    #[test]
-    fn a_request_without_quirks_stays_as_it_is_and_with_them_lacks_what_is_not_wanted() {
-        let mut request = blank(Method::Invite, Uri::parse("sip:a@b.example").unwrap());
-        request.headers.push(Name::Supported, SUPPORTED);
-        request.headers.push(Name::SessionExpires, "1800");
-        request.headers.push(Name::Allow, "INVITE");
-        let mut same = request.clone();
-        Quirks::default().shape(&mut same);
-        assert_eq!(same.headers.get(&Name::SessionExpires), Some("1800"));
-        assert_eq!(same.headers.get(&Name::Supported), Some(SUPPORTED));
-        let mut calm = request.clone();
-        Quirks::default().with(Quirk::NoSessionTimers).with(Quirk::No100rel).shape(&mut calm);
-        assert_eq!(calm.headers.get(&Name::SessionExpires), None);
-        let supported = calm.headers.get(&Name::Supported).unwrap();
-        assert!(!supported.contains("timer") && !supported.contains("100rel"), "{supported}");
-        let mut short = request;
-        Quirks::default().with(Quirk::ShortRequests).shape(&mut short);
-        assert_eq!(short.headers.get(&Name::Allow), None);
-        assert_eq!(short.headers.get(&Name::Supported), None);
     }
 }

@@ -67,7 +67,8 @@ pub fn init(
     }
     writeln!(
         out,
-        "\nWrote {shown}. Next:\n  click2call --config {shown}\n  click2call snippet --config {shown}"
+        "\nWrote {shown}. Next:\n  click2call check --config {shown}\n  click2call --config {shown}\n  \
+         click2call snippet --config {shown}"
     )?;
     Ok(FINE)
 }
@@ -209,6 +210,7 @@ password = {password}               # or "env:NAME", or password_file = "..." in
 # transport = "udp"                 # or "tcp", "tls"; without it the provider's DNS records say it
 # ca_file = "authority.pem"         # for a provider with an authority of its own
 # auth_username = "..."             # only if other than username
+# from_user = "+4930123456"         # the number that calls come from, if other than username
 # outbound_proxy = "sip:proxy.provider.example;lr"
 # register = true                   # false: a trunk known by its IP address
 # expires = 300
@@ -228,6 +230,7 @@ destination = {destination}
 # [webphone]                        # page-supplied SIP accounts, only for these registrars
 # registrars = ["sip.provider.example"]
 # origins = ["https://pages.example"]
+# srtp = "off"                      # encrypted sound, as for accounts
 
 [data]
 path = "click2call.db"              # call log (SQLite)

@@ -12,6 +12,7 @@ pub use check::check;
 pub use init::{hidden_line, init};
 pub use snippet::{snippet, snippet_text};
 
+use crate::check::CheckArgs;
 use crate::config::{self, Config, Notice, Problems};
 use crate::log::Format;
 use clap::{Parser, Subcommand};
@@ -30,7 +31,7 @@ Start here:
   click2call --demo                          try it: a page with a Call button on
                                              http://127.0.0.1:8080, and a phone that answers
   click2call init shop.toml                  a few questions, then a commented file
-  click2call check --config shop.toml        ports, names and servers that calls will need
+  click2call check --config shop.toml        proves it: registers, calls, a tone each way
   click2call --config shop.toml              run the appliance
   click2call snippet --config shop.toml      what to paste in the store page
   click2call trace --config shop.toml last   how the last call went, and what was wrong
@@ -101,12 +102,9 @@ pub enum Command {
         #[arg(default_value = "click2call.toml")]
         file: PathBuf,
     },
-    /// Looks at the set-up (in this version: the file, ports, names; no call is made)
-    Check {
-        /// One JSON object a finding
-        #[arg(long)]
-        json: bool,
-    },
+    /// Proves the set-up: ports, names, certificate, clock, registration, and a real call
+    #[command(after_help = check::CHECK_HELP)]
+    Check(CheckArgs),
     /// Prints what to paste in a store page
     Snippet {
         /// The button; without it, every button is printed
@@ -125,8 +123,8 @@ pub enum Action {
     Run,
     /// [`init`].
     Init(PathBuf),
-    /// [`check`], with JSON or without.
-    Check(bool),
+    /// [`check`].
+    Check(CheckArgs),
     /// [`snippet`].
     Snippet(Option<String>),
     /// [`trace()`].
@@ -165,7 +163,7 @@ impl Args {
         match &self.command {
             None => Action::Run,
             Some(Command::Init { file }) => Action::Init(file.clone()),
-            Some(Command::Check { json }) => Action::Check(*json),
+            Some(Command::Check(wish)) => Action::Check(wish.clone()),
             Some(Command::Snippet { button }) => Action::Snippet(button.clone()),
             Some(Command::Trace(wish)) => Action::Trace(wish.clone()),
         }
@@ -210,8 +208,13 @@ mod tests {
         assert_eq!(args("--demo --log json").unwrap().log, Format::Json);
         assert_eq!(args("init").unwrap().action(), Action::Init("click2call.toml".into()));
         assert_eq!(args("init a.toml").unwrap().action(), Action::Init("a.toml".into()));
-        assert_eq!(args("check --config a.toml").unwrap().action(), Action::Check(false));
-        assert_eq!(args("check --json --demo").unwrap().action(), Action::Check(true));
+        let usual = CheckArgs { pause: 2, ..CheckArgs::default() };
+        let check = args("check --config a.toml").unwrap().action();
+        assert_eq!(check, Action::Check(usual.clone()));
+        let check = args("check --json --to 100 --account main --write --config a").unwrap();
+        let (to, account) = (Some("100".into()), Some("main".into()));
+        let wish = CheckArgs { json: true, write: true, to, account, ..usual };
+        assert_eq!(check.action(), Action::Check(wish));
         let snippet = args("snippet --config a.toml --button sales").unwrap();
         assert_eq!(snippet.action(), Action::Snippet(Some("sales".into())));
         assert_eq!(snippet.config, Some("a.toml".into()));

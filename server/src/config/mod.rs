@@ -88,6 +88,8 @@ pub struct Account {
     pub ca_file: Option<PathBuf>,
     /// The user part of our address.
     pub username: String,
+    /// The user part of From in calls, if other than `username`: the number that calls show.
+    pub from_user: Option<String>,
     /// The user for digest, if other than `username`.
     pub auth_username: Option<String>,
     /// The password.
@@ -187,6 +189,8 @@ pub struct WebPhone {
     pub registrars: Vec<HostPort>,
     /// Origins of pages that may use page-supplied accounts.
     pub origins: Vec<String>,
+    /// Whether their sound is encrypted towards the provider.
+    pub srtp: sdp::Encryption,
 }
 
 /// What a file may refer to outside itself; tests put their own in its place.
@@ -226,15 +230,18 @@ pub fn load(path: &Path) -> Result<(Config, Vec<Notice>), Problems> {
     Ok((config, notices))
 }
 
-/// The same for a chore that needs no password: whoever runs it need not have those that stand
-/// outside of the file.
+/// What files and variables that are not looked at are taken to hold: a password, or certificates.
+const UNSEEN: &str = "unknown -----BEGIN CERTIFICATE-----";
+
+/// The same for a chore that needs no password and calls nobody: whoever runs it need not have what
+/// stands outside of the file.
 pub fn load_without_passwords(path: &Path) -> Result<Config, Problems> {
     let name = path.display().to_string();
     let text = read_bounded(path)
         .map_err(|error| Problems::unreadable(&name, &format!("can't be read: {error}")))?;
     let surroundings = Surroundings {
-        variable: &|_| Some("unknown".to_owned()),
-        file: &|_| Ok("unknown".to_owned()),
+        variable: &|_| Some(UNSEEN.to_owned()),
+        file: &|_| Ok(UNSEEN.to_owned()),
         folder: path.parent().unwrap_or(Path::new("")).to_path_buf(),
     };
     read(&name, &text, &surroundings).map(|(config, _)| config)
@@ -261,6 +268,7 @@ pub fn demo() -> Config {
         // The shop phone binds a port of its own; whoever starts it writes the port here.
         registrar: HostPort { host: "127.0.0.1".into(), port: Some(5060) },
         username: "shop".into(),
+        from_user: None,
         auth_username: None,
         password: Secret::default(),
         outbound_proxy: None,

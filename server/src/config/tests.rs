@@ -133,6 +133,7 @@ max_calls = 4
 [webphone]
 registrars = ["talkpad.ru", "127.0.0.1:5070"]
 origins = ["https://pages.example"]
+srtp = "offered"
 [data]
 path = "/var/lib/calls.db"
 traces = false
@@ -153,7 +154,9 @@ password_hash = "$argon2id$v=19$x"
     assert_eq!(config.buttons["sales"].origins, ["https://www.shop.example"]);
     assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/calls.db")));
     assert!(!config.traces);
-    assert_eq!(config.webphone.unwrap().registrars[0].to_string(), "talkpad.ru");
+    let webphone = config.webphone.unwrap();
+    assert_eq!(webphone.registrars[0].to_string(), "talkpad.ru");
+    assert_eq!(webphone.srtp, Encryption::Offered);
     let said = notices.iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>().join("\n");
     for word in ["listen.https", "sales.video", "admin"] {
         assert!(said.contains(word), "{word} in {said}");
@@ -199,6 +202,7 @@ origins = "https://www.shop.example"
 
 [webphone]
 registrars = ["sip:talkpad.ru"]
+srtp = "yes"
 
 [admin]
 password_hash = "hunter2"
@@ -238,7 +242,8 @@ password_hash = "hunter2"
         (33, "buttons.sales team.origins"),
         (35, "webphone.origins"),
         (36, "webphone.registrars"),
-        (39, "admin.password_hash"),
+        (37, "webphone.srtp"),
+        (40, "admin.password_hash"),
     ];
     assert_eq!(found, expected, "{problems:#?}");
 }
@@ -395,9 +400,10 @@ fn any_octets_get_an_answer() {
 fn a_provider_may_want_another_domain_an_identity_and_quirks() {
     let (config, _) = good(&with(
         "auth_username = \"line7\"\ndomain = \"Voice.Example\"\nidentity = \"pai\"\n\
-         quirks = [\"no-rport\", \"from-auth-user\"]",
+         quirks = [\"no-rport\", \"from-auth-user\"]\nfrom_user = \"+4930123456\"",
     ));
     let account = &config.accounts["main"];
+    assert_eq!(account.from_user.as_deref(), Some("+4930123456"));
     assert_eq!(account.domain.as_deref(), Some("voice.example"));
     assert_eq!(account.identity, Identity::Asserted);
     let words: Vec<&str> = account.quirks.iter().map(|row| row.word).collect();
@@ -406,6 +412,10 @@ fn a_provider_may_want_another_domain_an_identity_and_quirks() {
         ("quirks = [\"no-report\"]", "the nearest one is \"no-rport\""),
         ("quirks = [\"no-path\", \"no-path\"]", "stands twice"),
         ("quirks = [\"from-auth-user\"]", "needs auth_username"),
+        ("quirks = [\"no-route\"]", "needs outbound_proxy"),
+        ("quirks = [\"sips\"]\ntransport = \"tcp\"", "needs transport = \"tls\""),
+        ("quirks = [\"no-transport\"]\ntransport = \"udp\"", "needs transport = \"tcp\" or"),
+        ("from_user = \"a@b.example\"", "leave out the @"),
         ("identity = \"paid\"", "\"paid\" is not known"),
         ("domain = \"sip:voice.example\"", "leave out sip:"),
     ] {

@@ -47,6 +47,7 @@ pub(super) struct Account {
     pub transport: Text,
     pub ca_file: Text,
     pub username: Text,
+    pub from_user: Text,
     pub auth_username: Text,
     pub password: Text,
     pub password_file: Text,
@@ -79,6 +80,7 @@ pub(super) struct WebPhone {
     pub place: Place,
     pub registrars: Texts,
     pub origins: Texts,
+    pub srtp: Text,
 }
 
 // What each key accepts, in words; the same words answer a wrong kind and a wrong value.
@@ -93,6 +95,8 @@ pub(super) const TRANSPORT: &str = "\"udp\", \"tcp\" or \"tls\"";
 pub(super) const CA_FILE: &str =
     "the path of a PEM file with the authorities that vouch for the provider's certificate";
 pub(super) const USERNAME: &str = "the part of your SIP address before the @, \"74951234567\"";
+pub(super) const FROM_USER: &str =
+    "the user or number that calls come from, where it is not username: \"+4930123456\"";
 pub(super) const PASSWORD: &str = "a text, or \"env:NAME\" for an environment variable";
 pub(super) const PASSWORD_FILE: &str = "the path of a file that holds the password";
 pub(super) const PROXY: &str = "a SIP address with ;lr, \"sip:proxy.provider.example:5060;lr\"";
@@ -103,7 +107,7 @@ pub(super) const CODECS: &str =
 pub(super) const SIP_DOMAIN: &str = "the part of your SIP address behind the @, where it is not the registrar: \"provider.example\"";
 pub(super) const IDENTITY: &str =
     "\"off\", \"pai\" (P-Asserted-Identity) or \"ppi\" (P-Preferred-Identity)";
-pub(super) const QUIRKS: &str = "a list of \"from-auth-user\", \"no-session-timers\", \"no-100rel\", \"no-rport\", \"no-path\", \"short-requests\", \"bare-contact\", \"contact-auth-user\"";
+pub(super) const QUIRKS: &str = "a list of \"from-auth-user\", \"no-session-timers\", \"no-100rel\", \"one-contact\", \"no-rport\", \"no-path\", \"short-requests\", \"bare-contact\", \"contact-auth-user\", \"no-rtcp-mux\", \"user-phone\", \"plus\", \"no-plus\", \"no-transport\", \"name-transport\", \"no-route\", \"sips\", \"options-pings\", \"ring-after-early\", \"no-early-media\", \"info-digits\"";
 pub(super) const DESTINATION: &str = "a SIP address, \"sip:sales@sip.provider.example\"";
 pub(super) const ORIGINS: &str =
     "a list of origins, scheme and host without a path: [\"https://www.shop.example\"]";
@@ -218,6 +222,7 @@ fn account(name: String, mut section: Section<'_>, log: &mut Log) -> Account {
         transport: section.text("transport", TRANSPORT, log),
         ca_file: section.text("ca_file", CA_FILE, log),
         username: section.text("username", USERNAME, log),
+        from_user: section.text("from_user", FROM_USER, log),
         auth_username: section.text("auth_username", USERNAME, log),
         password: section.text("password", PASSWORD, log),
         password_file: section.text("password_file", PASSWORD_FILE, log),
@@ -254,6 +259,7 @@ fn webphone(mut section: Section<'_>, log: &mut Log) -> WebPhone {
         place: section.place.clone(),
         registrars: section.texts("registrars", REGISTRARS, log),
         origins: section.texts("origins", ORIGINS, log),
+        srtp: section.text("srtp", SRTP, log),
     };
     section.finish(log);
     webphone

@@ -165,11 +165,8 @@ impl Accounts {
     /// anybody can claim a name.
     pub fn called(&self, account: AccountId) -> Option<AccountId> {
         let entry = self.entries.get(&account)?;
-        let named = || self.registered_pages(&entry.settings.username);
         let same = |id: &AccountId| self.entries.get(id).is_some_and(|other| is_same(other, entry));
-        // The name alone found this account, so another registrar's may be meant; but not by who
-        // calls the shop.
-        named().find(same).or_else(|| named().next().filter(|_| entry.link.is_some()))
+        self.registered_pages(&entry.settings.username).find(same)
     }
 
     /// Accounts of pages with this user that their registrars know, the newest first.
@@ -459,8 +456,9 @@ fn is_home(settings: &config::Account, host: &HostPort) -> bool {
 
 /// What an account's calls say of who calls, besides From.
 fn identity(settings: &config::Account, domain: &str) -> Box<sip::Identity> {
-    let own = || format!("sip:{}@{domain}", settings.username).parse().ok();
-    let mut identity = sip::Identity::default();
+    let config::Account { from_user, username, .. } = settings;
+    let own = || format!("sip:{}@{domain}", from_user.as_ref().unwrap_or(username)).parse().ok();
+    let mut identity = sip::Identity { from_user: from_user.clone(), ..Default::default() };
     match settings.identity {
         config::Identity::Off => {}
         config::Identity::Asserted => identity.asserted = own(),

@@ -15,6 +15,7 @@ use std::time::Instant;
 use webrtc::PeerId;
 
 use super::failover::{Again, Others};
+use super::hold::Hold;
 use super::rows::Facts;
 
 /// The visitor's media of one call.
@@ -45,47 +46,6 @@ impl VisitorLeg {
     /// Takes the leg out, so that it is closed once.
     pub fn take(&mut self) -> VisitorLeg {
         std::mem::replace(self, VisitorLeg::Gone)
-    }
-}
-
-/// Whether the visitor has the phone on hold, and whether the phone was told.
-///
-/// ```text
-///   told --wants another--> untold --offers--> offering --answered--> told, or untold where the
-///                                                                     visitor changed his mind
-/// ```
-///
-/// One offer at a time: an impatient visitor's second wish waits for the answer to the first.
-#[derive(Debug, Default)]
-pub struct Hold {
-    wanted: bool,
-    told: bool,
-    offering: bool,
-}
-
-impl Hold {
-    /// The visitor wants it so; false where it is so already.
-    pub fn wants(&mut self, on: bool) -> bool {
-        std::mem::replace(&mut self.wanted, on) != on
-    }
-
-    /// What the phone is to be told now.
-    pub fn offers(&mut self) -> Option<bool> {
-        if self.offering || self.wanted == self.told {
-            return None;
-        }
-        (self.offering, self.told) = (true, self.wanted);
-        Some(self.wanted)
-    }
-
-    /// Another phone has taken the place of the first, and was told nothing.
-    pub fn moved(&mut self) {
-        (self.told, self.offering) = (false, false);
-    }
-
-    /// The phone has answered, or refused, which will not be asked again.
-    pub fn answered(&mut self) {
-        self.offering = false;
     }
 }
 
@@ -184,6 +144,8 @@ pub struct Successor {
     pub description: Description,
     /// What we offered there.
     pub offer: sdp::Offer,
+    /// The same without encryption, for where that is refused.
+    pub plain: Option<(Description, sdp::Offer)>,
     /// The former leg is over already.
     pub alone: bool,
 }
@@ -243,6 +205,7 @@ impl ActiveCall {
             self.bridge.poll_timeout(),
             self.stream.poll_timeout(),
             self.digits.poll_timeout(),
+            self.hold.poll_timeout(),
         ];
         for at in others.into_iter().flatten() {
             soonest = soonest.min(at);

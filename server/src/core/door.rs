@@ -169,6 +169,11 @@ impl CoreHandle {
 
     /// Hands an event in without waiting.
     pub fn send(&self, event: CoreEvent) -> Result<(), CoreBusy> {
+        self.offer(event).map_err(|_| CoreBusy)
+    }
+
+    /// The same; an event that finds no room is given back.
+    pub fn offer(&self, event: CoreEvent) -> Result<(), Box<CoreEvent>> {
         match self.sender.try_send(event) {
             Ok(()) => {
                 // One wake-up serves all events that wait.
@@ -177,7 +182,9 @@ impl CoreHandle {
                 }
                 Ok(())
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(CoreBusy),
+            Err(TrySendError::Full(event) | TrySendError::Disconnected(event)) => {
+                Err(Box::new(event))
+            }
         }
     }
 }

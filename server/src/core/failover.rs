@@ -77,13 +77,39 @@ pub(super) fn invite_after(id: CallId, others: u64) -> InviteId {
 fn may_do_better(cause: &Cause) -> bool {
     match (cause.originator, cause.status) {
         (Originator::Network, _) => true,
-        (Originator::Remote, Some(500..=599 | 408)) => true,
+        (Originator::Remote, Some(500..=599 | 408 | 402)) => true,
+        (Originator::Remote, Some(403)) => cause.reason.as_deref().is_some_and(blames_account),
         (_, _) => match cause.kind {
             CauseKind::AuthenticationFailed => true,
             CauseKind::Unavailable => cause.originator == Originator::Local,
             _ => false,
         },
     }
+}
+
+/// Whether a provider that refuses a call says that it is for who calls. What it says of a number
+/// holds whichever account calls it; without a word for either, the number is what differs from
+/// one call to the next.
+fn blames_account(words: &str) -> bool {
+    const ACCOUNT: [&str; 12] = [
+        "account",
+        "authenticat",
+        "balance",
+        "caller",
+        "credential",
+        "credit",
+        "fund",
+        "password",
+        "payment",
+        "regist",
+        "subscri",
+        "suspend",
+    ];
+    const NUMBER: [&str; 7] =
+        ["called", "callee", "country", "destination", "number", "prefix", "route"];
+    let words = words.to_ascii_lowercase();
+    let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    has(&ACCOUNT) && !has(&NUMBER)
 }
 
 impl<W: Wire> Core<W> {
@@ -119,24 +145,28 @@ impl<W: Wire> Core<W> {
             return false;
         }
         let failed = active.account;
-        let Some(way) = active.others.as_mut().and_then(|others| others.ways.pop_front()) else {
-            return false;
-        };
+        let mut ways = active.others.as_mut().map(|it| std::mem::take(&mut it.ways));
+        let next = ways.as_mut().and_then(|ways| {
+            // A new file may have taken accounts away meanwhile.
+            std::iter::from_fn(|| ways.pop_front())
+                .find_map(|way| Some((self.account_media(way.account)?, way)))
+        });
+        let (Some(((codecs, form, seen), way)), Some(ways)) = (next, ways) else { return false };
         if let Some(entry) = self.accounts.entry_mut(failed) {
             entry.failed_at = Some(now);
         }
-        let Some((codecs, srtp, seen)) = self.account_media(way.account) else { return false };
         let Some(active) = self.calls.entry(id) else { return false };
         let (visitor, local) = (active.visitor, active.pair.address);
         let codecs = self.offered_codecs(&codecs, visitor);
-        let description = self.describe(local, &codecs, srtp, seen);
+        let description = self.describe(local, &codecs, form, seen);
         let Some(active) = self.calls.entry(id) else { return false };
         let Some(others) = active.others.as_mut() else { return false };
+        others.ways = ways;
         let (headers, hurried) = (others.headers.clone(), !others.ways.is_empty());
         active.offer = description.offer();
         active.description = description;
         active.account = way.account;
-        active.again = Again::new(srtp, &way, &headers);
+        active.again = Again::new(form.encryption, &way, &headers);
         let invite = active.next_invite(id);
         let offer = active.offer.octets().to_vec();
         tracing::info!(
@@ -175,6 +205,46 @@ impl<W: Wire> Core<W> {
         );
         if hurried {
             self.sip.command(now, sip::Command::Hurry { invite });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, words: &str) -> Cause {
+        let kind = CauseKind::from_status(status);
+        let (originator, reason) = (Originator::Remote, Some(words.to_owned()));
+        Cause { originator, status: Some(status), reason, ..Cause::local(kind) }
+    }
+
+    #[test]
+    fn a_refusal_that_is_for_the_account_is_another_accounts_chance_and_one_for_the_number_is_not()
+    {
+        for words in [
+            "Account disabled",
+            "Forbidden (bad auth: wrong credentials)",
+            "Not registered",
+            "Insufficient funds",
+            "Caller ID not allowed",
+            "Subscriber suspended",
+        ] {
+            assert!(may_do_better(&refused(403, words)), "{words}");
+        }
+        for words in [
+            "Forbidden",
+            "",
+            "Destination barred",
+            "Number blocked for this account",
+            "Not authorized to call this prefix",
+            "Called party is suspended",
+        ] {
+            assert!(!may_do_better(&refused(403, words)), "{words}");
+        }
+        assert!(may_do_better(&refused(402, "Payment Required")));
+        for status in [404, 486, 488, 603] {
+            assert!(!may_do_better(&refused(status, "Account")), "{status}");
         }
     }
 }

@@ -112,20 +112,38 @@ impl<W: Wire> Core<W> {
         let Err(cause) = outcome else {
             return self.end_visitor(now, id, VisitorEnd::HungUp);
         };
-        let (link, call, state) = (active.link, active.page_call, active.call.state());
         let words = legs::trunk::end_cause(&cause).sentence();
         let reason = format!("The call could not be transferred: {words}");
+        let status = cause.status.unwrap_or(0);
+        self.tell_failure(id, ErrorCode::TransferFailed, status, reason);
+    }
+
+    /// The phone does not take the offer by which it is held, or taken back.
+    pub(super) fn hold_failed(&mut self, id: CallId) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let reason = match active.call.state() {
+            CallState::Held => {
+                "The far end refuses to be held: it hears nothing, and may not know why"
+            }
+            _ => "The far end was not told that it is taken back",
+        };
+        self.tell_failure(id, ErrorCode::HoldFailed, 0, reason.to_owned());
+    }
+
+    /// Tells a page what has failed in a call that goes on.
+    fn tell_failure(&mut self, id: CallId, code: ErrorCode, status: u16, reason: String) {
+        let Some(active) = self.calls.entry(id) else { return };
+        let (link, call, state) = (active.link, active.page_call, active.call.state());
         let message = if Flash::is_link(link) {
             // A SWF has no function for errors that no command of its own waits for.
-            let change = call::Change { state, cause: None, code: cause.status.unwrap_or(0) };
+            let change = call::Change { state, cause: None, code: status };
             let mut told = legs::browser::state_message(call, change, &active.party);
             if let ServerMessage::State { reason: words, .. } = &mut told {
                 *words = reason;
             }
             told
         } else {
-            let hint = "The call goes on.";
-            legs::browser::error(ErrorCode::TransferFailed, Some(call), &reason, hint)
+            legs::browser::error(code, Some(call), &reason, "The call goes on.")
         };
         self.tell(link, message);
     }

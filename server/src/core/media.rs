@@ -153,12 +153,14 @@ impl<W: Wire> Core<W> {
         self.send_digits(now, id, digit.encode_utf8(&mut [0; 4]));
     }
 
-    /// Digits towards the phone: as telephone events, or as INFO where the phone takes none.
+    /// Digits towards the phone: as telephone events, or as INFO where the phone takes none or hears
+    /// none.
     pub(super) fn send_digits(&mut self, now: Instant, id: CallId, digits: &str) {
         self.traces.digits(now, id, Whose::Visitor, digits.len());
+        let deaf = self.quirks(id).has(sip::Quirk::InfoDigits);
         let Some(active) = self.calls.entry(id) else { return };
         let events = active.negotiated.as_ref().is_some_and(|n| !n.telephone_events.is_empty());
-        if events {
+        if events && !deaf {
             if active.stream.send_digits(now, digits).is_err() {
                 tracing::debug!(call = id.0, "too many digits wait; the rest is dropped");
             }

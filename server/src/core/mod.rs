@@ -12,13 +12,14 @@
 //! The rule of the `base` room holds for each machine: after every input its outputs are drained.
 //! `media` does that for what is urgent (sound), `settle` for the rest.
 
-mod accounts;
+pub(crate) mod accounts;
 #[cfg(test)]
 mod accounts_tests;
 pub mod calls;
 pub mod door;
 mod failover;
 mod flash;
+mod hold;
 mod in_call;
 mod media;
 pub mod metrics;
@@ -470,7 +471,7 @@ pub fn abilities(sip: SocketAddr) -> resolve::Abilities {
 
 /// The address that Via and Contact begin with: the configured public one, else the one from which
 /// this machine reaches its first provider.
-fn sip_address(config: &Config, bound: SocketAddr) -> SocketAddr {
+pub(crate) fn sip_address(config: &Config, bound: SocketAddr) -> SocketAddr {
     let ip = config
         .listen
         .public_ip

@@ -7,6 +7,7 @@ use super::trunk::Caller;
 use crate::legs;
 use crate::net::Wire;
 use base::CallId;
+use call::LegEvent;
 use signalling::CallState;
 use sip::InviteId;
 use sip::message::{Scheme, Uri};
@@ -48,12 +49,20 @@ impl<W: Wire> Core<W> {
         let description = active.description.another(&mut self.seed);
         let offer = description.offer();
         let body = offer.octets().to_vec();
+        let plain = (description.encryption == sdp::Encryption::Offered).then(|| {
+            let mut plain = description.clone();
+            plain.encryption = sdp::Encryption::Off;
+            let offer = plain.reoffer(sdp::Direction::SendReceive, None);
+            (plain, offer)
+        });
+        let second_offer = plain.as_ref().map(|(_, offer)| offer.octets().to_vec());
         active.transfers += 1;
-        let successor = Successor { invite: new, description, offer, alone: false };
+        let successor = Successor { invite: new, description, offer, plain, alone: false };
         self.calls.set_successor(id, successor);
+        let offer = body;
         self.sip.command(
             now,
-            sip::Command::FollowReferral { invite, new, account, targets, offer: body },
+            sip::Command::FollowReferral { invite, new, account, targets, offer, second_offer },
         );
         self.name_trace_by(id, new);
         tracing::info!(call = id.0, "a transfer is followed");
@@ -68,7 +77,10 @@ impl<W: Wire> Core<W> {
         sdp: Option<&[u8]>,
     ) -> bool {
         let id = self.calls.of_invite(invite);
-        let Some(successor) = self.calls.take_successor(id, invite) else { return false };
+        let Some(mut successor) = self.calls.take_successor(id, invite) else { return false };
+        if let Some(plain) = successor.plain.take_if(|_| self.sip.offered_second(invite)) {
+            (successor.description, successor.offer) = plain;
+        }
         let Some(active) = self.calls.entry(id) else { return false };
         let old = std::mem::replace(&mut active.invite, invite);
         (active.description, active.offer) = (successor.description, successor.offer);
@@ -102,7 +114,7 @@ impl<W: Wire> Core<W> {
         }
     }
 
-    /// Another phone takes the place of the one in a call.
+    /// Another phone takes the place of the one in a call, or of those that ring for it.
     pub(super) fn replaced(
         &mut self,
         now: Instant,
@@ -111,7 +123,11 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let id = self.calls.of_invite(old);
         let active = self.calls.entry(id).filter(|active| active.invite == old).ok_or(481u16)?;
-        if active.call.state() != CallState::Active || active.successor.is_some() {
+        let rings = matches!(
+            active.call.state(),
+            CallState::Calling | CallState::Ringing | CallState::Early
+        );
+        if !(rings || active.call.state() == CallState::Active) || active.successor.is_some() {
             return Err(486);
         }
         let offer = caller.offer.ok_or(488u16)?;
@@ -122,10 +138,14 @@ impl<W: Wire> Core<W> {
         active.invite = caller.invite;
         active.hold.moved();
         (active.transferring, active.unacknowledged) = (false, true);
+        (active.again, active.others) = (None, None);
         self.calls.moved(id, caller.invite);
         self.name_trace_by(id, caller.invite);
         self.connect_bridge(now, id, negotiated);
         self.sip.command(now, sip::Command::Answer { invite: caller.invite, sdp: answer });
+        if rings {
+            self.call_event(now, id, LegEvent::TrunkAnswered);
+        }
         let cause = sip::CauseKind::Normal;
         self.sip.command(now, sip::Command::Hangup { invite: old, cause });
         tracing::info!(call = id.0, "another phone takes the place of the first");

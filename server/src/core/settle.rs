@@ -10,7 +10,7 @@ use crate::net::{StreamOrder, Wire};
 use base::{AccountId, CallId};
 use call::{Change, LegCommand, LegEvent};
 use signalling::{CallState, EndCause, ServerMessage};
-use sip::RegistrationState;
+use sip::{Quirk, RegistrationState};
 use std::time::{Duration, Instant};
 
 /// How often the numbers that others read are written.
@@ -40,8 +40,12 @@ impl<W: Wire> Core<W> {
         if active.call.poll_timeout().is_some_and(|at| at <= now) {
             active.call.handle_timeout(now);
         }
+        let hold_due = active.hold.is_due(now);
         if active.quality_at <= now {
             self.look_at_quality(now, id);
+        }
+        if hold_due {
+            self.tell_hold(now, id);
         }
         self.touched.insert(id);
     }
@@ -198,9 +202,11 @@ impl<W: Wire> Core<W> {
                     // A transfer that rings: the visitor hears the first phone until then.
                     return;
                 }
+                let quirks = self.quirks(id);
+                let early_sdp = early_sdp.filter(|_| !quirks.has(Quirk::NoEarlyMedia));
                 let sound =
                     early_sdp.is_some_and(|sdp| self.trunk_described(now, id, &sdp).is_ok());
-                self.call_event(now, id, legs::trunk::provisional(status, sound));
+                self.call_event(now, id, legs::trunk::provisional(status, sound, quirks));
             }
             sip::Event::Answered { invite, sdp, .. } => {
                 let id = self.calls.of_invite(invite);
@@ -267,6 +273,9 @@ impl<W: Wire> Core<W> {
             sip::Event::Referred { invite, target, .. } => self.referred(now, invite, &target),
             sip::Event::Transferred { invite, outcome } => {
                 self.transferred(now, self.calls.of_invite(invite), outcome);
+            }
+            sip::Event::EarlyAnswered { invite, sdp } => {
+                self.answered_early(now, self.calls.of_invite(invite), &sdp);
             }
             sip::Event::Confirmed { invite, answer } => {
                 let id = self.calls.of_invite(invite);

@@ -21,6 +21,13 @@ use std::time::Instant;
 /// The name that a caller's display name may have, in octets.
 const NAME_OCTETS: usize = 128;
 
+/// How an account describes its sound.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SoundForm {
+    pub encryption: sdp::Encryption,
+    pub rtcp_mux: bool,
+}
+
 /// What a call has towards the provider before anything is said.
 pub(super) struct TrunkMedia {
     pub pair: Pair,
@@ -42,11 +49,11 @@ impl<W: Wire> Core<W> {
     pub(super) fn open_media(
         &mut self,
         codecs: &[Codec],
-        srtp: sdp::Encryption,
+        form: SoundForm,
         seen: Option<SocketAddr>,
     ) -> io::Result<TrunkMedia> {
         let pair = self.pool.open(&mut self.wire)?;
-        let description = self.describe(pair.address, codecs, srtp, seen);
+        let description = self.describe(pair.address, codecs, form, seen);
         let unspecified = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
         let stream = StreamEnd::new(
             rtp::StreamSettings {
@@ -66,25 +73,37 @@ impl<W: Wire> Core<W> {
         &mut self,
         local: SocketAddr,
         codecs: &[Codec],
-        srtp: sdp::Encryption,
+        form: SoundForm,
         seen: Option<SocketAddr>,
     ) -> Description {
         let public = self.config.listen.public_ip;
         let media = legs::trunk::media_address(local, self.sip_address, seen, public);
-        Description::new(media, codecs, srtp, &mut self.seed)
+        let described = Description::new(media, codecs, form.encryption, &mut self.seed);
+        Description { rtcp_mux: form.rtcp_mux, ..described }
     }
 
-    /// An account's codecs, whether it encrypts, and where its registrar sees us.
+    /// An account's codecs, how it describes its sound, and where its server sees us. A trunk without
+    /// a registration has said so by its answers to earlier calls, if there were any.
     pub(super) fn account_media(
         &mut self,
         account: AccountId,
-    ) -> Option<(Vec<Codec>, sdp::Encryption, Option<SocketAddr>)> {
+    ) -> Option<(Vec<Codec>, SoundForm, Option<SocketAddr>)> {
         let entry = self.accounts.entry(account)?;
         let seen = match entry.state {
             RegistrationState::Registered { contact, .. } => Some(contact),
-            _ => None,
+            _ => self.sip.seen_at(account),
         };
-        Some((entry.settings.codecs.clone(), entry.settings.srtp, seen))
+        let settings = &entry.settings;
+        let rtcp_mux = !settings.quirks.has(sip::Quirk::NoRtcpMux);
+        let form = SoundForm { encryption: settings.srtp, rtcp_mux };
+        Some((settings.codecs.clone(), form, seen))
+    }
+
+    /// What the provider of a call wants otherwise.
+    pub(super) fn quirks(&mut self, id: CallId) -> sip::Quirks {
+        let account = self.calls.entry(id).map(|active| active.account);
+        let account = account.and_then(|account| self.accounts.entry(account));
+        account.map(|entry| entry.settings.quirks).unwrap_or_default()
     }
 
     /// Somebody calls an account: it rings at the page that registered it, or is refused.
@@ -119,7 +138,7 @@ impl<W: Wire> Core<W> {
     ) -> Result<(), u16> {
         let (page_call, leg) = at;
         let page = self.links.get(&link).ok_or(480u16)?.page.clone();
-        let (codecs, srtp, seen) = self.account_media(account).ok_or(480u16)?;
+        let (codecs, form, seen) = self.account_media(account).ok_or(480u16)?;
         let limits = Limits {
             per_button: CALLS_IN_ALL,
             per_link: limits::CALLS_PER_LINK as u32,
@@ -129,7 +148,7 @@ impl<W: Wire> Core<W> {
             call::Refusal::Draining => 503u16,
             _ => 486,
         })?;
-        let opened = self.open_media(&codecs, srtp, seen).map_err(|_| 503);
+        let opened = self.open_media(&codecs, form, seen).map_err(|_| 503);
         let described = opened.and_then(|mut media| {
             let Some(offer) = caller.offer else {
                 // We make the offer when the visitor answers, and the ACK brings the answer.
@@ -170,6 +189,7 @@ impl<W: Wire> Core<W> {
         self.name_trace(id);
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
+        let offer = caller.offer.is_none().then(|| answer.clone());
         if let Some(active) = self.calls.entry(id) {
             active.answer = Some(answer);
             active.visitor = leg;
@@ -178,7 +198,8 @@ impl<W: Wire> Core<W> {
             // and silence is no reason to end the call.
             active.negotiated = negotiated;
         }
-        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: None });
+        // Our offer, for a caller that can be told nothing without it.
+        self.sip.command(now, sip::Command::Ring { invite: caller.invite, sdp: offer });
         tracing::info!(call = id.0, "a call comes in");
         self.touched.insert(id);
         Ok(())
@@ -204,10 +225,35 @@ impl<W: Wire> Core<W> {
     /// cannot be used: the call ends then, and says why.
     pub(super) fn trunk_agreed(&mut self, now: Instant, id: CallId, answer: &[u8]) -> bool {
         let Err(error) = self.trunk_described(now, id, answer) else { return true };
+        self.description_useless(now, id, error);
+        false
+    }
+
+    fn description_useless(&mut self, now: Instant, id: CallId, error: sdp::SdpError) {
         tracing::warn!(call = id.0, %error, "the phone's SDP cannot be used");
         self.traces.note(now, id, trace::What::DescriptionRefused { why: error.to_string() });
         self.call_event(now, id, LegEvent::Stop(legs::trunk::useless(error)));
-        false
+    }
+
+    /// The answer to our offer has come while a call rings at its page. Nobody may be heard before
+    /// the visitor has answered.
+    pub(super) fn answered_early(&mut self, now: Instant, id: CallId, answer: &[u8]) {
+        let Some(active) = self.calls.entry(id) else { return };
+        if active.answer.is_none() {
+            self.trunk_agreed(now, id, answer);
+            return;
+        }
+        let negotiated = sdp::accept_answer(&active.offer, answer).and_then(|negotiated| {
+            let fits = legs::trunk::apply(&mut active.stream, &negotiated);
+            fits.then_some(negotiated).ok_or(sdp::SdpError::Transport)
+        });
+        match negotiated {
+            Ok(negotiated) => {
+                active.facts.trunk_codec = Some(negotiated.codec);
+                active.negotiated = Some(negotiated);
+            }
+            Err(error) => self.description_useless(now, id, error),
+        }
     }
 
     /// Asks once more, without encryption, where a refusal may have been for its offer.
@@ -251,12 +297,11 @@ impl<W: Wire> Core<W> {
             Some(offer) => match active.description.reanswer(&offer, direction) {
                 Ok((body, negotiated)) => {
                     legs::trunk::apply(&mut active.stream, &negotiated);
-                    let trunk = bridge::PortSettings {
-                        send: negotiated.codec,
-                        accepts: legs::trunk::accepted(&negotiated).into(),
-                    };
-                    active.bridge.update(Side::Trunk, trunk);
-                    active.negotiated = Some(negotiated);
+                    if active.waits_for_answer() {
+                        active.negotiated = Some(negotiated);
+                    } else {
+                        self.connect_bridge(now, id, negotiated);
+                    }
                     Ok(body)
                 }
                 Err(error) => {
@@ -336,15 +381,18 @@ impl<W: Wire> Core<W> {
         let Some(active) = self.calls.entry(id) else { return };
         let negotiated = match &answer {
             Ok(body) => sdp::accept_answer(&active.offer, body).ok(),
-            // The phone goes on as it was; what it is not told it does not need to know.
             Err(_) => None,
         };
         if let Some(negotiated) = negotiated {
+            active.hold.answered();
             legs::trunk::apply(&mut active.stream, &negotiated);
             self.connect_bridge(now, id, negotiated);
-        }
-        if let Some(active) = self.calls.entry(id) {
-            active.hold.answered();
+        } else {
+            // The phone goes on as it was.
+            let may_pass = answer.is_err_and(|cause| legs::trunk::may_pass(&cause));
+            if !active.hold.refused(now, may_pass) {
+                self.hold_failed(id);
+            }
         }
         self.tell_hold(now, id);
     }

@@ -154,9 +154,11 @@ impl<W: Wire> Core<W> {
         let allowed = self.config.webphone.as_ref().filter(|_| known.button.is_none());
         // The file's own spelling counts: whether a port is written decides how it is looked up.
         let allowed = allowed.zip(named).and_then(|(webphone, named)| {
-            webphone.registrars.iter().find(|registrar| registrar.matches(&named)).cloned()
+            let mut registrars = webphone.registrars.iter();
+            let registrar = registrars.find(|registrar| registrar.matches(&named))?;
+            Some((registrar.clone(), webphone.srtp))
         });
-        let Some(registrar) = allowed else {
+        let Some((registrar, srtp)) = allowed else {
             let refused = ServerMessage::Registration {
                 registered: false,
                 code: 403,
@@ -184,12 +186,13 @@ impl<W: Wire> Core<W> {
         let settings = config::Account {
             registrar,
             username,
+            from_user: None,
             auth_username: None,
             password,
             outbound_proxy: None,
             register: true,
             expires: Duration::from_secs(300),
-            srtp: sdp::Encryption::Off,
+            srtp,
             codecs: Codec::ALL.to_vec(),
             transport: None,
             ca_file: None,
@@ -297,7 +300,7 @@ impl<W: Wire> Core<W> {
             legs::browser::error(ErrorCode::Internal, Some(wish.call), message, hint)
         };
         let gone = || internal("The account is gone");
-        let (codecs, srtp, seen) = self.account_media(plan.way.account).ok_or_else(gone)?;
+        let (codecs, form, seen) = self.account_media(plan.way.account).ok_or_else(gone)?;
         let learnt = self.accounts.entry(plan.way.account).ok_or_else(gone)?.learnt;
         let known = self.links.get(&link).ok_or_else(gone)?;
         let (page, local_page) = (known.page.clone(), known.local_page);
@@ -314,7 +317,7 @@ impl<W: Wire> Core<W> {
             }
         };
         let codecs = self.offered_codecs(&codecs, visitor);
-        let media = self.open_media(&codecs, srtp, seen).map_err(|error| {
+        let media = self.open_media(&codecs, form, seen).map_err(|error| {
             tracing::error!(%error, "no RTP ports");
             self.close_visitor(now, id, visitor);
             internal("No free port for the call")
@@ -345,7 +348,7 @@ impl<W: Wire> Core<W> {
         self.published_at = None;
         super::metrics::bump(&self.metrics.calls_started_total);
         let headers = page_headers(&wish.headers);
-        let again = Again::new(srtp, &plan.way, &headers);
+        let again = Again::new(form.encryption, &plan.way, &headers);
         let others = Others::new(plan.others, headers.clone());
         let hurried = others.is_some();
         self.invite(now, sip::InviteId(id.0), plan.way, headers, body, hurried);

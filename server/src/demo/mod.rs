@@ -189,6 +189,7 @@ impl Phone {
                     }
                 }
                 Event::Confirmed { .. }
+                | Event::EarlyAnswered { .. }
                 | Event::Transferred { .. }
                 | Event::Referred { .. }
                 | Event::ForkEnded { .. }

@@ -76,8 +76,9 @@ impl Talk {
     /// The caller makes a new offer.
     pub fn reoffered(&mut self, offer: &[u8]) -> Result<Vec<u8>, u16> {
         let (answer, negotiated) = self.description.answer(offer).map_err(|_| 488u16)?;
-        self.stream
-            .set_remote(legs::trunk::remote(&negotiated), legs::trunk::payloads(&negotiated));
+        if !legs::trunk::apply(&mut self.stream, &negotiated) {
+            return Err(488);
+        }
         if negotiated.codec != self.codec {
             self.codec = negotiated.codec;
             self.encoder = None;

@@ -4,7 +4,7 @@ use base::Codec;
 use call::LegEvent;
 use sdp::{Encryption, OwnKeys};
 use signalling::EndCause;
-use sip::{Cause, CauseKind, Originator};
+use sip::{Cause, CauseKind, Originator, Quirk, Quirks};
 use std::net::SocketAddr;
 
 /// The end of a SIP call in the shared list of causes. Total: every pair has one meaning.
@@ -45,13 +45,14 @@ pub fn hangup_kind(cause: EndCause) -> CauseKind {
     }
 }
 
-/// A provisional response as an event of the call.
-pub fn provisional(status: u16, has_sound: bool) -> LegEvent {
+/// A provisional response as an event of the call. What a 180 means after sound depends on the
+/// provider: sound that goes on, which is the usual, or ringing that is left to us.
+pub fn provisional(status: u16, has_sound: bool, quirks: Quirks) -> LegEvent {
     if has_sound {
-        LegEvent::TrunkEarly { code: status }
-    } else {
-        LegEvent::TrunkRinging { code: status }
+        return LegEvent::TrunkEarly { code: status };
     }
+    let again = status == 180 && quirks.has(Quirk::RingAfterEarly);
+    LegEvent::TrunkRinging { code: status, again }
 }
 
 /// What `sdp` negotiated, in the words of `rtp`.
@@ -91,6 +92,12 @@ pub fn may_refuse_encryption(status: Option<u16>) -> bool {
     matches!(status, Some(415 | 488 | 606))
 }
 
+/// Whether a new offer that is refused now may be taken in a while (RFC 3261 sections 14.1 and 21.5):
+/// offers have met, the far side is busy with another, or a server on the way is.
+pub fn may_pass(cause: &Cause) -> bool {
+    matches!(cause.status, Some(491 | 500 | 503 | 504)) || cause.kind == CauseKind::Timeout
+}
+
 /// A description that cannot be used, as the end of its call.
 pub fn useless(error: sdp::SdpError) -> EndCause {
     match error {
@@ -113,6 +120,8 @@ pub struct Description {
     pub codecs: Vec<Codec>,
     /// Whether sound is encrypted.
     pub encryption: Encryption,
+    /// Whether RTCP is proposed on the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
     /// Our keys of the dialog.
     pub keys: OwnKeys,
     /// The number for `o=`, the same for the whole dialog.
@@ -127,7 +136,8 @@ const PTIME: u32 = 20;
 impl Description {
     /// The same for another dialog, which has keys and numbers of its own.
     pub fn another(&self, seed: &mut base::Seed) -> Self {
-        Description::new(self.address, &self.codecs, self.encryption, seed)
+        let fresh = Description::new(self.address, &self.codecs, self.encryption, seed);
+        Description { rtcp_mux: self.rtcp_mux, ..fresh }
     }
 
     /// The first of a dialog.
@@ -141,7 +151,8 @@ impl Description {
         let session_id = u64::from(seed.u32() >> 1);
         let keys = OwnKeys::new(encryption, seed);
         let (codecs, version) = (codecs.to_vec(), session_id);
-        Description { address, codecs, encryption, keys, session_id, version }
+        let rtcp_mux = true;
+        Description { address, codecs, encryption, rtcp_mux, keys, session_id, version }
     }
 
     /// An offer of audio.
@@ -168,7 +179,7 @@ impl Description {
             address: self.address.ip(),
             port: self.address.port(),
             rtcp_port: None,
-            rtcp_mux: true,
+            rtcp_mux: self.rtcp_mux,
             encryption: self.encryption,
             keys: &self.keys,
             codecs: &self.codecs,
@@ -197,7 +208,7 @@ impl Description {
                 address: self.address.ip(),
                 port: self.address.port(),
                 rtcp_port: None,
-                rtcp_mux: true,
+                rtcp_mux: self.rtcp_mux,
                 encryption: self.encryption,
                 keys: &self.keys,
                 codecs: &self.codecs,
@@ -245,6 +256,17 @@ mod tests {
         let unanswered = cause(CauseKind::NoAnswer, Originator::Remote);
         assert_eq!(end_cause(&silent), EndCause::ProviderSilent);
         assert_eq!(end_cause(&unanswered), EndCause::NoAnswer);
+    }
+
+    #[test]
+    fn a_180_after_sound_is_ringing_again_only_where_the_provider_means_it_so() {
+        let usual = Quirks::default();
+        let rings = usual.with(Quirk::RingAfterEarly);
+        let ringing = |code, again| LegEvent::TrunkRinging { code, again };
+        assert_eq!(provisional(180, false, usual), ringing(180, false));
+        assert_eq!(provisional(180, false, rings), ringing(180, true));
+        assert_eq!(provisional(180, true, rings), LegEvent::TrunkEarly { code: 180 });
+        assert_eq!(provisional(183, false, rings), ringing(183, false));
     }
 
     #[test]

@@ -15,5 +15,6 @@ pub use interfaces::{is_local_scope, own_addresses};
 pub use ports::Pair;
 pub use ports::PortPool;
 pub use sip_stream::{ORDERS, Server, StreamOrder, keep as keep_sip_streams};
+pub use sip_tls::server_certificate;
 pub use udp::{Found, Ready, Sockets};
 pub use wire::{PortId, Wire};

@@ -139,12 +139,9 @@ impl Line<'_> {
         pongs: mpsc::Sender<Vec<u8>>,
     ) -> String {
         let (protocol, remote) = (self.protocol, self.remote);
-        inform(self.core, || CoreEvent::SipConnection {
-            protocol,
-            remote,
-            connection: sip::Connection::Opened,
-        })
-        .await;
+        let connection_up = sip::Connection::Opened;
+        let event = CoreEvent::SipConnection { protocol, remote, connection: connection_up };
+        inform(self.core, event).await;
         tracing::info!(%remote, ?protocol, "a SIP connection is up");
         let (reader, writer) = tokio::io::split(connection);
         tokio::select! {
@@ -200,8 +197,7 @@ impl Line<'_> {
             }
             while let Some(payload) = stream.poll_message(Instant::now()) {
                 let Line { protocol, local, remote, .. } = *self;
-                let message =
-                    || CoreEvent::SipMessage { protocol, local, remote, payload: payload.clone() };
+                let message = CoreEvent::SipMessage { protocol, local, remote, payload };
                 if !inform(self.core, message).await {
                     return "this program is too busy".to_owned();
                 }

@@ -213,12 +213,9 @@ impl Keeper {
         let (pongs, told) = (writer.clone(), heard.clone());
         let task = tokio::spawn(async move {
             let last = run(key, opening, queue, pongs, &core, seed, &told).await;
-            inform(&core, || CoreEvent::SipConnection {
-                protocol: key.0,
-                remote: key.1,
-                connection: last.clone(),
-            })
-            .await;
+            let (protocol, remote) = key;
+            let ended_so = CoreEvent::SipConnection { protocol, remote, connection: last };
+            inform(&core, ended_so).await;
             let _ = ended.send((key, number));
         });
         let task = task.abort_handle();
@@ -273,22 +270,18 @@ impl Keeper {
     fn tell(&self, (protocol, remote): Key, connection: sip::Connection) {
         let core = self.core.clone();
         tokio::spawn(async move {
-            inform(&core, || CoreEvent::SipConnection {
-                protocol,
-                remote,
-                connection: connection.clone(),
-            })
-            .await;
+            inform(&core, CoreEvent::SipConnection { protocol, remote, connection }).await;
         });
     }
 }
 
 /// Hands the shard an event that must not be lost: TCP does not repeat what was read. False: the
 /// shard has been too busy for two seconds.
-pub(super) async fn inform(core: &CoreHandle, mut event: impl FnMut() -> CoreEvent) -> bool {
+pub(super) async fn inform(core: &CoreHandle, mut event: CoreEvent) -> bool {
     for _ in 0..TRIES {
-        if core.send(event()).is_ok() {
-            return true;
+        match core.offer(event) {
+            Ok(()) => return true,
+            Err(refused) => event = *refused,
         }
         tokio::time::sleep(TRY_EVERY).await;
     }

@@ -17,9 +17,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+/// How long a server may take to show its certificate.
+const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Encrypts a connection to a place that serves all of these, or says what is in the way.
 pub(super) async fn encrypt(
@@ -33,6 +37,22 @@ pub(super) async fn encrypt(
     let asked = name.to_str().into_owned();
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(name, tcp).await.map_err(|error| words(remote, &asked, &error))
+}
+
+/// The certificate (DER) by which the server at an address proves every name of these, or what is in
+/// the way.
+pub async fn server_certificate(
+    remote: SocketAddr,
+    servers: Vec<Server>,
+) -> Result<Vec<u8>, String> {
+    let show = async {
+        let tcp = TcpStream::connect(remote).await.map_err(|error| format!("{remote}: {error}"))?;
+        let tls = encrypt(tcp, remote, servers).await?;
+        let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        shown.map(|leaf| leaf.to_vec()).ok_or_else(|| format!("{remote} shows no certificate"))
+    };
+    let late = |_| format!("{remote} does not answer by TLS: check port and transport");
+    tokio::time::timeout(SHOWN_WITHIN, show).await.map_err(late)?
 }
 
 /// What a connection to these servers demands, and the name that it asks for (SNI).

@@ -1,7 +1,7 @@
 //! What enters a trace: text without secrets, without page data, and without anything that a
 //! terminal would obey.
 
-use crate::limits;
+use crate::{limits, shown};
 
 /// Stands where something was.
 const LEFT_OUT: &str = "(left out)";
@@ -29,7 +29,8 @@ pub fn message(octets: &[u8]) -> String {
     let mut kind = String::new();
     for line in unfolded(head) {
         match line.split_once(':').filter(|_| !kept.is_empty()) {
-            None => kept.push_str(&visible(&without_passwords(&line))),
+            None if kept.is_empty() => kept.push_str(&visible(&without_secrets(&line))),
+            None => kept.push_str(LEFT_OUT),
             Some((name, value)) => {
                 let value = value.trim();
                 if matches!(name.trim().to_ascii_lowercase().as_str(), "content-type" | "c") {
@@ -57,13 +58,15 @@ pub fn description(text: &str) -> String {
     let mut kept = String::new();
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         let lower = line.to_ascii_lowercase();
-        let until = if lower.starts_with("a=ice-pwd") || lower.starts_with("a=key-mgmt") {
+        let until = if !shown::line(line) {
+            // A property has no value but its name.
+            let named = line.find(':').filter(|_| lower.starts_with("a="));
+            named.unwrap_or_else(|| line.find('=').map_or(0, |at| at + 1))
+        } else if lower.starts_with("a=ice-pwd") || lower.starts_with("a=key-mgmt") {
             line.find(':').map_or(line.len(), |at| at + 1)
         } else if lower.starts_with("a=crypto") {
             // Tag and suite say what was meant; the key follows behind.
             line.match_indices(' ').nth(1).map_or(0, |(at, _)| at + 1)
-        } else if lower.starts_with("k=") {
-            2
         } else {
             lower.find("inline:").unwrap_or(line.len())
         };
@@ -81,17 +84,14 @@ fn field(name: &str, value: &str) -> String {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
         "www-authenticate" | "proxy-authenticate" => challenge(value),
-        "identity" | "y" | "cookie" | "authentication-info" | "proxy-authentication-info" => {
-            LEFT_OUT.to_owned()
-        }
         _ if lower.ends_with("authorization") => {
             let scheme = value.split_whitespace().next().unwrap_or_default();
             let scheme = if scheme.eq_ignore_ascii_case("digest") { "Digest " } else { "" };
             format!("{scheme}{LEFT_OUT}")
         }
-        // What a page sends to the shop: a name, an order, whatever it likes.
-        _ if lower.starts_with("x-") => format!("({} octets, left out)", value.len()),
-        _ => without_passwords(value),
+        _ if shown::header(name) => without_secrets(value),
+        // What a page sends to the shop, what a provider has thought of: whatever they like.
+        _ => format!("({} octets, left out)", value.len()),
     }
 }
 
@@ -132,7 +132,31 @@ fn unfolded(head: &str) -> Vec<String> {
     lines
 }
 
-/// Takes the password out of every SIP URI in a text (RFC 3261 section 19.1.1).
+/// Takes the password out of every SIP URI in a text, and the values of header fields that stand in
+/// it (RFC 3261 section 19.1.1).
+fn without_secrets(text: &str) -> String {
+    let text = without_passwords(text);
+    let mut kept = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('?') {
+        let (before, fields) = rest.split_at(at);
+        let end = fields.find(['<', '>', '"', ' ', ',']).unwrap_or(fields.len());
+        let (fields, after) = fields.split_at(end);
+        kept.push_str(before);
+        kept.push('?');
+        let fields =
+            fields.trim_start_matches('?').split('&').map(|field| match field.split_once('=') {
+                Some((name, _)) if !shown::of_uri(name) => format!("{name}={LEFT_OUT}"),
+                _ => field.to_owned(),
+            });
+        kept.push_str(&fields.collect::<Vec<_>>().join("&"));
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Takes the password out of every SIP URI in a text.
 fn without_passwords(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut kept = String::new();
@@ -204,6 +228,31 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_has_thought_of_is_left_out_wherever_it_stands() {
+        let message = message(
+            b"REFER sip:bob@provider.example?X-Token=s3cret&Replaces=a%40b SIP/2.0\r\n\
+              Subject: s3cret\r\nP-Vendor-Token: s3cret\r\nCookie: s3cret\r\nIdentity: s3cret\r\n\
+              Proxy-Authentication-Info: s3cret\r\nUser-to-User: s3cret\r\nno field s3cret\r\n\
+              Refer-To: <sip:carol@b?Subject=s3cret>, <sip:d@b?Replaces=1;X=2&a=s3cret>\r\n\
+              Content-Type: application/sdp\r\n\r\n\
+              v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=s3cret\r\ni=s3cret\r\ne=s3cret\r\n\
+              m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=token:s3cret\r\na=s3cret\r\n\
+              K=clear:s3cret\r\nA=crypto:1 X inline:s3cret\r\ns3cret\r\n",
+        );
+        assert!(!message.contains("s3cret"), "{message}");
+        for known in [
+            "P-Vendor-Token: (6 octets, left out)",
+            "?X-Token=(left out)&Replaces=a%40b",
+            "Replaces=1;X=2",
+            "a=rtpmap:8 PCMA/8000",
+            "a=token(left out)",
+            "s=(left out)",
+        ] {
+            assert!(message.contains(known), "no {known} in {message}");
+        }
+    }
+
+    #[test]
     fn digits_of_an_info_are_left_out() {
         let info =
             "INFO sip:a@b SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=7\r\n";
@@ -219,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_told_anything_by_a_message() {
-        let kept = message(b"OPTIONS sip:a@b SIP/2.0\r\nSubject: \x1b[2J\x07\xff\r\n\r\n");
+        let kept = message(b"OPTIONS sip:a@b SIP/2.0\r\nUser-Agent: \x1b[2J\x07\xff\r\n\r\n");
         assert!(!kept.contains('\x1b') && !kept.contains('\x07'), "{kept:?}");
     }
 
@@ -232,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_letters() {
-        let long = format!("OPTIONS sip:a SIP/2.0\r\nSubject: {}\r\n\r\n", "\u{e9}".repeat(9_000));
+        let long =
+            format!("OPTIONS sip:a SIP/2.0\r\nUser-Agent: {}\r\n\r\n", "\u{e9}".repeat(9_000));
         let kept = message(long.as_bytes());
         assert!(kept.len() < limits::TEXT_OCTETS + 20 && kept.ends_with("(cut off)\n"));
     }

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Pure: no clock, no file, no network. What a trace must never hold does not enter it: sound,
-//! keypad digits, passwords and answers to challenges, media keys, ICE passwords (`clean`).
+//! keypad digits, passwords and answers to challenges, media keys, ICE passwords (`clean`). Of header
+//! fields and attributes the values of known ones are kept (`shown`), whatever others may hold.
 //! Numbers, names and addresses are in it, since they are what one looks for; [`redacted`] gives a
 //! copy without them, for a ticket at the provider's.
 //!
@@ -27,6 +28,7 @@ mod print;
 mod recorder;
 mod redact;
 mod seconds;
+mod shown;
 mod summary;
 mod table;
 mod verdict;

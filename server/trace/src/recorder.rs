@@ -240,8 +240,10 @@ mod tests {
         let now = Instant::now();
         let mut recorder = recorder(now);
         for number in 0..700u32 {
-            let text =
-                format!("OPTIONS sip:a SIP/2.0\r\nSubject: {number}{}\r\n\r\n", "\"".repeat(9_000));
+            let text = format!(
+                "OPTIONS sip:a SIP/2.0\r\nUser-Agent: {number}{}\r\n\r\n",
+                "\"".repeat(9_000)
+            );
             recorder.sip(now, Way::Went, peer(), text.as_bytes());
             recorder.look(now, &Totals::default(), None, None);
         }

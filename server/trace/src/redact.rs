@@ -2,6 +2,7 @@
 //! their own, the same for the same, so that one still sees who is who.
 
 use crate::model::{Trace, What};
+use crate::shown;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,8 +37,6 @@ const KEPT: [&str; 27] = [
     "server",
 ];
 
-/// Lines of a description that are kept; of others only the letter.
-const LINES: [&str; 6] = ["v=", "o=", "c=", "t=", "m=", "a="];
 /// Attributes whose values name somebody or tell nothing.
 const NAMING: [&str; 6] = ["a=msid", "a=ssrc", "a=label", "a=mid-", "a=identity", "a=ice-ufrag"];
 
@@ -233,16 +232,16 @@ fn uri(names: &mut Names, piece: &str) -> String {
 fn description(names: &mut Names, sdp: &str) -> String {
     let mut kept = String::new();
     for line in sdp.lines() {
-        let written = if NAMING.iter().any(|naming| line.starts_with(naming)) {
+        let written = if !shown::line(line) {
+            format!("{}=(hidden)", line.split('=').next().unwrap_or_default())
+        } else if NAMING.iter().any(|naming| line.starts_with(naming)) {
             format!("{}:(hidden)", line.split(':').next().unwrap_or_default())
         } else if line.starts_with("o=") {
             let mut parts = line.split(' ');
             parts.next();
             format!("o=- {}", words(names, &parts.collect::<Vec<_>>().join(" ")))
-        } else if LINES.iter().any(|known| line.starts_with(known)) {
-            words(names, line)
         } else {
-            format!("{}=(hidden)", line.split('=').next().unwrap_or_default())
+            words(names, line)
         };
         kept.push_str(&written);
         kept.push('\n');

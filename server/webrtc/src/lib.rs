@@ -30,6 +30,8 @@
 //! estimation, a jitter buffer) costs an audio call several times the processor time and memory of
 //! the ciphers themselves, and a packet passes here without one allocation.
 //!
+//! [`Browser`] is the other end, for who checks a set-up.
+//!
 //! What is absent: TURN, trickled remote candidates (an ICE-lite endpoint never calls first),
 //! data channels, video (its media sections are rejected with port 0).
 //!
@@ -37,6 +39,7 @@
 //! (ICE credentials, SSRC, first numbers) comes from its [`base::Seed`].
 
 mod answer;
+mod browser;
 mod candidate;
 mod endpoint;
 mod engine;
@@ -53,6 +56,7 @@ mod peer;
 mod srtp;
 mod statistics;
 
+pub use browser::Browser;
 pub use candidate::LocalCandidate;
 pub use endpoint::{AcceptSettings, Endpoint, Settings};
 pub use engine::Certificate;

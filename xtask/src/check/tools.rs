@@ -20,13 +20,14 @@ struct Tool {
 const HAXE: Tool =
     Tool { program: "haxe", package: "haxe", purpose: "compiles the Flash WebPhone" };
 
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 16] = [
     Tool { program: "chromium", package: "chromium", purpose: "a visitor's browser" },
     Tool { program: "firefox-esr", package: "firefox-esr", purpose: "a visitor's browser" },
     Tool { program: "node", package: "nodejs", purpose: "drives the browsers (20 or newer)" },
     Tool { program: "npm", package: "npm", purpose: "brings the browsers' drivers" },
     Tool { program: "baresip", package: "baresip-core", purpose: "a shop's SIP phone" },
     Tool { program: "sipp", package: "sip-tester", purpose: "SIP peers that misbehave" },
+    Tool { program: "linphonec", package: "linphone-cli", purpose: "another SIP phone" },
     Tool { program: "kamailio", package: "kamailio", purpose: "a SIP registrar and proxy" },
     Tool { program: "dnsmasq", package: "dnsmasq-base", purpose: "a name server" },
     Tool {
@@ -34,7 +35,9 @@ const TOOLS: [Tool; 13] = [
         package: "kamailio-tls-modules",
         purpose: "TLS for the SIP proxy",
     },
+    Tool { program: "rtpengine", package: "rtpengine-daemon", purpose: "a provider's media relay" },
     Tool { program: "ip", package: "iproute2", purpose: "networks of the tests' own" },
+    Tool { program: "nft", package: "nftables", purpose: "NATs and loss in these networks" },
     Tool {
         program: "pulseaudio",
         package: "pulseaudio",
@@ -114,11 +117,13 @@ fn from_debian(missing: &[&Tool]) -> Outcome {
         ))
     })?;
     debian::install(&prefix, &packages)?;
-    // The package starts a server on the SIP port; the tests run their own with files of theirs.
-    if packages.contains(&"kamailio") && Path::new("/run/systemd/system").is_dir() {
-        let mut words = prefix.clone();
-        words.extend(["systemctl", "disable", "--now", "kamailio"]);
-        run(Command::new(words[0]).args(&words[1..]))?;
+    // These packages start servers; the tests run their own with files of theirs.
+    for server in ["kamailio", "rtpengine-daemon"] {
+        if packages.contains(&server) && Path::new("/run/systemd/system").is_dir() {
+            let mut words = prefix.clone();
+            words.extend(["systemctl", "disable", "--now", server]);
+            run(Command::new(words[0]).args(&words[1..]))?;
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@
 mod barriers;
 mod client;
 mod link;
+mod outbox;
 mod peer;
 mod server;
 mod streams;

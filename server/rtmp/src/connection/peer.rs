@@ -12,14 +12,14 @@
 //! ones numbered by the machine, so each machine needs a table of its own for them.
 
 use super::link::{Link, Sorted, Use};
+use super::outbox::Outbox;
 use super::{Action, Media, MediaKind, Outgoing, Statistics};
 use crate::amf::Value;
 use crate::command::{Command, Data, Encoding};
 use crate::message::{Body, UserControl};
 use crate::metadata::Metadata;
-use crate::numbers::{EVENTS_AT_MOST, code};
+use crate::numbers::code;
 use crate::status::{Level, Refusal, info};
-use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Something that the other end of a direct stream did.
@@ -45,31 +45,23 @@ pub enum PeerEvent {
 struct End {
     link: Link,
     stream: u32,
-    events: VecDeque<PeerEvent>,
-    closed: bool,
+    events: Outbox<PeerEvent>,
 }
 
 impl End {
     fn new(stream: u32) -> End {
-        End { link: Link::new(false), stream, events: VecDeque::new(), closed: false }
+        End { link: Link::new(false), stream, events: Outbox::new() }
     }
 
     fn tell(&mut self, event: PeerEvent) {
-        if self.closed {
-            return;
-        }
-        if self.events.len() < EVENTS_AT_MOST {
-            self.events.push_back(event);
-        } else {
+        if !self.events.tell(event) {
             self.link.count_dropped();
         }
     }
 
-    /// The last event has a place whatever waits before it.
     fn close(&mut self) {
-        if !std::mem::replace(&mut self.closed, true) {
+        if self.events.close(PeerEvent::Closed) {
             self.link.close_all();
-            self.events.push_back(PeerEvent::Closed);
         }
     }
 
@@ -82,7 +74,7 @@ impl End {
         mut act: impl FnMut(&mut End, Body<'_>),
     ) -> Option<Media<'a>> {
         let media = match self.link.sort(now, flow, octets) {
-            Sorted::Media(media) => (!self.closed).then_some(media),
+            Sorted::Media(media) => (!self.events.is_closed()).then_some(media),
             Sorted::Act { body, .. } => {
                 act(self, body);
                 None
@@ -148,7 +140,7 @@ impl Subscriber {
     pub fn handle_flow_opened(&mut self, flow: u64, metadata: &[u8], return_of: Option<u64>) {
         let answers = return_of.is_some_and(|flow| self.end.link.is_sending(flow));
         let ours = Metadata::parse(metadata).filter(|of| of.stream == self.end.stream);
-        if answers && ours.is_some() && !self.end.closed && self.end.link.has_room() {
+        if answers && ours.is_some() && !self.end.events.is_closed() && self.end.link.has_room() {
             self.end.link.admit(flow, self.end.stream);
         } else {
             self.end.link.reject(flow);
@@ -197,7 +189,7 @@ impl Subscriber {
 
     /// What the publisher did.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        self.end.events.pop_front()
+        self.end.events.take()
     }
 
     /// What was dropped or refused.
@@ -322,7 +314,7 @@ impl Publisher {
     }
 
     fn plays(&self) -> bool {
-        matches!(self.wish, Wish::Granted) && !self.end.closed
+        matches!(self.wish, Wish::Granted) && !self.end.events.is_closed()
     }
 
     /// Sends data of the stream to who plays it.
@@ -361,7 +353,7 @@ impl Publisher {
 
     /// Publishes no more: the peer's control flow is rejected.
     pub fn close(&mut self) {
-        if !self.end.closed {
+        if !self.end.events.is_closed() {
             self.end.link.reject(self.control);
             self.end.close();
         }
@@ -374,7 +366,7 @@ impl Publisher {
 
     /// What the subscriber did.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
-        self.end.events.pop_front()
+        self.end.events.take()
     }
 
     /// What was dropped or refused.

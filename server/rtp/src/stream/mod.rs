@@ -361,6 +361,7 @@ impl StreamEnd {
             duplicates: reception.duplicates,
             jitter_ms: reception.jitter_ms,
             round_trip_ms: remote.round_trip.map(|trip| trip.as_secs_f32() * 1000.0),
+            remote_reports: remote.reports,
             remote_lost: u32::try_from(remote.lost).unwrap_or(0),
             remote_loss: f32::from(remote.fraction_lost) / 256.0,
             remote_jitter_ms: remote.jitter as f32 * 1000.0 / self.clock_rate as f32,

@@ -81,6 +81,8 @@ pub struct StreamStatistics {
     pub jitter_ms: f32,
     /// Round trip in milliseconds, once a report told it.
     pub round_trip_ms: Option<f32>,
+    /// Reports of the peer that spoke of our packets: it has received some.
+    pub remote_reports: u32,
     /// Packets of ours that the peer misses in all.
     pub remote_lost: u32,
     /// The share of ours that it missed lately, 0 to 1.

@@ -3,10 +3,12 @@
 
 mod challenge;
 mod digest;
+mod fuzz;
 mod session;
 mod verify;
 
 pub use challenge::{Challenge, challenges};
 pub use digest::{Algorithm, Answer, Quality, response_for};
+pub use fuzz::fuzz;
 pub use session::{AuthError, AuthSession, Credentials};
 pub use verify::{Verified, verify};

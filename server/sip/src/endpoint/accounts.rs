@@ -3,7 +3,7 @@
 use super::{Account, Core, Endpoint};
 use crate::limits;
 use crate::message::Uri;
-use crate::registration::Registration;
+use crate::registration::{PARAMETER, Registration};
 use crate::transaction::{Owner, TransactionId, Wire};
 use base::AccountId;
 use std::collections::{BTreeSet, HashMap};
@@ -37,9 +37,12 @@ impl Endpoint {
             self.enter(known);
             self.unname(before);
         }
-        self.with_account(id, |registration, core| match register {
-            true => registration.register(core, now),
-            false => registration.unregister(core, now),
+        self.with_account(id, |registration, core| {
+            registration.set_pings(core, now);
+            match register {
+                true => registration.register(core, now),
+                false => registration.unregister(core, now),
+            }
         });
     }
 
@@ -120,15 +123,33 @@ impl Endpoint {
         self.core.out.wake(Owner::Account(id), at);
     }
 
-    /// The account that a Request-URI means: the first one whose user it names.
-    pub(super) fn account_of(&self, uri: &Uri) -> Option<AccountId> {
-        self.users.find(uri.user_text().as_deref().unwrap_or_default())
+    /// The account that a call from a peer means: the one whose Contact came back as the
+    /// Request-URI. Where a server leaves only the user of it, the user and who calls must do.
+    pub(super) fn account_of(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
+        let instance = uri.params.get(PARAMETER).map(str::to_ascii_lowercase);
+        let told = instance.and_then(|told| self.users.of_instance(&told));
+        told.or_else(|| self.account_by_user(uri, from))
+    }
+
+    fn account_by_user(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
+        let named = self.users.of_user(uri.user_text().as_deref().unwrap_or_default());
+        let named = named.filter_map(|id| self.accounts.get(&id));
+        let best = named.min_by_key(|registration| {
+            let servers = &registration.settings.targets;
+            let is_server = servers.iter().any(|target| target.address == from);
+            let is_peer = registration.peers().contains(&from.ip());
+            (!is_server, !is_peer, !registration.is_bound())
+        });
+        best.map(Registration::id)
     }
 }
 
-/// The accounts by the users that requests to them may name.
+/// The accounts by what requests to them may name.
 #[derive(Debug, Default)]
-pub(super) struct Users(HashMap<String, BTreeSet<AccountId>>);
+pub(super) struct Users {
+    by_user: HashMap<String, BTreeSet<AccountId>>,
+    by_instance: HashMap<String, BTreeSet<AccountId>>,
+}
 
 impl Users {
     /// What an account is called: its name, which is never empty here, and the user of its Contact.
@@ -138,28 +159,41 @@ impl Users {
     }
 
     fn insert(&mut self, registration: &Registration) {
+        let id = registration.id();
         for name in Users::names(registration) {
-            self.0.entry(name.to_owned()).or_default().insert(registration.id());
+            self.by_user.entry(name.to_owned()).or_default().insert(id);
         }
+        self.by_instance.entry(registration.instance().to_owned()).or_default().insert(id);
     }
 
     fn remove(&mut self, registration: &Registration) {
         for name in Users::names(registration) {
-            if let Some(ids) = self.0.get_mut(name) {
-                ids.remove(&registration.id());
-                if ids.is_empty() {
-                    self.0.remove(name);
-                }
-            }
+            leave(&mut self.by_user, name, registration.id());
         }
+        leave(&mut self.by_instance, &registration.instance(), registration.id());
     }
 
-    fn find(&self, name: &str) -> Option<AccountId> {
-        self.0.get(name)?.first().copied()
+    /// The accounts of a user, the first one first.
+    fn of_user(&self, name: &str) -> impl Iterator<Item = AccountId> {
+        self.by_user.get(name).into_iter().flatten().copied()
+    }
+
+    /// The account of an instance in lower case, the first one of several.
+    fn of_instance(&self, instance: &str) -> Option<AccountId> {
+        self.by_instance.get(instance)?.first().copied()
     }
 
     /// Every account that is entered.
     pub(super) fn ids(&self) -> impl Iterator<Item = AccountId> {
-        self.0.values().flatten().copied()
+        self.by_user.values().chain(self.by_instance.values()).flatten().copied()
+    }
+}
+
+fn leave(table: &mut HashMap<String, BTreeSet<AccountId>>, name: &str, id: AccountId) {
+    if let Some(ids) = table.get_mut(name) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            table.remove(name);
+        }
     }
 }

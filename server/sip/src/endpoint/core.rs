@@ -5,6 +5,7 @@ use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
 use crate::message::{Method, Name, Request, Response, Via, escape_user, reason_phrase};
+use crate::quirks::Quirks;
 use crate::registration::Turns;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
@@ -73,19 +74,18 @@ impl Own {
         Own { protocol: hop.protocol, address: core.address_towards(hop) }
     }
 
-    /// The Contact of a user there.
-    pub(crate) fn contact(self, user: &str) -> String {
+    /// The Contact of a user there, in the form that the provider wants.
+    pub(crate) fn contact(self, user: &str, quirks: Quirks) -> String {
+        format!("<{}>", self.uri(user, quirks))
+    }
+
+    /// The same without its brackets.
+    pub(crate) fn uri(self, user: &str, quirks: Quirks) -> String {
         let address = self.address;
-        let transport = match self.protocol {
-            Protocol::Udp => "",
-            Protocol::Tcp => ";transport=tcp",
-            // RFC 3261 26.2.2 deprecates it in favour of sips:, which asks for TLS on every hop
-            // to the phone and which hardly any provider takes.
-            Protocol::Tls => ";transport=tls",
-        };
+        let (scheme, transport) = quirks.contact_form(self.protocol);
         match user {
-            "" => format!("<sip:{address}{transport}>"),
-            user => format!("<sip:{}@{address}{transport}>", escape_user(user)),
+            "" => format!("{scheme}:{address}{transport}"),
+            user => format!("{scheme}:{}@{address}{transport}", escape_user(user)),
         }
     }
 }
@@ -111,6 +111,8 @@ pub(crate) struct Core {
     pub(crate) shunned: Shunned,
     /// Connections that are up.
     open: HashSet<(Protocol, SocketAddr)>,
+    /// When ways by UDP are next kept open; none while there are none.
+    pub(super) ways_at: Option<Instant>,
 }
 
 impl Core {
@@ -133,6 +135,7 @@ impl Core {
             turns: Turns::default(),
             shunned: Shunned::default(),
             open: HashSet::new(),
+            ways_at: None,
             settings,
         }
     }
@@ -169,13 +172,17 @@ impl Core {
 
     /// Our address as the peer of a hop sees it.
     pub(crate) fn address_towards(&self, hop: Hop) -> SocketAddr {
-        let known = self.learnt.get(&view(hop));
-        known.copied().unwrap_or(self.settings.local)
+        self.seen_by(hop).unwrap_or(self.settings.local)
+    }
+
+    /// The same where the peer has said so.
+    pub(super) fn seen_by(&self, hop: Hop) -> Option<SocketAddr> {
+        self.learnt.get(&view(hop)).copied()
     }
 
     /// Our Contact for messages on a hop.
-    pub(crate) fn contact(&self, user: &str, hop: Hop) -> String {
-        Own::towards(self, hop).contact(user)
+    pub(crate) fn contact(&self, user: &str, quirks: Quirks, hop: Hop) -> String {
+        Own::towards(self, hop).contact(user, quirks)
     }
 
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
@@ -219,7 +226,7 @@ impl Core {
         self.table.on_lost(now, &mut self.out, place, was_up)
     }
 
-    /// The way that a request of this length takes: above what UDP carries for sure it goes by
+    /// The way that a request of this many octets takes: above what UDP carries for sure it goes by
     /// TCP, unless the server is known to take none (18.1.1).
     fn fitting(&self, now: Instant, length: usize, hop: Hop) -> Hop {
         let refused = self.out.connectionless.get(&hop.remote).is_some_and(|until| now < *until);
@@ -244,7 +251,7 @@ impl Core {
             set_transport(&mut request, fitting);
             octets = request.to_bytes();
         }
-        let sent = self.table.request(now, &mut self.out, request, octets, fitting, user);
+        let sent = self.table.request(now, &mut self.out, (request, octets), fitting, user);
         match sent {
             Some(id) if fitting != hop => {
                 let is_open = self.open.contains(&(fitting.protocol, fitting.remote));
@@ -265,7 +272,7 @@ impl Core {
         user: User,
     ) -> Option<TransactionId> {
         let octets = request.to_bytes();
-        self.table.request(now, &mut self.out, request, octets, hop, user)
+        self.table.request(now, &mut self.out, (request, octets), hop, user)
     }
 
     /// Whether there is room for one more request.

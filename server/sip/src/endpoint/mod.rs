@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod receive;
 mod referring;
 mod shunned;
+mod ways;
 mod words;
 
 pub(crate) use core::{Core, Own};
@@ -97,6 +98,7 @@ impl Endpoint {
                     }
                     self.settle_account(id);
                 }
+                Owner::Ways => self.on_ways_timeout(now),
             }
             self.pass_reports(now);
         }
@@ -179,8 +181,8 @@ impl Endpoint {
             Command::Refer { invite, target, replaces } => {
                 self.refer(now, invite, target, replaces);
             }
-            Command::FollowReferral { invite, new, account, targets, offer } => {
-                self.follow_referral(now, invite, new, account, targets, offer);
+            Command::FollowReferral { invite, new, account, targets, offer, second_offer } => {
+                self.follow_referral(now, invite, new, (account, targets), (offer, second_offer));
             }
             Command::RefuseReferral { invite, status } => {
                 self.order(invite, |invite, core| invite.refuse_referral(core, now, status));
@@ -236,6 +238,11 @@ impl Endpoint {
         self.invites.get(&invite).map(Invite::call_id)
     }
 
+    /// Whether the offer that stands in a call is the second one of [`Command::FollowReferral`].
+    pub fn offered_second(&self, invite: InviteId) -> bool {
+        self.invites.get(&invite).is_some_and(Invite::has_offered_second)
+    }
+
     /// Whether an address is one that is talked to.
     pub fn is_peer(&self, ip: IpAddr) -> bool {
         self.core.knows(ip)
@@ -250,6 +257,7 @@ impl Endpoint {
             let owned = match owner {
                 Owner::Invite(id) => self.invites.contains_key(&id),
                 Owner::Account(id) => self.accounts.contains_key(&id),
+                Owner::Ways => self.core.ways_at.is_some(),
                 owner => self.core.table.owns(owner),
             };
             if !owned {
@@ -297,7 +305,7 @@ impl Endpoint {
             self.core.shunned.sort(now, &mut order.targets);
             let invite = Invite::place(&mut self.core, now, order);
             self.targets.insert(id, peers);
-            self.insert(id, invite);
+            self.insert(now, id, invite);
             return;
         } else {
             CauseKind::Unavailable
@@ -306,7 +314,8 @@ impl Endpoint {
         self.core.events.push_back(Event::Ended { invite: id, cause: Cause::local(kind) });
     }
 
-    fn insert(&mut self, id: InviteId, invite: Invite) {
+    fn insert(&mut self, now: Instant, id: InviteId, invite: Invite) {
+        self.core.keep_ways(now);
         self.dialogs.insert(invite.key(), id);
         self.invites.insert(id, invite);
         self.settle(id);
@@ -371,7 +380,7 @@ impl Endpoint {
         }
         let accounts: Vec<AccountId> = self.accounts.keys().copied().collect();
         for id in accounts {
-            self.with_account(id, |registration, core| registration.unregister(core, now));
+            self.with_account(id, |registration, core| registration.leave(core, now));
         }
         self.shut_down = true;
     }

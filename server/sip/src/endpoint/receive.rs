@@ -2,7 +2,7 @@
 
 use super::core::SUPPORTED;
 use super::{Endpoint, Event, InviteId};
-use crate::invite::{Invite, offer_of};
+use crate::invite::{Invite, misread, offer_of};
 use crate::limits;
 use crate::message::{
     Headers, Message, Method, Name, NameAddr, ParseError, Request, Response, Scheme, parse,
@@ -130,13 +130,16 @@ impl Endpoint {
                     self.core.answer(now, id, 481);
                 }
             }
-            (Method::Invite, false) => self.on_invite(now, id, request),
+            (Method::Invite, false) => self.on_invite(now, id, request, hop),
             (
                 Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify,
                 false,
             ) => self.core.answer(now, id, 481),
-            // Nobody may make us call from outside of a call.
-            (Method::Refer, false) => self.core.answer(now, id, 403),
+            // Nobody may make us call from outside of a call; what makes no sense is told so.
+            (Method::Refer, false) => {
+                let status = misread(request).unwrap_or(403);
+                self.core.answer(now, id, status);
+            }
             (method, false) => self.core.answer_method(now, id, method),
         }
     }
@@ -152,13 +155,7 @@ impl Endpoint {
         if invite.has_ended() {
             return Err(603);
         }
-        // Only a call that is up can be replaced: one that rings here is not its caller's to move.
-        match invite.replaced() {
-            Some(ours) if ours.to_tag != replaces.from_tag => Err(481),
-            Some(_) if replaces.early_only => Err(486),
-            Some(_) => Ok(Some(id)),
-            None => Err(481),
-        }
+        invite.may_be_replaced(&replaces).map(|()| Some(id))
     }
 
     /// The call whose dialog a request names.
@@ -189,7 +186,7 @@ impl Endpoint {
     }
 
     /// An INVITE from outside of any dialog.
-    fn on_invite(&mut self, now: Instant, id: TransactionId, request: &Request) {
+    fn on_invite(&mut self, now: Instant, id: TransactionId, request: &Request, hop: Hop) {
         if matches!(request.uri.scheme, Scheme::Other(_)) {
             self.core.answer(now, id, 416);
             return;
@@ -213,7 +210,7 @@ impl Endpoint {
             });
             return;
         }
-        let account = self.account_of(&request.uri);
+        let account = self.account_of(&request.uri, hop.remote);
         let registration = account.and_then(|account| self.accounts.get(&account));
         let user = request.uri.user_text().unwrap_or_default();
         let number = InviteId(self.next_incoming);
@@ -223,7 +220,7 @@ impl Endpoint {
             return;
         };
         self.next_incoming += 1;
-        self.insert(number, invite);
+        self.insert(now, number, invite);
         self.core.events.push_back(Event::Incoming {
             invite: number,
             account,

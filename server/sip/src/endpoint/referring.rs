@@ -38,9 +38,8 @@ impl Endpoint {
         now: Instant,
         invite: InviteId,
         new: InviteId,
-        account: AccountId,
-        targets: Vec<Target>,
-        offer: Vec<u8>,
+        (account, targets): (AccountId, Vec<Target>),
+        (offer, second_offer): (Vec<u8>, Option<Vec<u8>>),
     ) {
         if new.0 >= InviteId::INCOMING || self.invites.contains_key(&new) {
             self.refuse();
@@ -74,7 +73,10 @@ impl Endpoint {
             quirks: Quirks::default(),
         };
         self.place(now, account, order);
-        let placed = self.with_invite(new, |call, core| call.set_referrer(core, invite));
+        let placed = self.with_invite(new, |call, core| {
+            call.set_second_offer(second_offer);
+            call.set_referrer(core, invite);
+        });
         if !placed {
             self.with_invite(invite, |invite, core| invite.report(core, now, 503));
         }

@@ -89,6 +89,8 @@ pub struct Account {
 /// Who calls, for networks that ask for more than From (RFC 3325, RFC 3323).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// The user part of From in calls, where it is another than the account's.
+    pub from_user: Option<String>,
     /// P-Asserted-Identity, for a provider that trusts us to say it.
     pub asserted: Option<Uri>,
     /// P-Preferred-Identity: which of its own names for us the provider is to assert.
@@ -163,7 +165,8 @@ pub enum Command {
     Ring {
         /// Which.
         invite: InviteId,
-        /// The SDP answer of early media.
+        /// The SDP answer of early media. Where the INVITE had no offer, ours: it is said to callers
+        /// that want every response acknowledged, and [`Event::EarlyAnswered`] follows.
         sdp: Option<Vec<u8>>,
     },
     /// Takes an incoming call.
@@ -227,6 +230,9 @@ pub enum Command {
         targets: Vec<Target>,
         /// The SDP offer.
         offer: Vec<u8>,
+        /// What is offered where that one is refused with 415, 488 or 606; see
+        /// [`crate::Endpoint::offered_second`].
+        second_offer: Option<Vec<u8>>,
     },
     /// Does not follow [`Event::Referred`].
     RefuseReferral {
@@ -347,17 +353,24 @@ pub enum Event {
         to: Uri,
         /// The SDP offer; without one, `Answer` makes it.
         offer: Option<Vec<u8>>,
-        /// The call of ours that this one takes the place of (RFC 3891), which is up. Whoever takes
-        /// the new one hangs up the old one.
+        /// The call of ours that this one takes the place of (RFC 3891): one that is up, or that we
+        /// placed and that rings. Whoever takes the new one hangs up the old one.
         replaces: Option<InviteId>,
         /// Header fields that begin with `X-`, those that say who calls, and User-to-User.
         headers: Vec<(String, String)>,
+    },
+    /// The answer to our offer came before the call is taken (RFC 3262 5): in a PRACK.
+    EarlyAnswered {
+        /// Which call.
+        invite: InviteId,
+        /// The SDP answer.
+        sdp: Vec<u8>,
     },
     /// Our answer arrived: the ACK came.
     Confirmed {
         /// Which call.
         invite: InviteId,
-        /// The SDP answer, where the offer was ours.
+        /// The SDP answer, where the offer was ours and is not answered yet.
         answer: Option<Vec<u8>>,
     },
     /// The peer asks us to call somebody else instead (REFER). [`Command::FollowReferral`] or

@@ -27,7 +27,7 @@ pub(super) struct Callee {
     pub(super) dialog: Dialog,
     rung: Option<(u16, Option<Vec<u8>>)>,
     /// The INVITE has an offer.
-    offered: bool,
+    pub(super) offered: bool,
     wish: Wish,
     /// An `Answer` that waits for a PRACK.
     pub(super) held: Option<Vec<u8>>,
@@ -100,7 +100,7 @@ impl Invite {
         let mut response = core.reply(&request, status, Some(&self.tag));
         if status < 300 {
             let hop = core.table.server(id)?.hop;
-            response.headers.push(Name::Contact, core.contact(&self.user, hop));
+            response.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
             response.headers.push(Name::Allow, ALLOW);
         }
         if let Some(sdp) = sdp {
@@ -115,9 +115,11 @@ impl Invite {
             core.out.counters.refused += 1;
             return;
         };
-        // An offer of ours belongs into the 2xx, and an answer is given once.
-        let sdp = sdp.filter(|_| callee.offered && !self.reliable.is_described());
-        let status = if sdp.is_some() { 183 } else { 180 };
+        // An answer is given once. An offer of ours belongs into the 2xx, unless the caller wants
+        // every response acknowledged: then the first one holds it (RFC 3262 5).
+        let fits = callee.offered || callee.wish == Wish::Required;
+        let sdp = sdp.filter(|_| fits && !self.reliable.is_described());
+        let status = if sdp.is_some() && callee.offered { 183 } else { 180 };
         callee.rung = Some((status, sdp));
         self.ring_again(core, now);
     }
@@ -146,8 +148,8 @@ impl Invite {
             Wish::Supported => sdp.is_some(),
             Wish::Required => true,
         };
-        if reliably && !callee.offered {
-            // The first reliable response would have to hold our offer (RFC 3262 5).
+        if reliably && !callee.offered && sdp.is_none() && !self.reliable.is_described() {
+            // Nobody has made our offer, and without it nothing can be said.
             return;
         }
         if reliably && self.reliable.is_sent() {
@@ -197,7 +199,7 @@ impl Invite {
         }
         core.respond(now, id, &response);
         let mut session = Session::new(dialog, false);
-        session.answer_wanted = !offered;
+        session.answer_wanted = !offered && sdp.is_some();
         self.phase = Phase::Talking(Box::new(session));
         self.arm_session(now);
         self.await_ack(core, now, id, &response);

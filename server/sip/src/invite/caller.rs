@@ -49,6 +49,13 @@ pub(super) struct Caller {
     others: Option<Box<Others>>,
 }
 
+impl Caller {
+    /// The way of the server that is asked.
+    pub(super) fn way(&self) -> Option<Hop> {
+        self.hop
+    }
+}
+
 /// Servers that were not tried yet, and the INVITE as it was sent last.
 struct Others {
     targets: VecDeque<Target>,
@@ -96,7 +103,7 @@ impl Invite {
         let number = first_number(core);
         request.headers.push(Name::CSeq, format!("{number} INVITE"));
         if let Some(hop) = hop {
-            request.headers.push(Name::Contact, core.contact(order.user, hop));
+            request.headers.push(Name::Contact, core.contact(order.user, order.quirks, hop));
         }
         request.headers.push(Name::Allow, ALLOW);
         SessionTimer::default().ask(&mut request.headers);
@@ -155,16 +162,13 @@ impl Invite {
                     401 | 407 => self.retry(core, now, id, response, Role::Invite),
                     300..=399 => self.follow_redirect(core, now, id, response),
                     422 => self.ask_longer(core, now, id, response, Role::Invite),
+                    415 | 488 | 606 => self.offer_second(core, now, id),
                     _ => None,
                 };
-                if let Some(next) = next {
-                    if let Phase::Calling(caller) = &mut self.phase {
-                        *caller = Caller::new(core, next, caller.take_others());
-                    }
-                    self.be_patient(now);
-                    return;
+                match next {
+                    Some(next) => self.begin_again(core, now, next),
+                    None => self.on_opening_failed(core, now, Cause::from_response(response)),
                 }
-                self.on_opening_failed(core, now, Cause::from_response(response));
             }
             _ => {}
         }
@@ -251,6 +255,14 @@ impl Invite {
         }
     }
 
+    /// The call depends on another transaction from here on.
+    fn begin_again(&mut self, core: &Core, now: Instant, next: TransactionId) {
+        if let Phase::Calling(caller) = &mut self.phase {
+            *caller = Caller::new(core, next, caller.take_others());
+        }
+        self.be_patient(now);
+    }
+
     /// Whether a transaction is the one that the call now depends on.
     pub(super) fn is_opening(&self, id: TransactionId) -> bool {
         matches!(&self.phase, Phase::Calling(caller) if caller.transaction == id)
@@ -263,9 +275,18 @@ impl Invite {
         {
             core.shunned.note(now, *hop);
         }
-        if !(cause.tries_next() && self.try_next(core, now)) {
-            self.end(core, cause);
-            self.close(core, now);
+        if cause.tries_next() && self.try_next(core, now) {
+            return;
+        }
+        let cancelled = !matches!(&self.phase, Phase::Calling(caller) if !caller.cancelled);
+        // What is said with 6xx is said of every target (8.1.3.4).
+        let elsewhere = !cancelled && cause.status.is_none_or(|status| status < 600);
+        match elsewhere.then(|| self.try_target(core, now)).flatten() {
+            Some(next) => self.begin_again(core, now, next),
+            None => {
+                self.end(core, cause);
+                self.close(core, now);
+            }
         }
     }
 
@@ -315,7 +336,7 @@ impl Invite {
         let Some(target) = targets.pop_front() else { return false };
         let hop = core.hop(&target);
         request.headers.remove(&Name::Via);
-        request.headers.set(Name::Contact, core.contact(&self.user, hop));
+        request.headers.set(Name::Contact, core.contact(&self.user, self.quirks, hop));
         let Some(id) = core.request(now, request, hop, User::Invite(self.id)) else {
             return false;
         };
@@ -426,6 +447,12 @@ impl Caller {
 
     fn take_others(&mut self) -> VecDeque<Target> {
         self.others.take().map(|others| others.targets).unwrap_or_default()
+    }
+
+    /// Whether the phone of a tag may still take the call.
+    pub(super) fn rings(&self, tag: &str) -> bool {
+        let early = |fork: &Fork| fork.tag == tag && fork.is_early();
+        !self.cancelled && self.forks.iter().any(early)
     }
 
     /// The early dialog with the phone of a tag.

@@ -49,6 +49,11 @@ impl Fork {
         Fork { tag: tag.to_owned(), number, dialog, early, sequence: None, gone: false }
     }
 
+    /// Whether there is an early dialog with it.
+    pub(super) fn is_early(&self) -> bool {
+        self.dialog.is_some() && !self.gone
+    }
+
     /// Whether a reliable response is the next one. What comes again or too early is dropped: it
     /// is repeated until it is acknowledged (RFC 3262 4).
     fn is_next(&self, sequence: u32) -> bool {

@@ -26,11 +26,13 @@ mod referral;
 mod refresh;
 mod reliable;
 mod requests;
+mod second;
 mod session;
 mod transfer;
 
 pub(crate) use caller::{Order, first_number};
 pub(crate) use offer::offer_of;
+pub(crate) use referral::misread;
 
 use crate::cause::{Cause, CauseKind, Originator};
 use crate::challenge::Challenger;
@@ -48,6 +50,7 @@ use referral::Referral;
 use refresh::SessionTimer;
 use reliable::Reliable;
 use requests::Ack;
+use second::Second;
 use session::Session;
 use std::time::Instant;
 use transfer::Transfer;
@@ -135,6 +138,7 @@ pub(crate) struct Invite {
     top_number: u32,
     offers: Offers,
     media: Media,
+    second_offer: Second,
     reliable: Reliable,
     session_timer: SessionTimer,
     redirects: Redirects,
@@ -168,6 +172,7 @@ impl Invite {
             top_number: 0,
             offers: Offers::default(),
             media: Media::default(),
+            second_offer: Second::None,
             reliable: Reliable::default(),
             session_timer: SessionTimer::default(),
             redirects: Redirects::default(),
@@ -193,6 +198,15 @@ impl Invite {
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// The way on which the peer speaks to us, while there is a call.
+    pub(crate) fn peer_way(&self, core: &Core) -> Option<Hop> {
+        match &self.phase {
+            Phase::Calling(caller) => caller.way(),
+            Phase::Talking(session) => Some(session.dialog.hop(|ip| core.knows(ip))),
+            Phase::Called(_) | Phase::Closing(_) => None,
+        }
     }
 
     /// Whether nothing is left to do.

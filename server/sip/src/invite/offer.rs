@@ -234,7 +234,7 @@ impl Invite {
         let Some(server) = core.table.server(id) else { return };
         let (request, hop) = (server.request.clone(), server.hop);
         let mut response = core.reply(&request, 200, Some(&self.tag));
-        response.headers.push(Name::Contact, core.contact(&self.user, hop));
+        response.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         response.headers.push(Name::Allow, ALLOW);
         if let Some(sdp) = sdp {
             put_sdp(&mut response.headers, &mut response.body, sdp);
@@ -309,7 +309,7 @@ impl Invite {
         let Some(dialog) = self.dialog(&tag) else { return };
         let hop = dialog.hop(|ip| core.knows(ip));
         let mut request = dialog.request(method.clone());
-        request.headers.push(Name::Contact, core.contact(&user, hop));
+        request.headers.push(Name::Contact, core.contact(&user, self.quirks, hop));
         request.headers.push(Name::Allow, ALLOW);
         self.session_timer.renew(&mut request.headers);
         put_sdp(&mut request.headers, &mut request.body, &offer);

@@ -88,6 +88,11 @@ fn wish(request: &Request) -> Result<Wish, u16> {
     })
 }
 
+/// The status that refuses a REFER for what it says (RFC 3515 2.4.2).
+pub(crate) fn misread(request: &Request) -> Option<u16> {
+    wish(request).err()
+}
+
 impl Invite {
     /// A REFER inside the call.
     pub(super) fn on_refer(
@@ -182,7 +187,7 @@ impl Invite {
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Notify);
         let headers = &mut request.headers;
-        headers.push(Name::Contact, core.contact(&self.user, hop));
+        headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         headers.push(Name::Event, format!("refer;id={}", reports.number));
         headers.push(Name::SubscriptionState, state);
         headers.push(Name::ContentType, "message/sipfrag;version=2.0");

@@ -189,7 +189,7 @@ impl Invite {
         }
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Update);
-        request.headers.push(Name::Contact, core.contact(&self.user, hop));
+        request.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         self.session_timer.renew(&mut request.headers);
         if self.send(core, now, request, hop, Role::Refresh).is_none() {
             self.refresh_later(now);

@@ -1,8 +1,8 @@
 //! Reliable provisional responses of ours (RFC 3262 3).
 
-use super::{Invite, Phase, Wake};
-use crate::cause::Cause;
-use crate::endpoint::Core;
+use super::{Invite, Phase, Wake, sdp};
+use crate::cause::{Cause, CauseKind};
+use crate::endpoint::{Core, Event};
 use crate::message::{Method, Request, Response};
 use crate::transaction::{TransactionId, Wire};
 use std::time::{Duration, Instant};
@@ -25,11 +25,11 @@ pub(super) struct Reliable {
     sent: Option<Sent>,
     /// What goes out after the PRACK.
     pub(super) next: Option<(u16, Option<Vec<u8>>)>,
-    /// Where the answer to the INVITE's offer stands.
+    /// Where our answer to the INVITE's offer stands, or our offer where it has none.
     described: Described,
 }
 
-/// Whether a reliable response has carried our answer.
+/// Whether a reliable response has carried our answer, or offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Described {
     #[default]
@@ -143,13 +143,17 @@ impl Invite {
         id: TransactionId,
         request: &Request,
     ) {
+        let offered = matches!(&self.phase, Phase::Called(callee) if !callee.offered)
+            && self.reliable.holds_answer();
         if !self.reliable.acknowledge(request) {
             core.answer(now, id, 481);
             return;
         }
         self.timers.clear(Wake::RepeatReliable);
         self.timers.clear(Wake::PrackLost);
-        if request.body.is_empty() {
+        if offered {
+            self.on_early_answer(core, now, id, request);
+        } else if request.body.is_empty() {
             core.answer(now, id, 200);
         } else {
             self.on_offer(core, now, id, request);
@@ -163,6 +167,28 @@ impl Invite {
         };
         if let Some(sdp) = held {
             self.answer(core, now, &sdp);
+        }
+    }
+
+    /// The PRACK of a response with our offer: it brings the answer, or the call is over (RFC 3262
+    /// 5, RFC 6337 2.2).
+    fn on_early_answer(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        prack: &Request,
+    ) {
+        match sdp(&prack.headers, &prack.body) {
+            Ok(Some(answer)) => {
+                core.answer(now, id, 200);
+                self.media.theirs.clone_from(&answer);
+                core.events.push_back(Event::EarlyAnswered { invite: self.id, sdp: answer });
+            }
+            other => {
+                core.answer(now, id, if other.is_ok() { 400 } else { 415 });
+                self.refuse(core, now, 488, Cause::local(CauseKind::NotAcceptable));
+            }
         }
     }
 }

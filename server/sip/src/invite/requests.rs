@@ -83,7 +83,7 @@ impl Invite {
         request.headers.set(Name::CSeq, format!("{number} {}", cseq.method));
         if request.method == Method::Invite {
             // The challenge may have shown our address from outside.
-            let contact = core.contact(&self.user, hop);
+            let contact = core.contact(&self.user, self.quirks, hop);
             request.headers.set(Name::Contact, contact);
         }
         self.quirks.shape(&mut request);

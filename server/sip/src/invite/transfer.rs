@@ -51,6 +51,23 @@ impl Invite {
         })
     }
 
+    /// Whether the dialog that a Replaces header field names may be replaced; else the status that
+    /// refuses it (RFC 3891 3). One that is not taken yet is its caller's to move: ours, where one
+    /// of the phones that ring hands the call to another.
+    pub(crate) fn may_be_replaced(&self, replaces: &Replaces) -> Result<(), u16> {
+        match &self.phase {
+            Phase::Talking(session) if session.dialog.remote_tag() == replaces.from_tag => {
+                if replaces.early_only {
+                    Err(486)
+                } else {
+                    Ok(())
+                }
+            }
+            Phase::Calling(caller) if caller.rings(&replaces.from_tag) => Ok(()),
+            _ => Err(481),
+        }
+    }
+
     /// Asks the peer to call somebody else.
     pub(crate) fn refer(
         &mut self,
@@ -78,7 +95,7 @@ impl Invite {
         let hop = session.dialog.hop(|ip| core.knows(ip));
         let mut request = session.dialog.request(Method::Refer);
         let by = NameAddr::new(session.dialog.local.uri.clone());
-        request.headers.push(Name::Contact, core.contact(&self.user, hop));
+        request.headers.push(Name::Contact, core.contact(&self.user, self.quirks, hop));
         request.headers.push(Name::ReferTo, NameAddr::new(target).to_string());
         request.headers.push(Name::ReferredBy, by.to_string());
         self.transfer = Transfer::Asked;

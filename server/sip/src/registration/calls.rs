@@ -1,19 +1,24 @@
 //! What an account gives to its calls.
 
 use super::Registration;
+use super::addresses::anonymous;
 use crate::auth::Credentials;
 use crate::challenge::Challenger;
 use crate::endpoint::Account;
 use crate::invite::Order;
-use crate::message::{Host, Name, NameAddr, Params, Uri};
+use crate::message::{Host, Name, NameAddr, escape_user};
 
 impl Registration {
     /// What an INVITE of this account starts from.
     pub(crate) fn order<'a>(&'a self, order: Order<'a>) -> Order<'a> {
         let mut from = self.address_of_record();
+        if let Some(user) = &self.settings.identity.from_user {
+            from.uri.user = Some(escape_user(user));
+        }
+        let quirks = self.settings.quirks;
+        from = quirks.named_party(from);
         from.display = order.from.display.clone().or_else(|| self.settings.display_name.clone());
-        let proxy = self.settings.outbound_proxy.iter().cloned();
-        let mut routes: Vec<NameAddr> = proxy.map(NameAddr::new).collect();
+        let mut routes = self.first_routes();
         for route in &self.service_routes {
             if !routes.iter().any(|known| known.uri.equivalent(&route.uri)) {
                 routes.push(route.clone());
@@ -33,7 +38,8 @@ impl Registration {
             (Name::PPreferredIdentity, &identity.preferred),
         ] {
             if let Some(uri) = uri {
-                headers.push((name.as_str().to_owned(), NameAddr::new(uri.clone()).to_string()));
+                let party = NameAddr::new(quirks.party(uri.clone()));
+                headers.push((name.as_str().to_owned(), party.to_string()));
             }
         }
         if identity.anonymous {
@@ -41,8 +47,10 @@ impl Registration {
             headers.push((Name::Privacy.as_str().to_owned(), "id".to_owned()));
         }
         let user = if identity.anonymous { "anonymous" } else { self.contact_user() };
-        let quirks = self.settings.quirks;
-        Order { from, user, routes, targets, headers, hosts: self.hosts(), quirks, ..order }
+        let protocol = targets.first().map(|target| target.protocol);
+        let destination = quirks.request_uri(quirks.party(order.destination), protocol);
+        let hosts = self.hosts();
+        Order { from, user, destination, routes, targets, headers, hosts, quirks, ..order }
     }
 
     /// The hosts to which its calls may be sent elsewhere (3xx): its own domain and its servers.
@@ -57,12 +65,6 @@ impl Registration {
     pub(crate) fn challenger(&self) -> Challenger {
         Challenger::new(credentials(&self.settings))
     }
-}
-
-/// What From says of a caller who wants to stay unknown (RFC 3323 4.1.1.3).
-fn anonymous() -> NameAddr {
-    let uri = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".into()), None);
-    NameAddr { display: Some("Anonymous".into()), uri, params: Params::new() }
 }
 
 /// What challenges are answered with.

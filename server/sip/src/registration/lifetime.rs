@@ -1,5 +1,6 @@
 //! Lifetimes of bindings: what was granted, and when to refresh.
 
+use super::PARAMETER;
 use crate::cause::{Cause, CauseKind, Originator};
 use crate::limits;
 use crate::message::{Host, Name, NameAddr, Response};
@@ -24,16 +25,25 @@ pub(super) fn refresh_after(granted: Duration, jitter: u32) -> Duration {
     (granted - margin).saturating_sub(early).max(limits::REFRESH_FLOOR)
 }
 
-/// The lifetime that a 2xx grants our own binding, among those of our other phones (10.2.4).
-pub(super) fn granted(response: &Response, user: &str, contact: SocketAddr) -> Option<Duration> {
+/// The lifetime that a 2xx grants our own binding, among those of our other phones (10.2.4) and
+/// one that another program has left at our place.
+pub(super) fn granted(
+    response: &Response,
+    user: &str,
+    contact: SocketAddr,
+    instance: &str,
+) -> Option<Duration> {
     let contacts = response.contacts();
-    let own = |candidate: &&NameAddr| {
+    let here = |candidate: &&NameAddr| {
         candidate.uri.host == Host::from(contact.ip())
             && candidate.uri.port.unwrap_or(5060) == contact.port()
             && candidate.uri.user_text().as_deref().unwrap_or_default() == user
     };
+    let named = |candidate: &&NameAddr| {
+        here(candidate) && candidate.uri.params.get(PARAMETER) == Some(instance)
+    };
     // A registrar that rewrites Contacts is believed as long as there is no choice.
-    let own = match contacts.iter().find(own) {
+    let own = match contacts.iter().find(named).or_else(|| contacts.iter().find(here)) {
         None if contacts.len() == 1 => contacts.first(),
         found => found,
     };
@@ -67,10 +77,14 @@ mod tests {
         let mut response = Response::new(200, "OK");
         let contact = "192.0.2.7:5062".parse().unwrap();
         response.headers.push(Name::Expires, "77");
-        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(77)));
+        let granted = |response: &Response, user| granted(response, user, contact, "1");
+        assert_eq!(granted(&response, "me"), Some(Duration::from_secs(77)));
         response.headers.push(Name::Contact, "<sip:me@192.0.2.9:5062>;expires=1000");
         response.headers.push(Name::Contact, "<sip:me@192.0.2.7:5062;x=y>;expires=120");
-        assert_eq!(granted(&response, "me", contact), Some(Duration::from_secs(120)));
-        assert_eq!(granted(&response, "you", contact), Some(Duration::from_secs(77)));
+        assert_eq!(granted(&response, "me"), Some(Duration::from_secs(120)));
+        assert_eq!(granted(&response, "you"), Some(Duration::from_secs(77)));
+        let own = format!("<sip:me@192.0.2.7:5062;{PARAMETER}=1>;expires=60");
+        response.headers.push(Name::Contact, own);
+        assert_eq!(granted(&response, "me"), Some(Duration::from_secs(60)));
     }
 }

@@ -1,11 +1,15 @@
 //! One account's registration: our repeated REGISTER (RFC 3261 10.2).
 
+mod addresses;
 mod calls;
 mod domain;
+mod instance;
 mod lifetime;
 mod pause;
+mod pings;
 mod turns;
 
+pub(crate) use instance::PARAMETER;
 pub(crate) use turns::Turns;
 
 use crate::cause::{Cause, CauseKind};
@@ -19,6 +23,7 @@ use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
 use calls::credentials;
+use pings::Pings;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -86,6 +91,7 @@ pub(crate) struct Registration {
     retired: bool,
     /// Whether the shell hears of changes: not of an account's former self.
     silent: bool,
+    pings: Pings,
 }
 
 impl Registration {
@@ -114,6 +120,7 @@ impl Registration {
             wanted: None,
             retired: false,
             silent: false,
+            pings: Pings::default(),
             settings,
         }
     }
@@ -125,7 +132,7 @@ impl Registration {
 
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        [self.next_at, self.pings.at].into_iter().flatten().min()
     }
 
     /// Whether nothing is left to do for a removed account.
@@ -138,6 +145,12 @@ impl Registration {
     pub(crate) fn retire(&mut self, core: &mut Core, now: Instant, silent: bool) {
         self.retired = true;
         self.silent = silent;
+        self.leave(core, now);
+    }
+
+    /// Withdraws the registration and says nothing more.
+    pub(crate) fn leave(&mut self, core: &mut Core, now: Instant) {
+        self.pings.at = None;
         self.unregister(core, now);
     }
 
@@ -183,22 +196,14 @@ impl Registration {
         self.settings = settings;
     }
 
-    /// Where REGISTERs go.
-    fn hop(&self, core: &Core) -> Option<Hop> {
+    /// How the registrar reaches us, while it may want to.
+    pub(crate) fn way(&self, core: &Core) -> Option<Hop> {
+        self.hop(core).filter(|_| self.state == State::Registered)
+    }
+
+    /// The server of the account that is used: where REGISTERs go.
+    pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
         self.settings.targets.get(self.target).map(|target| core.hop(target))
-    }
-
-    /// Our address of record.
-    fn address_of_record(&self) -> NameAddr {
-        let Account { quirks, username, auth_username, domain, .. } = &self.settings;
-        let user = quirks.sender_user(username, auth_username.as_deref());
-        NameAddr::new(domain::uri(Some(user), domain))
-    }
-
-    /// The user part of our Contact; empty: none.
-    pub(crate) fn contact_user(&self) -> &str {
-        let Account { quirks, username, auth_username, .. } = &self.settings;
-        quirks.contact_user(username, auth_username.as_deref())
     }
 
     /// Registers, or refreshes now.
@@ -265,10 +270,10 @@ impl Registration {
             }
             return;
         };
+        let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let proxy = self.settings.outbound_proxy.iter().cloned().map(NameAddr::new);
-        let proxy: Vec<NameAddr> = proxy.collect();
-        let (uri, routes) = routed(&uri, &proxy);
+        let (uri, routes) =
+            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
         let mut request = blank(Method::Register, uri);
         for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
@@ -284,17 +289,17 @@ impl Registration {
         let seconds = if bind { self.expires.as_secs() } else { 0 };
         let own = Own::towards(core, hop);
         let contact = if bind { own } else { self.bound.unwrap_or(own) };
-        let user = self.contact_user();
-        let binding = |at: Own, seconds: u64| format!("{};expires={seconds}", at.contact(user));
+        let binding = |at: Own, seconds: u64| self.binding(at, seconds);
         request.headers.push(Name::Contact, binding(contact, seconds));
-        if let Some(old) = self.bound.filter(|old| bind && *old != contact) {
+        let both = bind && !quirks.has(Quirk::OneContact);
+        if let Some(old) = self.bound.filter(|old| both && *old != contact) {
             // Calls must not go to where we were before our address changed.
             request.headers.push(Name::Contact, binding(old, 0));
         }
         request.headers.push(Name::Expires, seconds.to_string());
         request.headers.push(Name::Allow, ALLOW);
         request.headers.push(Name::Supported, "path");
-        self.settings.quirks.shape(&mut request);
+        quirks.shape(&mut request);
         self.challenger.begin(&mut request, &mut core.seed);
         self.contact = Some(contact);
         let before = self.state;
@@ -377,7 +382,7 @@ impl Registration {
         if self.state != State::Unregistering && self.contact != Some(own) {
             self.contact = Some(own);
             let seconds = self.expires.as_secs();
-            let contact = format!("{};expires={seconds}", own.contact(self.contact_user()));
+            let contact = self.binding(own, seconds);
             request.headers.set_first(&Name::Contact, contact);
         }
         core.request(now, request, hop, User::Registration(self.id))
@@ -394,7 +399,8 @@ impl Registration {
             self.send(core, now, true);
             return;
         }
-        let granted = lifetime::granted(response, self.contact_user(), contact.address);
+        let granted =
+            lifetime::granted(response, self.contact_user(), contact.address, &self.instance());
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
@@ -408,6 +414,7 @@ impl Registration {
         self.service_routes.truncate(limits::FORKS);
         self.next_at = Some(now + lifetime::refresh_after(granted, core.seed.below(1000) as u32));
         self.untried = self.settings.targets.len().saturating_sub(1);
+        core.keep_ways(now);
         let contact = contact.address;
         self.tell(core, RegistrationState::Registered { until: now + granted, contact });
     }
@@ -481,6 +488,7 @@ impl Registration {
 
     /// Its deadline came.
     pub(crate) fn on_timeout(&mut self, core: &mut Core, now: Instant) {
+        self.ping(core, now);
         if self.next_at.is_some_and(|at| at <= now) {
             self.next_at = None;
             if self.transaction.is_none() {

@@ -80,6 +80,8 @@ pub(crate) enum Owner {
     Invite(InviteId),
     /// An account's registration.
     Account(AccountId),
+    /// The ways that are kept open.
+    Ways,
 }
 
 /// What a request turned out to be.
@@ -141,14 +143,13 @@ impl Table {
         }
     }
 
-    /// Sends a request that carries its Via already, as these octets. `None` when there is no room:
+    /// Sends a request that carries its Via already, and its octets. `None` when there is no room:
     /// nothing is sent then.
     pub(crate) fn request(
         &mut self,
         now: Instant,
         wire: &mut impl Wire,
-        request: Request,
-        octets: Vec<u8>,
+        (request, octets): (Request, Vec<u8>),
         hop: Hop,
         user: User,
     ) -> Option<TransactionId> {
@@ -197,7 +198,7 @@ impl Table {
         match owner {
             Owner::Client(id) => self.clients.contains_key(&id),
             Owner::Server(id) => self.servers.contains_key(&id),
-            Owner::Invite(_) | Owner::Account(_) => false,
+            Owner::Invite(_) | Owner::Account(_) | Owner::Ways => false,
         }
     }
 

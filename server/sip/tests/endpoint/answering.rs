@@ -1,6 +1,7 @@
 //! The callee's side, against a scripted peer, and requests that open nothing.
 
 use crate::wire::*;
+use base::AccountId;
 use sip::message::{Message, Method, Name, Uri};
 use sip::{CauseKind, Command, Event, InviteId, Originator};
 
@@ -294,4 +295,56 @@ fn a_caller_that_gets_our_offer_and_brings_no_answer_is_hung_up() {
     assert_eq!(world.cause(0, invite).kind, CauseKind::NotAcceptable);
     world.request(theirs(), Method::Bye);
     world.assert_quiet();
+}
+
+/// The account that is called under each of these Request-URIs, from each of two registrars, where
+/// both have an account of the same user name.
+fn accounts_called(uris: impl Fn(&[String; 2]) -> [String; 2]) -> [Option<AccountId>; 2] {
+    let registrars = [theirs(), at("192.0.2.3:5060")];
+    let mut world = World::new(40);
+    world.add(ours(), &[]);
+    let mut contacts = [String::new(), String::new()];
+    for (number, registrar) in registrars.into_iter().enumerate() {
+        let settings = sip::Account {
+            domain: format!("registrar{number}.example"),
+            register: true,
+            ..account(registrar)
+        };
+        let account = AccountId(number as u64 + 1);
+        world.command(0, Command::SetAccount { account, settings });
+        let request = world.request(registrar, Method::Register);
+        contacts[number] = request.contact().unwrap().uri.to_string();
+        let mut answer = reply(registrar, &request, 200, "", None);
+        answer.headers.set(Name::Contact, request.headers.get(&Name::Contact).unwrap());
+        world.say(registrar, answer);
+    }
+    for (number, uri) in uris(&contacts).iter().enumerate() {
+        let registrar = registrars[number];
+        let call = format!("call{number}");
+        let mut request = ask(registrar, Method::Invite, &call, 1, None, Some(OFFER));
+        request.uri = Uri::parse(uri).unwrap();
+        world.say(registrar, request);
+    }
+    let events = world.phones[0].events.iter();
+    let called: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Incoming { account, .. } => Some(*account),
+            _ => None,
+        })
+        .collect();
+    called.try_into().unwrap()
+}
+
+#[test]
+fn of_two_accounts_with_one_user_name_the_one_is_called_whose_contact_comes_back() {
+    let both = [Some(AccountId(1)), Some(AccountId(2))];
+    assert_eq!(accounts_called(|contacts| contacts.clone()), both);
+    // The calls come from the other registrar's address: the Contact says more.
+    let crossed = accounts_called(|[one, two]| [two.clone(), one.clone()]);
+    assert_eq!(crossed, [Some(AccountId(2)), Some(AccountId(1))]);
+    // A server that leaves nothing of it but the user.
+    let bare = || format!("sip:alice@{}", ours());
+    assert_eq!(accounts_called(|_| [bare(), bare()]), both);
+    let unknown = || format!("sip:alice@{};rinstance=0123456789abcdef", ours());
+    assert_eq!(accounts_called(|_| [unknown(), unknown()]), both);
 }

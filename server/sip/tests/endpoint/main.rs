@@ -19,4 +19,5 @@ mod sweeps;
 mod talking;
 mod torture;
 mod transferring;
+mod ways;
 mod wire;

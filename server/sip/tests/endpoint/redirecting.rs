@@ -31,6 +31,64 @@ fn a_call_follows_to_its_own_domain_by_the_same_way() {
 }
 
 #[test]
+fn where_the_best_target_does_not_take_the_call_the_next_one_is_called_in_the_order_of_q() {
+    let (mut world, first) = call(11);
+    let contacts = [
+        "<sip:desk@sip.example>;q=0.2",
+        "<sip:abroad@elsewhere.example>;q=0.8",
+        "<sip:home@sip.example>",
+        "<sip:mobile@sip.example>;q=0.9",
+        "<sip:attic@sip.example>;q=0.1",
+    ];
+    redirect(&mut world, &first, &contacts);
+    let home = world.request(theirs(), Method::Invite);
+    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
+    // It is sent on itself, and what it names comes first.
+    let contacts = ["<sip:garden@sip.example>", "<sip:garage@elsewhere.example>"];
+    redirect(&mut world, &home, &contacts);
+    let garden = world.request(theirs(), Method::Invite);
+    assert_eq!(garden.uri.to_string(), "sip:garden@sip.example");
+    world.reply(theirs(), &garden, 486, "garden", None);
+    world.request(theirs(), Method::Ack);
+    let mobile = world.request(theirs(), Method::Invite);
+    assert_eq!(mobile.uri.to_string(), "sip:mobile@sip.example");
+    assert!(mobile.cseq().unwrap().number > garden.cseq().unwrap().number);
+    assert!(world.causes(0, ONE).is_empty());
+    // Nobody answers there.
+    let end = world.now + std::time::Duration::from_secs(40);
+    let desk = loop {
+        assert!(world.now < end);
+        let request = world.request(theirs(), Method::Invite);
+        if request.uri != mobile.uri {
+            break request;
+        }
+    };
+    assert_eq!(desk.uri.to_string(), "sip:desk@sip.example");
+    // What is refused for all of them is refused.
+    world.reply(theirs(), &desk, 603, "desk", None);
+    world.request(theirs(), Method::Ack);
+    assert_eq!(world.cause(0, ONE).kind, CauseKind::Declined);
+    world.assert_quiet();
+    assert!(world.waiting(theirs()).is_empty());
+}
+
+#[test]
+fn a_call_that_is_given_up_between_two_targets_goes_to_no_other() {
+    let (mut world, first) = call(12);
+    redirect(&mut world, &first, &["<sip:desk@sip.example>", "<sip:home@sip.example>"]);
+    let second = world.request(theirs(), Method::Invite);
+    assert_eq!(second.uri.to_string(), "sip:desk@sip.example", "of equals the first");
+    world.reply(theirs(), &second, 180, "kept", None);
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Cancelled });
+    let cancel = world.request(theirs(), Method::Cancel);
+    world.reply(theirs(), &cancel, 200, "", None);
+    world.reply(theirs(), &second, 487, "kept", None);
+    world.request(theirs(), Method::Ack);
+    world.assert_quiet();
+    assert!(world.waiting(theirs()).is_empty());
+}
+
+#[test]
 fn a_call_is_sent_neither_abroad_nor_round_in_circles() {
     for contact in [
         "<sip:bob@elsewhere.example>",
@@ -84,6 +142,7 @@ fn a_call_says_who_calls_as_its_account_wants() {
             asserted: uri("sip:+4930123@sip.example"),
             preferred: uri("sip:alice@sip.example"),
             anonymous,
+            ..Identity::default()
         };
         let settings = sip::Account { identity: Box::new(identity), ..account(theirs()) };
         world.command(0, Command::SetAccount { account: ACCOUNT, settings });

@@ -28,6 +28,8 @@ pub struct Registrar {
     pub service_route: Option<&'static str>,
     pub bindings: BTreeMap<String, Instant>,
     pub log: Vec<(Instant, Request)>,
+    /// When lone line ends came.
+    pub line_ends: Vec<Instant>,
     nonce: u64,
     /// How often each nonce was used.
     used: BTreeMap<String, u32>,
@@ -49,18 +51,22 @@ impl Registrar {
             service_route: None,
             bindings: BTreeMap::new(),
             log: Vec::new(),
+            line_ends: Vec::new(),
             nonce: 1,
             used: BTreeMap::new(),
         }
     }
 
-    /// Bindings that hold now.
+    /// Bindings that hold now, without what tells accounts apart.
     pub fn alive(&self, now: Instant) -> Vec<String> {
         let alive = self.bindings.iter().filter(|(_, until)| **until > now);
-        alive.map(|(contact, _)| contact.clone()).collect()
+        alive.map(|(contact, _)| place(contact)).collect()
     }
 
     pub fn hear(&mut self, now: Instant, from: SocketAddr, octets: &[u8]) -> Option<Vec<u8>> {
+        if octets == crate::wire::LINE_ENDS {
+            self.line_ends.push(now);
+        }
         let Ok(Message::Request(request)) = parse(octets) else { return None };
         self.log.push((now, request.clone()));
         if self.mute || request.method != Method::Register {
@@ -138,4 +144,9 @@ impl Registrar {
             })
             .collect()
     }
+}
+
+/// A Contact's URI without what tells accounts apart.
+pub fn place(uri: &str) -> String {
+    uri.split(";rinstance=").next().unwrap().to_owned()
 }

@@ -293,12 +293,62 @@ fn a_reliable_response_that_nobody_acknowledges_ends_the_call() {
 }
 
 #[test]
-fn a_caller_without_offer_that_demands_acknowledgements_is_not_told_that_it_rings() {
+fn a_caller_without_offer_that_demands_acknowledgements_gets_ours_with_the_first_response() {
     let (mut world, invite) = called(11, Name::Require, None);
     world.command(0, Command::Ring { invite, sdp: Some(OFFER.to_vec()) });
+    let ringing = world.response(theirs(), 180);
+    assert_eq!((&ringing.body[..], ringing.headers.get(&Name::Require)), (OFFER, Some("100rel")));
+    // The 2xx waits for the PRACK, which brings the answer.
     world.command(0, Command::Answer { invite, sdp: OFFER.to_vec() });
+    assert!(world.waiting(theirs()).is_empty());
+    world.say(theirs(), prack(&ringing, 2, Some(ANSWER)));
+    assert_eq!(world.response(theirs(), 200).cseq().unwrap().method, Method::Prack);
+    let answered =
+        world.count(0, |event| matches!(event, Event::EarlyAnswered { sdp, .. } if sdp == ANSWER));
+    assert_eq!(answered, 1);
     let answer = world.response(theirs(), 200);
-    assert_eq!(answer.body, OFFER);
+    assert_eq!(answer.cseq().unwrap().method, Method::Invite);
+    assert!(answer.body.is_empty(), "both have said what they want");
+    world.say(theirs(), ask(theirs(), Method::Ack, "call", 1, Some(&tag(&answer)), None));
+    assert!(matches!(world.news(0).last(), Some(Event::Confirmed { answer: None, .. })));
+    // What was agreed on is what a repeated offer is measured by.
+    let again = ask(theirs(), Method::Invite, "call", 3, Some(&tag(&answer)), Some(ANSWER));
+    world.say(theirs(), again);
+    assert_eq!(world.response(theirs(), 200).body, OFFER);
+    world.command(0, Command::Hangup { invite, cause: CauseKind::Normal });
+}
+
+#[test]
+fn a_caller_that_acknowledges_our_offer_without_an_answer_is_refused() {
+    for body in [None, Some("text/plain")] {
+        let (mut world, invite) = called(13, Name::Require, None);
+        world.command(0, Command::Ring { invite, sdp: Some(OFFER.to_vec()) });
+        let ringing = world.response(theirs(), 180);
+        let mut request = prack(&ringing, 2, body.map(|_| ANSWER));
+        if let Some(kind) = body {
+            request.headers.set(Name::ContentType, kind);
+        }
+        world.say(theirs(), request);
+        world.response(theirs(), if body.is_some() { 415 } else { 400 });
+        assert_eq!(world.response(theirs(), 488).cseq().unwrap().method, Method::Invite);
+        assert_eq!(world.cause(0, invite).kind, CauseKind::NotAcceptable);
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn a_caller_without_offer_hears_nothing_reliably_while_there_is_no_offer_of_ours() {
+    let (mut world, invite) = called(14, Name::Require, None);
+    world.command(0, Command::Ring { invite, sdp: None });
+    world.command(0, Command::Answer { invite, sdp: OFFER.to_vec() });
+    assert_eq!(world.response(theirs(), 200).body, OFFER);
+    // One that knows acknowledgements without demanding them is told as ever.
+    let (mut world, invite) = called(15, Name::Supported, None);
+    world.command(0, Command::Ring { invite, sdp: Some(OFFER.to_vec()) });
+    let ringing = world.response(theirs(), 180);
+    assert!(ringing.body.is_empty() && ringing.headers.get(&Name::Require).is_none());
+    world.command(0, Command::Answer { invite, sdp: OFFER.to_vec() });
+    assert_eq!(world.response(theirs(), 200).body, OFFER);
 }
 
 #[test]

@@ -151,12 +151,12 @@ fn contact(request: &Request) -> String {
 fn a_registration_over_tcp_names_our_end_of_the_connection() {
     let mut bench = Bench::new(Protocol::Tcp, true);
     let request = bench.request(Protocol::Tcp, Method::Register);
-    assert!(contact(&request).starts_with("<sip:alice@192.0.2.1:5060;transport=tcp>"));
+    assert!(contact(&request).starts_with("<sip:alice@192.0.2.1:5060;transport=tcp;rinstance="));
     bench.connection(Protocol::Tcp, theirs(), Connection::Opened);
     bench.accept(Protocol::Tcp, &request);
     // The registrar must reach us on this connection: it is told its end of ours.
     let request = bench.request(Protocol::Tcp, Method::Register);
-    assert!(contact(&request).starts_with("<sip:alice@192.0.2.1:40001;transport=tcp>"));
+    assert!(contact(&request).starts_with("<sip:alice@192.0.2.1:40001;transport=tcp;rinstance="));
     bench.accept(Protocol::Tcp, &request);
     let registered = |event: &Event| {
         let Event::RegistrationChanged { state, .. } = event else { return false };

@@ -131,7 +131,9 @@ fn react(
             calls[phone].push(new);
             let targets = vec![Target::udp([theirs(), ours()][phone])];
             let (account, offer) = (ACCOUNT, OFFER.to_vec());
-            let follow = Command::FollowReferral { invite, new, account, targets, offer };
+            let second_offer = Some(ANSWER.to_vec());
+            let follow =
+                Command::FollowReferral { invite, new, account, targets, offer, second_offer };
             plan(world, phone, follow);
         }
         Event::Referred { invite, .. } => {

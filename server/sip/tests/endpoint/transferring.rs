@@ -161,6 +161,7 @@ fn follow(world: &mut World) {
             account: ACCOUNT,
             targets: vec![Target::udp(theirs())],
             offer: b"v=0 for carol".to_vec(),
+            second_offer: Some(b"v=0 without keys".to_vec()),
         },
     );
 }
@@ -229,6 +230,33 @@ fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
 }
 
 #[test]
+fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refused() {
+    for refusal in [415, 488, 606] {
+        let (mut world, _) = asked(17, "<sip:carol@sip.example>", &[]);
+        follow(&mut world);
+        world.response(theirs(), 202);
+        told(&mut world);
+        let first = world.request(theirs(), Method::Invite);
+        assert_eq!(first.body, b"v=0 for carol");
+        world.reply(theirs(), &first, refusal, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let second = world.request(theirs(), Method::Invite);
+        assert_eq!(
+            (&second.body[..], second.call_id()),
+            (&b"v=0 without keys"[..], first.call_id())
+        );
+        assert!(world.phones[0].endpoint.offered_second(TWO));
+        world.reply(theirs(), &second, refusal, "carol", None);
+        world.request(theirs(), Method::Ack);
+        let (state, line) = told(&mut world);
+        assert!(state.starts_with("terminated") && line.contains(&refusal.to_string()), "{line}");
+        assert_eq!(world.cause(0, TWO).status, Some(refusal));
+        world.seconds(2);
+        assert!(world.waiting(theirs()).is_empty(), "there is no third");
+    }
+}
+
+#[test]
 fn a_call_that_was_asked_for_and_finds_nobody_is_reported_at_once() {
     let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
     follow(&mut world);
@@ -277,6 +305,16 @@ fn a_wish_that_nobody_decides_on_or_that_makes_no_sense_is_refused() {
     refer.headers.push(Name::ReferTo, "<sip:carol@sip.example>");
     world.say(theirs(), refer);
     world.response(theirs(), 403);
+    for (call, to, status) in [
+        ("none", None, 400),
+        ("mail", Some("<mailto:carol@example.com>"), 416),
+        ("bye", Some("<sip:carol@sip.example;method=BYE>"), 501),
+    ] {
+        let mut refer = ask(theirs(), Method::Refer, call, 1, None, None);
+        to.into_iter().for_each(|to| refer.headers.push(Name::ReferTo, to));
+        world.say(theirs(), refer);
+        world.response(theirs(), status);
+    }
 }
 
 #[test]
@@ -354,6 +392,43 @@ fn a_call_that_comes_in_names_the_one_that_it_replaces() {
 }
 
 #[test]
+fn a_phone_that_rings_hands_our_call_to_another_and_one_that_calls_us_does_not() {
+    let (mut world, first) = call(16);
+    let dialog = |call: &str, to: &str, from: &str| format!("{call};to-tag={to};from-tag={from}");
+    let tag = first.from().unwrap().tag().unwrap().to_owned();
+    // No phone was heard yet.
+    let value = dialog(first.call_id(), &tag, "kept");
+    replacing(&mut world, &value);
+    world.response(theirs(), 481);
+    world.reply(theirs(), &first, 180, "kept", None);
+    let mut request = ask(theirs(), Method::Invite, "again", 1, None, Some(OFFER));
+    request.headers.push(Name::Replaces, format!("{value};early-only"));
+    world.say(theirs(), request);
+    let new = world.incoming(0);
+    assert!(matches!(world.news(0).last(), Some(Event::Incoming { replaces: Some(ONE), .. })));
+    world.command(0, Command::Answer { invite: new, sdp: ANSWER.to_vec() });
+    let answer = world.response(theirs(), 200);
+    let ours = answer.to().unwrap().tag().unwrap().to_owned();
+    world.say(theirs(), ask(theirs(), Method::Ack, "again", 1, Some(&ours), None));
+    world.command(0, Command::Hangup { invite: ONE, cause: CauseKind::Normal });
+    let cancel = world.request(theirs(), Method::Cancel);
+    world.reply(theirs(), &cancel, 200, "", None);
+    world.reply(theirs(), &first, 487, "kept", None);
+    world.request(theirs(), Method::Ack);
+    // One that rings here is its caller's to move.
+    world.say(theirs(), ask(theirs(), Method::Invite, "theirs", 1, None, Some(OFFER)));
+    let third = world.phones[0].endpoint.live().last().unwrap();
+    world.command(0, Command::Ring { invite: third, sdp: None });
+    let ringing = world.response(theirs(), 180);
+    let mut request = ask(theirs(), Method::Invite, "late", 1, None, Some(OFFER));
+    let value = dialog("theirs", ringing.to().unwrap().tag().unwrap(), "bob");
+    request.headers.push(Name::Replaces, value);
+    world.say(theirs(), request);
+    world.response(theirs(), 481);
+    assert_eq!(world.causes(0, third), []);
+}
+
+#[test]
 fn on_a_bad_wire_a_transfer_is_followed_and_reported() {
     let mut reached = 0;
     for seed in 0..200 {
@@ -378,6 +453,7 @@ fn on_a_bad_wire_a_transfer_is_followed_and_reported() {
                         account: ACCOUNT,
                         targets: vec![Target::udp(ours())],
                         offer: OFFER.to_vec(),
+                        second_offer: None,
                     };
                     world.command(1, follow);
                 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 pub const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=offer\r\n";
 pub const ANSWER: &[u8] = b"v=0\r\no=- 2 2 IN IP4 192.0.2.2\r\ns=answer\r\n";
+/// What keeps a way open.
+pub const LINE_ENDS: &[u8] = b"\r\n\r\n";
 pub const ACCOUNT: AccountId = AccountId(1);
 /// The first call that a test places.
 pub const ONE: InviteId = InviteId(1);
@@ -224,11 +226,14 @@ impl World {
         self.run(Duration::from_secs(seconds));
     }
 
-    /// The next message for a scripted peer, whatever it is.
+    /// The next message for a scripted peer, whatever it is. Lone line ends are none.
     pub fn hear(&mut self, peer: SocketAddr) -> Message {
         let end = self.now + Duration::from_secs(40);
         loop {
             if let Some((_, octets)) = self.inboxes.entry(peer).or_default().pop_front() {
+                if octets == LINE_ENDS {
+                    continue;
+                }
                 return parse(&octets).unwrap_or_else(|_| panic!("unreadable"));
             }
             assert!(self.step(end), "nothing reached {peer}");
@@ -263,7 +268,14 @@ impl World {
     /// Everything that has reached a scripted peer by now.
     pub fn waiting(&mut self, peer: SocketAddr) -> Vec<Message> {
         let inbox = std::mem::take(self.inboxes.entry(peer).or_default());
-        inbox.iter().map(|(_, octets)| parse(octets).unwrap_or_else(|_| panic!("?"))).collect()
+        let messages = inbox.iter().filter(|(_, octets)| octets != LINE_ENDS);
+        messages.map(|(_, octets)| parse(octets).unwrap_or_else(|_| panic!("?"))).collect()
+    }
+
+    /// How many lone line ends have reached a scripted peer by now; everything else is dropped.
+    pub fn line_ends(&mut self, peer: SocketAddr) -> usize {
+        let inbox = std::mem::take(self.inboxes.entry(peer).or_default());
+        inbox.iter().filter(|(_, octets)| octets == LINE_ENDS).count()
     }
 
     /// A scripted peer sends a message to the first endpoint.

@@ -7,7 +7,7 @@ use crate::config::written::{self, Text, Texts};
 use crate::config::{Account, Identity, OutboundProxy, Surroundings};
 use base::{Codec, Protocol, Secret};
 use sdp::Encryption;
-use sip::{QUIRKS, Quirk, Quirks};
+use sip::{QUIRKS, Quirk, QuirkNeed, Quirks};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +28,11 @@ pub(super) fn account(
             .and_then(|text| checked(text, written::REGISTRAR, log, values::registrar));
     let ca_file = ca_file(&written.ca_file, surroundings, log);
     let username = required(&written.username, &written.place, "username", written::USERNAME, log)
-        .and_then(|text| checked(text, written::USERNAME, log, username));
+        .and_then(|text| checked(text, written::USERNAME, log, username_part));
+    let from_user = match &written.from_user {
+        Some(text) => checked(text, written::FROM_USER, log, username_part).map(Some),
+        None => Some(None),
+    };
     let auth_username = match &written.auth_username {
         Some(text) => checked(text, written::USERNAME, log, |text| {
             if text.is_empty() || text.chars().any(char::is_control) {
@@ -39,10 +43,7 @@ pub(super) fn account(
         }),
         None => Some(None),
     };
-    let srtp = match &written.srtp {
-        Some(text) => checked(text, written::SRTP, log, encryption),
-        None => Some(Encryption::Off),
-    };
+    let srtp = encryption(&written.srtp, log);
     let register = written.register.as_ref().is_none_or(|register| register.value);
     let password = password(written, register, surroundings, log);
     let outbound_proxy = match &written.outbound_proxy {
@@ -71,12 +72,13 @@ pub(super) fn account(
         Some(text) => checked(text, written::IDENTITY, log, identity),
         None => Some(Identity::Off),
     };
-    let quirks = quirks(&written.quirks, auth_username.as_ref(), log);
+    let quirks = quirks(&written.quirks, |need| lacking(need, written), log);
     Some(Account {
         registrar: registrar?,
         transport: transport?,
         ca_file: ca_file?,
         username: username?,
+        from_user: from_user?,
         auth_username: auth_username?,
         password: password?,
         outbound_proxy: outbound_proxy?,
@@ -91,7 +93,7 @@ pub(super) fn account(
 }
 
 /// The user part of our address (RFC 3261 section 25.1, `user`), so that it needs no escaping.
-fn username(text: &str) -> Result<String, String> {
+fn username_part(text: &str) -> Result<String, String> {
     if let Some((user, _)) = text.split_once('@') {
         return Err(format!("leave out the @ and what follows: \"{user}\""));
     }
@@ -103,13 +105,14 @@ fn username(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn encryption(text: &str) -> Result<Encryption, String> {
-    match text {
+/// Whether sound is encrypted; where nothing is said it is not.
+pub(super) fn encryption(written: &Text, log: &mut Log) -> Option<Encryption> {
+    checked_or(written, Encryption::Off, written::SRTP, log, |text| match text {
         "off" => Ok(Encryption::Off),
         "offered" => Ok(Encryption::Offered),
         "required" => Ok(Encryption::Required),
         _ => Err(format!("\"{text}\" is not known")),
-    }
+    })
 }
 
 fn password(
@@ -213,10 +216,28 @@ fn identity(text: &str) -> Result<Identity, String> {
     }
 }
 
-/// The set of quirks. One that speaks of `auth_username` would do nothing without it.
+/// What an account lacks for a quirk that builds on it, in words.
+fn lacking(need: QuirkNeed, account: &written::Account) -> Option<&'static str> {
+    let transport = account.transport.as_ref().map(|transport| transport.value.as_str());
+    // Where neither stands there the provider's DNS records may say TLS.
+    let is_open = transport.is_none()
+        && account.registrar.as_ref().is_none_or(|registrar| !registrar.value.contains(':'));
+    let (has, words) = match need {
+        QuirkNeed::AuthUsername => (account.auth_username.is_some(), "auth_username"),
+        QuirkNeed::OutboundProxy => (account.outbound_proxy.is_some(), "outbound_proxy"),
+        QuirkNeed::Tls => (is_open || transport == Some("tls"), "transport = \"tls\""),
+        QuirkNeed::Connections => {
+            let has = is_open || matches!(transport, Some("tcp" | "tls"));
+            (has, "transport = \"tcp\" or \"tls\"")
+        }
+    };
+    (!has).then_some(words)
+}
+
+/// The set of quirks. One that builds on another key would do nothing without it.
 fn quirks(
     written: &Texts,
-    auth_username: Option<&Option<String>>,
+    lacking: impl Fn(QuirkNeed) -> Option<&'static str>,
     log: &mut Log,
 ) -> Option<Quirks> {
     let Some(list) = written else { return Some(Quirks::default()) };
@@ -226,12 +247,13 @@ fn quirks(
         let key = name.value.to_ascii_lowercase();
         let what = match Quirk::from_word(&key) {
             Some(quirk) if quirks.has(quirk) => format!("\"{key}\" stands twice"),
-            Some(Quirk::FromAuthUser | Quirk::ContactAuthUser) if auth_username == Some(&None) => {
-                format!("\"{key}\" needs auth_username, which is not set")
-            }
             Some(quirk) => {
-                quirks = quirks.with(quirk);
-                continue;
+                let need = quirk.row().and_then(|row| row.needs);
+                let Some(words) = need.and_then(&lacking) else {
+                    quirks = quirks.with(quirk);
+                    continue;
+                };
+                format!("\"{key}\" needs {words}, which is not set")
             }
             None => {
                 let words = QUIRKS.map(|row| row.word);

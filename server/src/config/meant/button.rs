@@ -1,5 +1,6 @@
 //! One button as meant, and the rules for page-supplied accounts.
 
+use super::account::encryption;
 use super::{LONGEST_DURATION, MAX_CALLS, MAX_DURATION, checked, checked_or, required};
 use crate::config::origin::Origin;
 use crate::config::problem::{Log, nearest};
@@ -150,6 +151,7 @@ pub(super) fn webphone(written: &written::WebPhone, log: &mut Log) -> Option<Web
             fine = false;
         }
     }
-    let origins = origins(&written.origins, log)?;
-    fine.then_some(WebPhone { registrars, origins })
+    let srtp = encryption(&written.srtp, log);
+    let (origins, srtp) = (origins(&written.origins, log)?, srtp?);
+    fine.then_some(WebPhone { registrars, origins, srtp })
 }

@@ -26,6 +26,8 @@ pub enum Alteration {
     /// The SDP moves from the INVITE to the ACK (RFC 3261 13.2.1). All that it says there is a
     /// telephone's G.711.
     Delayed,
+    /// The same in the PRACK of the first response (RFC 3262 5).
+    DelayedReliably,
     /// INVITE takes the place of another call (RFC 3891).
     Replaces(String),
     /// Answers agree to no keys.
@@ -46,11 +48,14 @@ impl Alteration {
         };
         let outside = request.to().is_ok_and(|to| to.tag().is_none());
         match (self, &request.method) {
-            (Alteration::Delayed, Method::Invite) => {
+            (Alteration::Delayed | Alteration::DelayedReliably, Method::Invite) => {
                 request.headers.remove(&Name::ContentType);
                 request.body.clear();
+                if matches!(self, Alteration::DelayedReliably) {
+                    request.headers.push(Name::Require, "100rel");
+                }
             }
-            (Alteration::Delayed, Method::Ack) => {
+            (Alteration::Delayed, Method::Ack) | (Alteration::DelayedReliably, Method::Prack) => {
                 request.headers.set(Name::ContentType, "application/sdp");
                 request.body = b"v=0\r\no=- 1 1 IN IP4 198.51.100.20\r\ns=-\r\nt=0 0\r\n\
                     c=IN IP4 198.51.100.20\r\nm=audio 30000 RTP/AVP 0\r\n"

@@ -145,20 +145,27 @@ fn a_phone_that_is_held_stays_so_whatever_it_offers_itself() {
 }
 
 #[test]
-fn a_page_answers_a_caller_that_brings_its_offer_in_the_ack() {
-    let mut world = World::new(9);
-    world.phone.codecs = vec![base::Codec::Pcmu];
-    world.phone.alters = Some(Alteration::Delayed);
-    let link = world.open(None);
-    world.brings_account(link);
-    world.run_for(SECOND);
-    world.phone_calls();
-    world.run_for(SECOND);
-    assert!(world.take(link, FIRST, true));
-    world.run_for(SECOND * 5);
-    let talk = world.phone.talks.values().next().expect("a talk");
-    let heard = (talk.heard, world.pages[&link].calls[&FIRST].heard);
-    assert!(heard.0 > 180 && heard.1 > 180, "{heard:?} frames");
+fn a_page_answers_a_caller_that_wants_our_offer_and_brings_its_answer_later() {
+    for alters in [Alteration::Delayed, Alteration::DelayedReliably] {
+        for loss in [0, 100] {
+            let mut world = World::new(9);
+            world.phone.codecs = vec![base::Codec::Pcmu];
+            world.phone.alters = Some(alters.clone());
+            let link = world.open(None);
+            world.brings_account(link);
+            world.run_for(SECOND);
+            world.signalling.loss = loss;
+            world.phone_calls();
+            world.run_for(SECOND * 8);
+            let relayed = &world.core.metrics.frames_relayed_total;
+            assert_eq!(relayed.load(std::sync::atomic::Ordering::Relaxed), 0, "{alters:?}");
+            assert!(world.take(link, FIRST, true));
+            world.run_for(SECOND * 8);
+            let talk = world.phone.talks.values().next().expect("a talk");
+            let heard = (talk.heard, world.pages[&link].calls[&FIRST].heard);
+            assert!(heard.0 > 180 && heard.1 > 180, "{alters:?} {loss}: {heard:?} frames");
+        }
+    }
 }
 
 #[test]
@@ -329,6 +336,32 @@ fn a_held_caller_hears_nothing_and_is_heard_again_after_it_whatever_the_haste() 
         assert!(more.0 > 80 && more.1 > 80, "{haste:?}: {more:?} frames after it");
         let told = world.states_of(link, FIRST).into_iter().map(|told| told.0);
         assert_eq!(told.collect::<Vec<_>>(), [Ringing, Active, Held, Active]);
+    }
+}
+
+#[test]
+fn a_phone_that_refuses_to_be_held_is_asked_again_where_that_may_pass_and_else_the_page_is_told() {
+    for (refusals, told) in
+        [(vec![500], 0), (vec![500, 503], 0), (vec![488], 1), (vec![500, 500, 500], 1)]
+    {
+        let (mut world, link) = rung(3, 0);
+        world.take(link, FIRST, true);
+        world.run_for(SECOND * 2);
+        world.phone.refuses_offers = refusals.clone();
+        world.say(link, ClientMessage::Hold { call: FIRST });
+        world.run_for(SECOND * 10);
+        assert!(world.phone.refuses_offers.is_empty(), "{refusals:?}: the phone was asked");
+        assert_eq!(world.pages[&link].calls[&FIRST].errors, told, "{refusals:?}");
+        let state = world.states_of(link, FIRST).last().copied();
+        assert_eq!(state, Some((Held, None)));
+        let heard = |world: &World| world.phone.talks.values().map(|t| t.heard).sum::<u64>();
+        let before = heard(&world);
+        world.run_for(SECOND);
+        assert_eq!(heard(&world), before, "{refusals:?}: a phone that does not know hears nothing");
+        world.say(link, ClientMessage::Resume { call: FIRST });
+        world.run_for(SECOND * 2);
+        assert!(heard(&world) > before + 80, "{refusals:?}");
+        assert_eq!(world.pages[&link].calls[&FIRST].errors, told, "{refusals:?}");
     }
 }
 

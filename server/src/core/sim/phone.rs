@@ -40,6 +40,8 @@ pub struct Phone {
     pub srtp: sdp::Encryption,
     /// Refuses every offer that has keys.
     pub refuses_keys: bool,
+    /// The statuses by which it refuses the next offers inside calls, the last one first.
+    pub refuses_offers: Vec<u16>,
     /// Hears and says nothing at all.
     pub dead: bool,
     /// What it does to what its own calls say.
@@ -91,6 +93,7 @@ impl Phone {
             codecs: Codec::ALL.to_vec(),
             srtp: sdp::Encryption::Off,
             refuses_keys: false,
+            refuses_offers: Vec::new(),
             dead: false,
             alters: None,
             speaks: true,
@@ -344,6 +347,9 @@ impl Phone {
     /// The far end has a new offer, as for hold. A phone of this kind speaks on all the same.
     fn reoffered(&mut self, now: Instant, invite: InviteId, offer: &[u8]) {
         let Some(talk) = self.talks.get_mut(&invite) else { return };
+        if let Some(status) = self.refuses_offers.pop() {
+            return self.sip.command(now, Command::AnswerOffer { invite, sdp: Err(status) });
+        }
         let answer = talk.description.answer(offer);
         if let Ok((_, negotiated)) = &answer {
             apply(&mut talk.stream, negotiated);

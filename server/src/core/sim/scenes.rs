@@ -4,7 +4,9 @@ use super::phone::Manner;
 use super::talk::Talk;
 use super::world::{self, World};
 use crate::config::HostPort;
+use crate::core::door::{CoreEvent, Operator};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
+use std::sync::Arc;
 use std::time::Duration;
 
 use CallState::{Active, Ended, Ringing};
@@ -140,6 +142,57 @@ fn a_call_that_goes_by_the_second_account_is_one_call_and_leaves_nothing_behind(
         assert!(world.phone.talks.is_empty(), "the phone was told");
         world.check_log();
     }
+}
+
+#[test]
+fn a_phone_that_changes_its_codec_is_passed_on_untouched_where_the_browser_takes_that_one_too() {
+    let mut world = World::new(7);
+    world.media.loss = 0;
+    called(&mut world, Manner::RingsThenAnswers(SECOND), true);
+    world.run_for(SECOND * 4);
+    let frames = |world: &World| {
+        let metrics = &world.core.metrics;
+        let read = |counter: &std::sync::atomic::AtomicU64| {
+            counter.load(std::sync::atomic::Ordering::Relaxed)
+        };
+        (read(&metrics.frames_relayed_total), read(&metrics.frames_transcoded_total))
+    };
+    let (&invite, talk) = world.phone.talks.iter_mut().next().expect("a talk");
+    assert_eq!((talk.codec, frames(&world).1), (base::Codec::Opus, 0));
+    let talk = world.phone.talks.get_mut(&invite).expect("a talk");
+    talk.description.codecs = vec![base::Codec::Pcma];
+    talk.codec = base::Codec::Pcma;
+    world.phone.reoffer(world.now, invite);
+    world.run_for(SECOND);
+    let before = frames(&world);
+    world.run_for(SECOND * 2);
+    let after = frames(&world);
+    // What the browser says is made anew, since that goes on in Opus.
+    let (relayed, transcoded) = (after.0 - before.0, after.1 - before.1);
+    assert!((80..=110).contains(&relayed), "{relayed} relayed");
+    assert!((80..=110).contains(&transcoded), "{transcoded} transcoded");
+}
+
+#[test]
+fn an_account_that_a_new_file_takes_away_is_passed_over_by_a_call_that_is_on_its_way() {
+    let mut config = world::config("198.51.100.20");
+    for (name, host) in [("dead", "198.51.100.99"), ("gone", "198.51.100.98")] {
+        let mut account = config.accounts["account"].clone();
+        account.registrar = HostPort { host: host.to_owned(), port: Some(5060) };
+        config.accounts.insert(name.to_owned(), account);
+    }
+    let button = config.buttons.get_mut("long").expect("a button");
+    button.accounts = ["dead", "gone", "account"].map(str::to_owned).to_vec();
+    button.destination = "sip:shop@198.51.100.99".to_owned();
+    let mut world = World::with(1, config.clone());
+    called(&mut world, Manner::RingsThenAnswers(SECOND), true);
+    world.run_for(SECOND);
+    config.accounts.remove("gone");
+    config.buttons.values_mut().for_each(|button| button.accounts.retain(|name| name != "gone"));
+    world.event(CoreEvent::Operator(Operator::Reload(Arc::new(config))));
+    world.run_for(SECOND * 10);
+    assert_eq!(states(&world), [(Ringing, None), (Active, None)]);
+    assert_eq!(world.phone.invited, 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::phone::Manner;
 use super::world::{World, secret_config};
 use sdp::Encryption::{self, Off, Offered, Required};
-use signalling::{CallState, ClientMessage, EndCause};
+use signalling::{CallState, ClientMessage, EndCause, limits};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,6 +67,51 @@ fn a_call_that_needs_encryption_ends_where_the_phone_has_none_and_says_why() {
     assert_eq!((state(&refused), refused.phone.invited), (ended, 1));
     let incapable = call(Required, |world| world.phone.srtp = Off);
     assert_eq!((state(&incapable), incapable.phone.invited), (ended, 1));
+}
+
+/// A call to or from a page's own account, of four seconds after its answer, or to where it failed.
+fn page_call(account: Encryption, comes_in: bool, prepare: impl FnOnce(&mut World)) -> World {
+    let mut world = World::with(3, secret_config(account));
+    world.phone.manner = Some(Manner::RingsThenAnswers(SECOND));
+    (world.phone.speaks, world.media.loss) = (true, 0);
+    prepare(&mut world);
+    let link = world.open(None);
+    let (registrar, password) = ("198.51.100.20".to_owned(), "secret".to_owned());
+    let username = format!("page{}", link.0);
+    world.say(link, ClientMessage::Register { registrar, username, password });
+    world.run_for(SECOND);
+    let call = match comes_in {
+        true => {
+            world.phone_calls();
+            world.run_for(SECOND);
+            world.take(link, limits::FIRST_INCOMING, true);
+            limits::FIRST_INCOMING
+        }
+        false => world.call(link, Some("7"), true),
+    };
+    world.run_for(SECOND * 3);
+    world.say(link, ClientMessage::Dtmf { call, digits: "12#".to_owned() });
+    world.run_for(SECOND * 3);
+    world
+}
+
+#[test]
+fn a_pages_own_account_encrypts_as_the_file_says_and_its_calls_end_for_the_same_reasons() {
+    for comes_in in [false, true] {
+        for (account, encrypted) in [(Offered, true), (Required, true), (Off, false)] {
+            let world = page_call(account, comes_in, |world| world.phone.srtp = Offered);
+            assert_eq!(state(&world), (CallState::Active, None), "{account:?} {comes_in}");
+            assert_eq!(talks(&world), (true, encrypted), "{account:?} {comes_in}");
+        }
+    }
+    let again = page_call(Offered, false, |world| world.phone.refuses_keys = true);
+    assert_eq!((state(&again).0, talks(&again)), (CallState::Active, (true, false)));
+    let plain = page_call(Required, false, |world| world.phone.srtp = Off);
+    assert_eq!(state(&plain), (CallState::Ended, Some(EndCause::NotEncrypted)));
+    // A caller that cannot encrypt does not ring.
+    let plain = page_call(Required, true, |world| world.phone.srtp = Off);
+    assert!(plain.pages.values().all(|page| page.calls.is_empty()));
+    assert!(plain.phone.talks.is_empty());
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::phone::Manner;
 use super::wire::Packet;
 use super::world::{World, secret_config};
 use signalling::{CallState, ClientMessage, EndCause, HangupReason};
-use sip::InviteId;
 use sip::message::{Message, Method, Name, parse};
+use sip::{Command, InviteId};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -135,7 +135,22 @@ fn a_transfer_that_is_refused_for_its_codecs_calls_nobody_else() {
     world.phone.hang_up(world.now, first);
     world.run_for(SECOND * 5);
     assert_eq!(end(&world), [(CallState::Ended, Some(EndCause::NoCommonCodec))]);
-    assert_eq!(world.phone.invited, 2, "the phone that has left is not called again");
+    assert_eq!(
+        world.phone.invited, 3,
+        "the desk is asked without keys, and the first phone not again"
+    );
+}
+
+#[test]
+fn a_transfer_that_is_refused_for_its_keys_is_made_without_them_where_they_are_merely_offered() {
+    let (mut world, first) = secretly_talking(12, sdp::Encryption::Offered);
+    world.phone.refuses_keys = true;
+    refer(&mut world, first, "sip:desk@198.51.100.20");
+    world.run_for(SECOND * 4);
+    let (&second, talk) = world.phone.talks.iter().next().expect("a talk");
+    assert!(second != first && !talk.stream.is_protected());
+    assert!(talk.heard > 100 && talk.spoken > 100, "{} {}", talk.heard, talk.spoken);
+    assert_eq!(end(&world), [(CallState::Active, None)]);
 }
 
 /// The key that we encrypt with.
@@ -216,6 +231,47 @@ fn another_phone_takes_the_place_of_the_first() {
     world.run_for(SECOND * 2);
     assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
     world.check_log();
+}
+
+#[test]
+fn a_phone_that_rings_hands_the_call_to_another_which_takes_it() {
+    for early in [false, true] {
+        let mut world = World::new(11);
+        let ringing = Manner::RingsThenAnswers(SECOND * 60);
+        let playing = Manner::EarlyThenAnswers(SECOND * 60);
+        world.phone.manner = Some(if early { playing } else { ringing });
+        let link = world.open(Some("long"));
+        let call = world.call(link, None, true);
+        world.run_for(SECOND * 2);
+        let first = *world.phone.talks.keys().next().expect("a talk");
+        world.phone.sip.command(world.now, Command::Ring { invite: first, sdp: None });
+        world.phone.drain(world.now);
+        let mut sent = world.phone.outbox.iter();
+        let response = sent.find_map(|packet: &Packet| match parse(&packet.payload) {
+            Ok(Message::Response(response)) => Some(response),
+            _ => None,
+        });
+        let response = response.expect("a provisional response");
+        let tag = |address: sip::message::NameAddr| address.tag().unwrap_or_default().to_owned();
+        let call_id = response.headers.get(&Name::CallId).expect("Call-ID").to_owned();
+        let ours = tag(response.from().expect("From"));
+        let theirs = tag(response.to().expect("To"));
+        world.phone.alters =
+            Some(Alteration::Replaces(format!("{call_id};to-tag={ours};from-tag={theirs}")));
+        let contact = format!("sip:shop@{}", world.core.sip_address);
+        world.phone.call(world.now, &contact.parse().expect("a uri"));
+        world.run_for(SECOND * 3);
+        let talks: Vec<InviteId> = world.phone.talks.keys().copied().collect();
+        assert_eq!(talks.len(), 1, "the first phone rings no more");
+        assert_ne!(talks[0], first);
+        assert!(world.phone.talks[&talks[0]].heard > 100);
+        assert!(world.pages[&link].calls[&call].heard > 100);
+        assert_eq!(end(&world), [(CallState::Active, None)]);
+        world.say(link, ClientMessage::Hangup { call, reason: HangupReason::Visitor });
+        world.run_for(SECOND * 2);
+        assert!(world.phone.talks.is_empty() && world.core.calls.is_empty());
+        world.check_log();
+    }
 }
 
 /// Tags of the server and of the phone, Call-ID and the server's Contact: read from a re-INVITE

@@ -386,6 +386,7 @@ pub fn config(provider: &str) -> Config {
     let account = Account {
         registrar: registrar.clone(),
         username: "shop".to_owned(),
+        from_user: None,
         auth_username: None,
         password: Secret::new("secret"),
         outbound_proxy: None,
@@ -423,6 +424,7 @@ pub fn config(provider: &str) -> Config {
         accounts: [("account".to_owned(), account)].into(),
         buttons: buttons.map(|(name, button)| (name.to_owned(), button)).into(),
         webphone: Some(WebPhone {
+            srtp: sdp::Encryption::Off,
             registrars: vec![HostPort { host: "198.51.100.20".to_owned(), port: Some(5060) }],
             origins: vec!["https://shop.example".to_owned()],
         }),
@@ -441,5 +443,6 @@ pub fn named_config() -> Config {
 pub fn secret_config(srtp: sdp::Encryption) -> Config {
     let mut config = config("198.51.100.20");
     config.accounts.values_mut().for_each(|account| account.srtp = srtp);
+    config.webphone.iter_mut().for_each(|webphone| webphone.srtp = srtp);
     config
 }

@@ -4,14 +4,14 @@
 mod commands;
 
 use super::link::{Link, Sorted};
+use super::outbox::Outbox;
 use super::streams::{Role, Streams};
 use super::{Action, Cause, Media, Statistics};
 use crate::amf::Value;
 use crate::command::{Command, Data, Encoding};
 use crate::message::{Body, UserControl};
 use crate::metadata::Metadata;
-use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, EVENTS_AT_MOST, KEEPALIVE_AT_LEAST};
-use std::collections::VecDeque;
+use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, KEEPALIVE_AT_LEAST};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -145,8 +145,7 @@ pub struct Client {
     encoding: Encoding,
     addresses: Option<Vec<SocketAddr>>,
     zero_transactions: bool,
-    events: VecDeque<ClientEvent>,
-    closed: bool,
+    events: Outbox<ClientEvent>,
 }
 
 impl Client {
@@ -162,8 +161,7 @@ impl Client {
             encoding: Encoding::Amf0,
             addresses: settings.addresses,
             zero_transactions: settings.zero_transactions,
-            events: VecDeque::new(),
-            closed: false,
+            events: Outbox::new(),
         };
         let mut connect = Command::new("connect", transaction, settings.arguments);
         connect.object = Value::object([
@@ -247,7 +245,7 @@ impl Client {
     pub fn handle_flow_rejected(&mut self, flow: u64) {
         match self.link.mark_rejected(flow) {
             Some(0) => {
-                self.tell_closed(Cause::Rejected);
+                self.events.close(ClientEvent::Closed(Cause::Rejected));
                 self.end();
             }
             Some(stream) => self.tell(ClientEvent::FlowRejected { stream }),
@@ -257,7 +255,7 @@ impl Client {
 
     /// The session is over.
     pub fn handle_session_closed(&mut self) {
-        self.tell_closed(Cause::SessionClosed);
+        self.events.close(ClientEvent::Closed(Cause::SessionClosed));
         self.link.abandon();
         self.phase = Phase::Over;
     }
@@ -282,7 +280,7 @@ impl Client {
 
     /// What the server did.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
-        self.events.pop_front()
+        self.events.take()
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -397,25 +395,14 @@ impl Client {
     }
 
     fn tell(&mut self, event: ClientEvent) {
-        if self.closed {
-            return;
-        }
-        if self.events.len() < EVENTS_AT_MOST {
-            self.events.push_back(event);
-        } else {
+        if !self.events.tell(event) {
             self.link.count_dropped();
-        }
-    }
-
-    fn tell_closed(&mut self, cause: Cause) {
-        if !std::mem::replace(&mut self.closed, true) {
-            self.events.push_back(ClientEvent::Closed(cause));
         }
     }
 
     fn wind_up(&mut self, now: Instant, cause: Cause) {
         if self.phase != Phase::Over {
-            self.tell_closed(cause);
+            self.events.close(ClientEvent::Closed(cause));
             self.link.close_all();
             self.phase = Phase::Closing { until: now + CLOSE_WAITS };
         }

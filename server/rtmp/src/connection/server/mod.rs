@@ -5,15 +5,15 @@ mod commands;
 mod messages;
 
 use super::link::{Link, Sorted};
+use super::outbox::Outbox;
 use super::streams::{Role, Streams};
 use super::{Action, Cause, Media, MediaKind, Statistics};
 use crate::amf::Value;
 use crate::command::{Command, Data, Encoding};
 use crate::metadata::Metadata;
-use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, EVENTS_AT_MOST, code};
+use crate::numbers::{CLOSE_WAITS, CONNECT_WAITS, code};
 use crate::status::Refusal;
 use base::Private;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -162,9 +162,7 @@ pub struct Server {
     /// The client speaks type 17, so it is spoken to in type 17. What it asked for in `connect`
     /// does not tell: some ask for AMF 3 and go on in type 20.
     encoding: Encoding,
-    events: VecDeque<ServerEvent>,
-    /// [`ServerEvent::Closed`] was told.
-    closed: bool,
+    events: Outbox<ServerEvent>,
 }
 
 impl Server {
@@ -176,8 +174,7 @@ impl Server {
             streams: Streams::default(),
             pending: Vec::new(),
             encoding: Encoding::Amf0,
-            events: VecDeque::new(),
-            closed: false,
+            events: Outbox::new(),
         }
     }
 
@@ -254,7 +251,7 @@ impl Server {
     pub fn handle_flow_rejected(&mut self, flow: u64) {
         match self.link.mark_rejected(flow) {
             Some(0) => {
-                self.tell_closed(Cause::Rejected);
+                self.events.close(ServerEvent::Closed(Cause::Rejected));
                 self.end();
             }
             Some(stream) => self.tell(ServerEvent::FlowRejected { stream }),
@@ -264,7 +261,7 @@ impl Server {
 
     /// The session is over.
     pub fn handle_session_closed(&mut self) {
-        self.tell_closed(Cause::SessionClosed);
+        self.events.close(ServerEvent::Closed(Cause::SessionClosed));
         self.link.abandon();
         self.phase = Phase::Over;
     }
@@ -293,7 +290,7 @@ impl Server {
 
     /// What the client did.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
-        self.events.pop_front()
+        self.events.take()
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -335,27 +332,15 @@ impl Server {
     }
 
     fn tell(&mut self, event: ServerEvent) {
-        if self.closed {
-            return;
-        }
-        if self.events.len() < EVENTS_AT_MOST {
-            self.events.push_back(event);
-        } else {
+        if !self.events.tell(event) {
             self.link.count_dropped();
-        }
-    }
-
-    /// The last event has a place whatever waits before it.
-    fn tell_closed(&mut self, cause: Cause) {
-        if !std::mem::replace(&mut self.closed, true) {
-            self.events.push_back(ServerEvent::Closed(cause));
         }
     }
 
     /// Closes the sending flows and gives the client time to hear the last words.
     fn wind_up(&mut self, now: Instant, cause: Cause) {
         if self.phase != Phase::Over {
-            self.tell_closed(cause);
+            self.events.close(ServerEvent::Closed(cause));
             self.link.close_all();
             self.phase = Phase::Closing { until: now + CLOSE_WAITS };
         }
