@@ -58,6 +58,7 @@ pub(crate) struct Registration {
     challenger: Challenger,
     call_id: String,
     tag: String,
+    instance: String,
     number: u32,
     /// The REGISTER under way.
     transaction: Option<TransactionId>,
@@ -103,6 +104,7 @@ impl Registration {
             challenger: Challenger::new(credentials(&settings)),
             call_id: core.seed.token(24),
             tag: core.seed.token(16),
+            instance: instance::of(&settings),
             number: crate::invite::first_number(core),
             transaction: None,
             live: Vec::new(),
@@ -400,7 +402,7 @@ impl Registration {
             return;
         }
         let granted =
-            lifetime::granted(response, self.contact_user(), contact.address, &self.instance());
+            lifetime::granted(response, self.contact_user(), contact.address, self.instance());
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
