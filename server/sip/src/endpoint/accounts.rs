@@ -132,7 +132,8 @@ impl Endpoint {
     }
 
     fn account_by_user(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
-        let named = self.users.of_user(uri.user_text().as_deref().unwrap_or_default());
+        let user = uri.user_text().unwrap_or_default();
+        let named = self.users.of_user(&user);
         let named = named.filter_map(|id| self.accounts.get(&id));
         let best = named.min_by_key(|registration| {
             let servers = &registration.settings.targets;
@@ -170,7 +171,7 @@ impl Users {
         for name in Users::names(registration) {
             leave(&mut self.by_user, name, registration.id());
         }
-        leave(&mut self.by_instance, &registration.instance(), registration.id());
+        leave(&mut self.by_instance, registration.instance(), registration.id());
     }
 
     /// The accounts of a user, the first one first.

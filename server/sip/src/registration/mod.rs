@@ -274,8 +274,8 @@ impl Registration {
         };
         let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let (uri, routes) =
-            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
+        let first = self.first_routes();
+        let (uri, routes) = routed(&quirks.request_uri(uri, Some(hop.protocol)), &first);
         let mut request = blank(Method::Register, uri);
         for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
