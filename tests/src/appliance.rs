@@ -30,6 +30,8 @@ pub struct Shop {
     call_log: Option<PathBuf>,
     /// Whether it logs no more than for a shop.
     terse: bool,
+    /// Whether it records no call.
+    untraced: bool,
     /// Its address towards providers; none for loopback.
     outside: Option<Ipv4Addr>,
     /// Its address outside of a NAT, where the file says it.
@@ -83,6 +85,12 @@ impl Shop {
     /// With the log of a shop instead of one for finding faults.
     pub fn terse(mut self) -> Shop {
         self.terse = true;
+        self
+    }
+
+    /// Without traces of its calls.
+    pub fn untraced(mut self) -> Shop {
+        self.untraced = true;
         self
     }
 
@@ -257,8 +265,9 @@ impl Appliance {
         let listen = format!(
             "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
              sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n{public_ip}\n\
-             [data]\npath = {call_log:?}\n",
-            first + count - 1
+             [data]\npath = {call_log:?}\ntraces = {}\n",
+            first + count - 1,
+            !shop.untraced
         );
         (place.write(&format!("{name}.toml"), &shop.text(&listen)), listen)
     }

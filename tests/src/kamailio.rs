@@ -34,6 +34,8 @@ pub struct Provider {
     pub udp: bool,
     /// Whether it asks nobody for a password.
     pub open: bool,
+    /// Whether much is to pass: it logs no requests and has room for ten thousand users.
+    pub busy: bool,
     /// Whether it holds one registration of an account, the newest.
     pub single: bool,
     /// Whether it refuses calls that speak of session timers.
@@ -65,6 +67,7 @@ impl Default for Provider {
             tcp: false,
             udp: true,
             open: false,
+            busy: false,
             single: false,
             timeless: false,
             certificate: None,
@@ -105,8 +108,19 @@ impl Kamailio {
     /// The same at a known address, where another one has ended.
     pub fn provide_at(place: &Place, provider: &Provider, sip: SocketAddr) -> Kamailio {
         let extras = Extras::of(place, provider);
-        let Provider { digest, phone, tcp, udp, open, single, timeless, certificate, site, .. } =
-            provider.clone();
+        let Provider {
+            digest,
+            phone,
+            tcp,
+            udp,
+            open,
+            busy,
+            single,
+            timeless,
+            certificate,
+            site,
+            ..
+        } = provider.clone();
         // One contact of an address of record.
         let flags = if single { "0x04" } else { "0x00" };
         let asked = if open { "NONE" } else { "REGISTER|INVITE" };
@@ -165,6 +179,12 @@ impl Kamailio {
             true => "",
             false => "if ($proto == \"udp\" && is_method(\"REGISTER|INVITE\")) { drop; }\n",
         };
+        let (debug, xlog) = match busy {
+            true => (0, ""),
+            false => {
+                (2, "xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n")
+            }
+        };
         let timeless = match timeless {
             true => {
                 "if (is_method(\"INVITE\") && is_present_hf(\"Session-Expires\")) { \
@@ -175,12 +195,12 @@ impl Kamailio {
         };
         // The To tag asks first: requests inside a call go where its route leads.
         let config = format!(
-            "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
+            "#!KAMAILIO\ndebug={debug}\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:{sip}\n{listen}\
              mpath=\"{modules}\"\n{loaded}modparam(\"usrloc\",\"db_mode\",0)\n\
              modparam(\"registrar\",\"gruu_enabled\",0)\nmodparam(\"registrar\",\"use_path\",1)\n\
              modparam(\"auth\",\"algorithm\",\"{algorithm}\")\n{extra_modules}\
              request_route {{\n\
-             xlog(\"L_NOTICE\", \"request $rm $ru from $si:$sp by $proto of $ml\\n\");\n{deaf}\
+             {xlog}{deaf}\
              if (!mf_process_maxfwd_header(\"10\")) {{ sl_send_reply(\"483\",\"Too Many Hops\"); exit; }}\n\
              {extra_first}\
              if (has_totag()) {{ if (loose_route()) {{ {extra_inside} t_relay(); exit; }}\n\
@@ -206,7 +226,8 @@ impl Kamailio {
         );
         let path = place.write("kamailio.cfg", &config);
         let mut command = site.command("kamailio");
-        command.arg("-f").arg(&path).args(["-DD", "-E", "-M", "8", "-m", "32"]);
+        command.arg("-f").arg(&path).args(["-DD", "-E"]);
+        command.args(if busy { ["-M", "32", "-m", "512"] } else { ["-M", "8", "-m", "32"] });
         command.arg("-Y").arg(place.folder());
         let log = place.path("kamailio.log");
         let mut program = Program::start("kamailio", &mut command, &log);
@@ -220,6 +241,11 @@ impl Kamailio {
             listens.then_some(())
         });
         Kamailio { program, sip, tls }
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
     }
 
     /// How many requests of a method it has logged that came by a transport, in lower case.

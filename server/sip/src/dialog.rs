@@ -4,6 +4,7 @@ use crate::limits;
 use crate::message::{Headers, Host, Method, Name, NameAddr, Request, Response, Transport, Uri};
 use crate::transaction::Hop;
 use base::Protocol;
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 /// The state of one dialog: who talks to whom, by which way, and the numbers of the requests.
@@ -81,15 +82,21 @@ impl Dialog {
         self.build(method, self.local_number)
     }
 
-    /// The ACK for the 2xx to the INVITE of this number (13.2.2.4).
-    pub(crate) fn ack(&self, number: u32) -> Request {
-        self.build(Method::Ack, number)
+    /// The ACK for the 2xx to this INVITE; credentials go along (13.2.2.4).
+    pub(crate) fn ack(&self, invite: &Request) -> Option<Request> {
+        let mut ack = self.build(Method::Ack, invite.cseq().ok()?.number);
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            for value in invite.headers.all(&name) {
+                ack.headers.push(name.clone(), value);
+            }
+        }
+        Some(ack)
     }
 
     fn build(&self, method: Method, number: u32) -> Request {
         let (uri, routes) = routed(&self.target, &self.routes);
         let mut request = blank(method, uri);
-        for route in routes {
+        for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
         }
         request.headers.push(Name::From, self.local.to_string());
@@ -168,14 +175,14 @@ impl Dialog {
 
 /// Request-URI and Route header fields for a target behind a route set (12.2.1.1, 8.1.2): a strict
 /// first router becomes the Request-URI itself and the target goes to the end.
-pub(crate) fn routed(target: &Uri, routes: &[NameAddr]) -> (Uri, Vec<NameAddr>) {
+pub(crate) fn routed<'a>(target: &Uri, routes: &'a [NameAddr]) -> (Uri, Cow<'a, [NameAddr]>) {
     match routes.split_first() {
         Some((first, rest)) if !first.uri.is_loose_route() => {
             let mut routes = rest.to_vec();
             routes.push(NameAddr::new(target.clone()));
-            (first.uri.clone(), routes)
+            (first.uri.clone(), routes.into())
         }
-        _ => (target.clone(), routes.to_vec()),
+        _ => (target.clone(), routes.into()),
     }
 }
 

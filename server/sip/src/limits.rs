@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-/// Client transactions alive at once; a request beyond it is not sent.
-pub(crate) const CLIENT_TRANSACTIONS: usize = 1536;
-/// Server transactions alive at once; a request beyond it is answered 503 without state.
-pub(crate) const SERVER_TRANSACTIONS: usize = 2560;
+/// Client transactions alive at once; a request beyond it is not sent. An INVITE's lives for 32
+/// seconds behind its 2xx, another one's for 5: room for 200 calls a second, or for the REGISTERs
+/// that [`REGISTER_EVERY`] lets go, each with its challenge.
+pub(crate) const CLIENT_TRANSACTIONS: usize = 10_240;
+/// Server transactions alive at once; a request beyond it is answered 503 without state. Those of
+/// a call, INVITE and BYE, live for 32 seconds behind their answer.
+pub(crate) const SERVER_TRANSACTIONS: usize = 10_240;
 /// Server transactions of one peer's address: one peer cannot take every place.
-pub(crate) const SERVER_TRANSACTIONS_PER_PEER: usize = 2048;
+pub(crate) const SERVER_TRANSACTIONS_PER_PEER: usize = 8_192;
+/// How often the ends of transactions that only wait for their end are looked for.
+pub(crate) const RESTS_EVERY: Duration = Duration::from_millis(250);
 /// Invites alive at once, those that only wait for their last transaction included.
-pub(crate) const INVITES: usize = 1024;
+pub(crate) const INVITES: usize = 8_192;
 /// Dialogs that one INVITE may open through forking; further ones are ignored.
 pub(crate) const FORKS: usize = 16;
 /// Accounts at once.
-pub(crate) const ACCOUNTS: usize = 256;
+pub(crate) const ACCOUNTS: usize = 16_384;
 /// Datagrams waiting to be sent; beyond it they are lost, as on a wire, and counted.
 pub(crate) const TRANSMITS: usize = 8192;
 /// Peers whose view of our address is remembered.
@@ -57,6 +62,11 @@ pub(crate) const TRANSFER_PATIENCE: Duration = Duration::from_secs(200);
 /// How often one call follows a redirection.
 pub(crate) const REDIRECTS: usize = 5;
 
+/// Registrations that may begin at once; further ones take turns, so that a registrar that many
+/// accounts have in common is not flooded by our start or its own.
+pub(crate) const REGISTERS_AT_ONCE: u32 = 64;
+/// The time between two turns: 10 000 accounts of a minute are refreshed 190 times a second.
+pub(crate) const REGISTER_EVERY: Duration = Duration::from_millis(2);
 /// Shortest time between two REGISTERs of an account that goes well.
 pub(crate) const REFRESH_FLOOR: Duration = Duration::from_secs(1);
 /// Longest lifetime that a registrar is believed to have granted.

@@ -290,9 +290,14 @@ impl<W: Wire> Core<W> {
     }
 
     fn registration_changed(&mut self, account: AccountId, state: RegistrationState) {
-        self.published_at = None;
         let Some(entry) = self.accounts.entry_mut(account) else { return };
-        entry.state = state.clone();
+        let before = std::mem::replace(&mut entry.state, state.clone());
+        // A refresh changes no number that others wait for; all accounts are counted for those.
+        let is_up =
+            |state: &RegistrationState| matches!(state, RegistrationState::Registered { .. });
+        if !(is_up(&before) && is_up(&state)) {
+            self.published_at = None;
+        }
         let (registered, code, reason) = match &state {
             RegistrationState::Registering => return,
             RegistrationState::Registered { .. } => (true, 200, "Registered".to_owned()),

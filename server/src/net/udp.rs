@@ -30,6 +30,8 @@ struct Port {
     local: SocketAddr,
     /// The poll is edge-triggered: a port that was not read empty must be remembered.
     readable: bool,
+    /// The network has said something about datagrams that were sent, which was not read yet.
+    has_errors: bool,
 }
 
 /// Why [`Sockets::wait`] came back.
@@ -99,7 +101,7 @@ impl Sockets {
             }
         };
         self.poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
-        self.ports[index] = Some(Port { socket, state, local, readable: false });
+        self.ports[index] = Some(Port { socket, state, local, readable: false, has_errors: false });
         Ok(PortId(index))
     }
 
@@ -116,12 +118,14 @@ impl Sockets {
 
     /// The next address of which the network has said that it cannot be reached, or that nobody
     /// listens there (ICMP): who said so, which is the host itself for a closed port.
-    pub fn unreachable(&self, port: PortId) -> Option<IpAddr> {
-        let Some(Some(Port { socket, state: Some(state), .. })) = self.ports.get(port.0) else {
-            return None;
-        };
+    pub fn unreachable(&mut self, port: PortId) -> Option<IpAddr> {
+        let Some(Some(port)) = self.ports.get_mut(port.0) else { return None };
+        let state = port.state.as_ref().filter(|_| port.has_errors)?;
         for _ in 0..ERRORS_A_TURN {
-            let said = state.recv_transport_error(UdpSockRef::from(socket)).ok()??;
+            let Ok(Some(said)) = state.recv_transport_error(UdpSockRef::from(&port.socket)) else {
+                port.has_errors = false;
+                return None;
+            };
             if matches!(said.payload, TransportErrorPayload::Unreachable)
                 && let Some(address) = said.addr
             {
@@ -157,10 +161,11 @@ impl Sockets {
         }
         for event in &self.events {
             let index = event.token().0;
-            if let Some(Some(port)) = self.ports.get_mut(index)
-                && !std::mem::replace(&mut port.readable, true)
-            {
-                self.readable.push(index);
+            if let Some(Some(port)) = self.ports.get_mut(index) {
+                port.has_errors |= event.is_error();
+                if !std::mem::replace(&mut port.readable, true) {
+                    self.readable.push(index);
+                }
             }
         }
         ready.ports.extend(self.readable.iter().copied().map(PortId));

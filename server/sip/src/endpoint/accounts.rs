@@ -3,10 +3,10 @@
 use super::{Account, Core, Endpoint};
 use crate::limits;
 use crate::message::Uri;
-use crate::quirks::Quirk;
 use crate::registration::{PARAMETER, Registration};
 use crate::transaction::{Owner, TransactionId, Wire};
 use base::AccountId;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -29,20 +29,14 @@ impl Endpoint {
                 self.retire(now, former, true);
             }
             let registration = Registration::new(&mut self.core, id, settings.clone());
-            self.name(&registration);
-            self.accounts.insert(id, registration);
+            self.enter(registration);
         } else if let Some(mut known) = self.accounts.remove(&id) {
-            let before = known.peers();
+            self.users.remove(&known);
+            let before = (known.peers(), known.rportless());
             known.change(settings);
-            self.name(&known);
-            for peer in before {
-                self.core.unname(peer);
-            }
-            self.accounts.insert(id, known);
+            self.enter(known);
+            self.unname(before);
         }
-        let shy = self.accounts.values().map(|known| &known.settings);
-        let shy = shy.filter(|settings| settings.quirks.has(Quirk::NoRport));
-        self.core.rportless = shy.flat_map(|known| &known.targets).map(|to| to.address).collect();
         self.with_account(id, |registration, core| {
             registration.set_pings(core, now);
             match register {
@@ -52,13 +46,30 @@ impl Endpoint {
         });
     }
 
-    pub(super) fn name(&mut self, registration: &Registration) {
+    /// Takes an account in, with what it is found by and what it names.
+    fn enter(&mut self, registration: Registration) {
         for peer in registration.peers() {
             self.core.name(peer);
+        }
+        for server in registration.rportless() {
+            self.core.spare_rport(server);
+        }
+        self.users.insert(&registration);
+        self.accounts.insert(registration.id(), registration);
+    }
+
+    /// Takes back what an account that is gone, or was another, has named.
+    fn unname(&mut self, (peers, rportless): (Vec<IpAddr>, Vec<SocketAddr>)) {
+        for peer in peers {
+            self.core.unname(peer);
+        }
+        for server in rportless {
+            self.core.unspare_rport(server);
         }
     }
 
     pub(super) fn retire(&mut self, now: Instant, mut registration: Registration, silent: bool) {
+        self.users.remove(&registration);
         self.core.out.wake(Owner::Account(registration.id()), None);
         registration.retire(&mut self.core, now, silent);
         self.retired.push(registration);
@@ -67,15 +78,11 @@ impl Endpoint {
 
     /// Drops removed accounts that are done.
     pub(super) fn sweep(&mut self) {
-        let over: Vec<IpAddr> = self
-            .retired
-            .iter()
-            .filter(|registration| registration.is_over())
-            .flat_map(Registration::peers)
-            .collect();
-        self.retired.retain(|registration| !registration.is_over());
-        for peer in over {
-            self.core.unname(peer);
+        let over = self.retired.extract_if(.., |registration| registration.is_over());
+        let named: Vec<_> =
+            over.map(|registration| (registration.peers(), registration.rportless())).collect();
+        for named in named {
+            self.unname(named);
         }
     }
 
@@ -119,24 +126,75 @@ impl Endpoint {
     /// The account that a call from a peer means: the one whose Contact came back as the
     /// Request-URI. Where a server leaves only the user of it, the user and who calls must do.
     pub(super) fn account_of(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
-        let instance = uri.params.get(PARAMETER);
-        let told = instance.and_then(|told| {
-            self.accounts.values().find(|account| account.instance().eq_ignore_ascii_case(told))
-        });
-        told.or_else(|| self.account_by_user(uri, from)).map(Registration::id)
+        let instance = uri.params.get(PARAMETER).map(str::to_ascii_lowercase);
+        let told = instance.and_then(|told| self.users.of_instance(&told));
+        told.or_else(|| self.account_by_user(uri, from))
     }
 
-    fn account_by_user(&self, uri: &Uri, from: SocketAddr) -> Option<&Registration> {
+    fn account_by_user(&self, uri: &Uri, from: SocketAddr) -> Option<AccountId> {
         let user = uri.user_text().unwrap_or_default();
-        let named = |registration: &&Registration| {
-            (!user.is_empty() && registration.settings.username == user)
-                || registration.contact_user() == user
-        };
-        self.accounts.values().filter(named).min_by_key(|registration| {
+        let named = self.users.of_user(&user);
+        let named = named.filter_map(|id| self.accounts.get(&id));
+        let best = named.min_by_key(|registration| {
             let servers = &registration.settings.targets;
             let is_server = servers.iter().any(|target| target.address == from);
             let is_peer = registration.peers().contains(&from.ip());
             (!is_server, !is_peer, !registration.is_bound())
-        })
+        });
+        best.map(Registration::id)
+    }
+}
+
+/// The accounts by what requests to them may name.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    by_user: HashMap<String, BTreeSet<AccountId>>,
+    by_instance: HashMap<String, BTreeSet<AccountId>>,
+}
+
+impl Users {
+    /// What an account is called: its name, which is never empty here, and the user of its Contact.
+    fn names(registration: &Registration) -> impl Iterator<Item = &str> {
+        let name = Some(registration.settings.username.as_str()).filter(|name| !name.is_empty());
+        name.into_iter().chain([registration.contact_user()])
+    }
+
+    fn insert(&mut self, registration: &Registration) {
+        let id = registration.id();
+        for name in Users::names(registration) {
+            self.by_user.entry(name.to_owned()).or_default().insert(id);
+        }
+        self.by_instance.entry(registration.instance().to_owned()).or_default().insert(id);
+    }
+
+    fn remove(&mut self, registration: &Registration) {
+        for name in Users::names(registration) {
+            leave(&mut self.by_user, name, registration.id());
+        }
+        leave(&mut self.by_instance, registration.instance(), registration.id());
+    }
+
+    /// The accounts of a user, the first one first.
+    fn of_user(&self, name: &str) -> impl Iterator<Item = AccountId> {
+        self.by_user.get(name).into_iter().flatten().copied()
+    }
+
+    /// The account of an instance in lower case, the first one of several.
+    fn of_instance(&self, instance: &str) -> Option<AccountId> {
+        self.by_instance.get(instance)?.first().copied()
+    }
+
+    /// Every account that is entered.
+    pub(super) fn ids(&self) -> impl Iterator<Item = AccountId> {
+        self.by_user.values().chain(self.by_instance.values()).flatten().copied()
+    }
+}
+
+fn leave(table: &mut HashMap<String, BTreeSet<AccountId>>, name: &str, id: AccountId) {
+    if let Some(ids) = table.get_mut(name) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            table.remove(name);
+        }
     }
 }

@@ -4,12 +4,14 @@ use super::shunned::Shunned;
 use super::{Counters, Event, InviteId, Settings};
 use crate::deadlines::Deadlines;
 use crate::limits;
-use crate::message::{Method, Name, Request, Response, escape_user, reason_phrase};
+use crate::message::{Method, Name, Request, Response, Via, escape_user, reason_phrase};
 use crate::quirks::Quirks;
+use crate::registration::Turns;
 use crate::target::Target;
 use crate::transaction::{Hop, Owner, Table, TransactionId, User, Wire, set_transport};
 use base::{Protocol, Seed, Transmit};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -101,8 +103,10 @@ pub(crate) struct Core {
     named: HashMap<IpAddr, usize>,
     /// Where each peer sees us (`received` and `rport` of our Via, RFC 3581 4).
     learnt: HashMap<(Protocol, SocketAddr), SocketAddr>,
-    /// Servers whose Via must not ask for the port.
-    pub(crate) rportless: HashSet<SocketAddr>,
+    /// Servers whose Via must not ask for the port, and how many accounts say so.
+    rportless: HashMap<SocketAddr, usize>,
+    /// Whose turn it is to register.
+    pub(crate) turns: Turns,
     /// Servers that calls try last.
     pub(crate) shunned: Shunned,
     /// Connections that are up.
@@ -127,7 +131,8 @@ impl Core {
             reports: VecDeque::new(),
             named: HashMap::new(),
             learnt: HashMap::new(),
-            rportless: HashSet::new(),
+            rportless: HashMap::new(),
+            turns: Turns::default(),
             shunned: Shunned::default(),
             open: HashSet::new(),
             ways_at: None,
@@ -147,12 +152,17 @@ impl Core {
 
     /// Takes back one naming.
     pub(crate) fn unname(&mut self, ip: IpAddr) {
-        if let Some(count) = self.named.get_mut(&ip.to_canonical()) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.named.remove(&ip.to_canonical());
-            }
-        }
+        take_one(&mut self.named, ip.to_canonical());
+    }
+
+    /// Leaves rport out of what goes to a server, for as long as an account wants it so.
+    pub(crate) fn spare_rport(&mut self, server: SocketAddr) {
+        *self.rportless.entry(server).or_default() += 1;
+    }
+
+    /// Takes back one such wish.
+    pub(crate) fn unspare_rport(&mut self, server: SocketAddr) {
+        take_one(&mut self.rportless, server);
     }
 
     /// The way to a server.
@@ -178,8 +188,7 @@ impl Core {
     /// Learns from the Via of a response to a request of ours where the peer sees us. Of a
     /// connection that is its own end of it, not the port that we listen on: servers find the
     /// connection by it, and behind a NAT nothing else leads to us.
-    pub(crate) fn learn(&mut self, hop: Hop, response: &Response) {
-        let Ok(via) = response.via() else { return };
+    pub(crate) fn learn(&mut self, hop: Hop, via: &Via) {
         let local = self.settings.local;
         let ip = via.received();
         let port = via.rport().flatten().or(hop.reliable().then_some(hop.local.port()));
@@ -266,6 +275,11 @@ impl Core {
         self.table.request(now, &mut self.out, (request, octets), hop, user)
     }
 
+    /// Whether there is room for one more request.
+    pub(crate) fn has_room(&self) -> bool {
+        self.table.sizes().0 < limits::CLIENT_TRANSACTIONS
+    }
+
     /// The octets of a request outside of transactions (the ACK of a 2xx).
     pub(crate) fn unbound(&mut self, mut request: Request, hop: Hop) -> Vec<u8> {
         self.stamp(&mut request, hop);
@@ -276,7 +290,7 @@ impl Core {
     fn stamp(&mut self, request: &mut Request, hop: Hop) {
         let sent_by = self.address_towards(hop);
         let branch = self.seed.token(20);
-        let rport = if self.rportless.contains(&hop.remote) { "" } else { ";rport" };
+        let rport = if self.rportless.contains_key(&hop.remote) { "" } else { ";rport" };
         let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch}{rport}", hop.name());
         request.headers.push_front(Name::Via, via);
         if !self.settings.user_agent.is_empty() {
@@ -363,6 +377,16 @@ impl Core {
     /// A request of the peer for a server transaction, cloned out of it.
     pub(crate) fn request_of(&self, id: TransactionId) -> Option<Request> {
         self.table.server(id).map(|server| server.request.clone())
+    }
+}
+
+/// Counts one down; what is counted no more is gone.
+fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&key);
+        }
     }
 }
 

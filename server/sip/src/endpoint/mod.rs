@@ -22,6 +22,7 @@ use crate::message::{Name, NameAddr};
 use crate::quirks::Quirks;
 use crate::registration::Registration;
 use crate::transaction::{Owner, TransactionId, User, Wire};
+use accounts::Users;
 use base::{AccountId, Datagram, Seed, Transmit};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -36,6 +37,8 @@ pub struct Endpoint {
     /// The peers that calls of ours made peers.
     targets: HashMap<InviteId, Vec<IpAddr>>,
     accounts: BTreeMap<AccountId, Registration>,
+    /// Accounts by their users.
+    users: Users,
     /// Accounts that were removed or replaced and still withdraw their registration.
     retired: Vec<Registration>,
     next_incoming: u64,
@@ -56,6 +59,7 @@ impl Endpoint {
             dialogs: HashMap::new(),
             targets: HashMap::new(),
             accounts: BTreeMap::new(),
+            users: Users::default(),
             retired: Vec::new(),
             next_incoming: InviteId::INCOMING,
             shut_down: false,
@@ -270,6 +274,9 @@ impl Endpoint {
         }
         if let Some((id, _)) = self.invites.iter().find(|(_, invite)| invite.is_over()) {
             return Err(format!("{id:?} is over and still there"));
+        }
+        if let Some(id) = self.users.ids().find(|id| !self.accounts.contains_key(id)) {
+            return Err(format!("{id:?} has a user and is gone"));
         }
         let (clients, servers) = self.core.table.sizes();
         if clients > limits::CLIENT_TRANSACTIONS || servers > limits::SERVER_TRANSACTIONS {

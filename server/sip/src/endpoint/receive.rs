@@ -48,9 +48,10 @@ impl Endpoint {
     }
 
     fn on_response(&mut self, now: Instant, response: &Response, hop: Hop) {
-        match self.core.table.on_response(now, &mut self.core.out, response) {
+        let Ok(via) = response.via() else { return };
+        match self.core.table.on_response(now, &mut self.core.out, response, via.branch()) {
             Ok((id, user)) => {
-                self.core.learn(hop, response);
+                self.core.learn(hop, &via);
                 if response.status != 503 {
                     self.core.shunned.forgive(hop);
                 }

@@ -91,7 +91,7 @@ impl Invite {
         let hop = first.map(|target| core.hop(&target));
         let (uri, routes) = routed(&order.destination, &order.routes);
         let mut request = blank(Method::Invite, uri);
-        for route in routes {
+        for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
         }
         let redirects = Redirects::new(order.hosts, order.destination.clone());
@@ -186,15 +186,16 @@ impl Invite {
             return;
         }
         let Some(client) = core.table.client(id) else { return };
-        let (request, hop) = (client.request.clone(), client.way());
-        let Some(mut dialog) = Dialog::from_response(&request, response, hop) else { return };
+        let dialog = Dialog::from_response(&client.request, response, client.way());
+        let Some(mut dialog) = dialog else { return };
+        let Some(ack) = dialog.ack(&client.request) else { return };
         // Other requests may have gone out in its early dialog.
         dialog.local_number = dialog.local_number.max(self.top_number);
         if self.acks.len() > limits::FORKS {
             core.out.counters.overloaded += 1;
             return;
         }
-        self.acknowledge(core, id, &dialog, &request);
+        self.acknowledge(core, id, &dialog, ack);
         let wanted = match &self.phase {
             Phase::Calling(caller) if caller.transaction == id => {
                 let wanted = !caller.cancelled;

@@ -378,10 +378,6 @@ impl Invite {
                 if self.acknowledge_again(core, id, response) {
                     return;
                 }
-                let Some(request) = core.table.client(id).map(|client| client.request.clone())
-                else {
-                    return;
-                };
                 let dialog = match &mut self.phase {
                     Phase::Talking(session) => {
                         session.dialog.refresh(response.contact());
@@ -394,7 +390,11 @@ impl Invite {
                     Phase::Closing(Some(dialog)) => (**dialog).clone(),
                     _ => return,
                 };
-                self.acknowledge(core, id, &dialog, &request);
+                let client = core.table.client(id);
+                let Some(ack) = client.and_then(|client| dialog.ack(&client.request)) else {
+                    return;
+                };
+                self.acknowledge(core, id, &dialog, ack);
                 let answer = sdp(&response.headers, &response.body).ok().flatten();
                 self.reanswered(core, now, answer.ok_or_else(|| Cause::local(CauseKind::Protocol)));
             }

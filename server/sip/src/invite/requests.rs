@@ -92,21 +92,14 @@ impl Invite {
         Some(id)
     }
 
-    /// Sends the ACK of a 2xx and keeps it for repeats; credentials go along (13.2.2.4).
+    /// Sends the ACK of a 2xx and keeps it for repeats.
     pub(super) fn acknowledge(
         &mut self,
         core: &mut Core,
         transaction: TransactionId,
         dialog: &Dialog,
-        invite: &Request,
+        ack: Request,
     ) {
-        let Ok(cseq) = invite.cseq() else { return };
-        let mut ack = dialog.ack(cseq.number);
-        for name in [Name::Authorization, Name::ProxyAuthorization] {
-            for value in invite.headers.all(&name) {
-                ack.headers.push(name.clone(), value);
-            }
-        }
         let hop = dialog.hop(|ip| core.knows(ip));
         let octets = core.unbound(ack, hop);
         core.out.send(hop, octets.clone());
@@ -135,6 +128,7 @@ impl Invite {
 
     /// Sends BYE into a dialog.
     pub(super) fn bye(&mut self, core: &mut Core, now: Instant, dialog: &mut Dialog, role: Role) {
+        let has_room = core.has_room();
         let mut request = dialog.request(Method::Bye);
         match (role, self.ending) {
             (Role::ForkBye, None) => {
@@ -145,7 +139,9 @@ impl Invite {
             (_, None) => {}
         }
         let hop = dialog.hop(|ip| core.knows(ip));
-        if self.send(core, now, request.clone(), hop, role).is_none() {
+        if has_room {
+            self.send(core, now, request, hop, role);
+        } else {
             // No room for a transaction: said once is better than not said.
             let octets = core.unbound(request, hop);
             core.out.send(hop, octets);

@@ -73,7 +73,7 @@ pub(super) fn split(data: &[u8]) -> Option<Raw<'_>> {
 
 impl Raw<'_> {
     fn take(&mut self, line: &str) {
-        let Some((name, value)) = line.split_once(':') else {
+        let Some((name, value)) = lex::cut(line, b':') else {
             self.malformed = true;
             return;
         };

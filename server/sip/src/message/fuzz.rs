@@ -61,6 +61,10 @@ fn walk(message: &Message) {
     for (name, value) in headers.iter() {
         assert!(headers.get(&name).is_some() && !value.contains(['\r', '\n']));
         let _ = (headers.number(&name), headers.seconds(&name), headers.tokens(&name).count());
+        // Whoever only looks sees what whoever reads does.
+        assert_eq!(NameAddr::is_one(value), NameAddr::parse(value).is_some(), "{name}");
+        assert_eq!(Via::is_one(value), Via::parse(value).is_some(), "{name}");
+        assert_eq!(Uri::is_one(value), Uri::parse(value).is_ok(), "{name}");
     }
     let _ = headers.rack();
 }

@@ -194,19 +194,18 @@ fn is_named(header: &Header, name: &str) -> bool {
 }
 
 fn entry(name: &Name, mut value: String) -> Header {
-    if value.contains(['\r', '\n']) {
+    if value.bytes().any(|octet| octet == b'\r' || octet == b'\n') {
         value = value.replace(['\r', '\n'], " ");
     }
-    let trimmed = value.trim_matches([' ', '\t']);
+    let trimmed = super::lex::trim(&value);
     if trimmed.len() != value.len() {
         value = trimmed.to_owned();
     }
-    let name = name.as_str();
-    if name.bytes().all(super::lex::is_token) && !name.is_empty() {
-        header(long_form(name), value)
-    } else {
+    match name {
         // Only our own code names headers; a bad name must not become two lines.
-        header("X-Invalid", value)
+        Name::Other(name) if !super::lex::is_token_text(name) => header("X-Invalid", value),
+        Name::Other(name) => header(long_form(name), value),
+        known => header(known.as_str(), value),
     }
 }
 

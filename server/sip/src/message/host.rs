@@ -42,10 +42,10 @@ impl Host {
 /// Reads host and optional port, with whitespace around the colon as Via allows it.
 pub(crate) fn parse_host_port(text: &str) -> Option<(Host, Option<u16>)> {
     let text = super::lex::trim(text);
-    let host_end = if text.starts_with('[') {
-        text.find(']')? + 1
-    } else {
-        text.find(':').unwrap_or(text.len())
+    let first = |wanted: u8| text.bytes().position(|octet| octet == wanted);
+    let host_end = match text.as_bytes() {
+        [b'[', ..] => first(b']')? + 1,
+        _ => first(b':').unwrap_or(text.len()),
     };
     let host = Host::parse(super::lex::trim(text.get(..host_end)?))?;
     let rest = super::lex::trim(text.get(host_end..)?);
@@ -95,12 +95,49 @@ impl From<IpAddr> for Host {
     }
 }
 
+/// Writes an address as the standard library does, which takes its time for each number.
+fn write_v4(address: Ipv4Addr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (mut text, mut length) = ([0; 15], 0);
+    let mut push = |octet: u8| {
+        if let Some(place) = text.get_mut(length) {
+            *place = octet;
+            length += 1;
+        }
+    };
+    for (index, number) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
+        }
+        if number >= 100 {
+            push(b'0' + number / 100);
+        }
+        if number >= 10 {
+            push(b'0' + number / 10 % 10);
+        }
+        push(b'0' + number % 10);
+    }
+    f.write_str(std::str::from_utf8(text.get(..length).unwrap_or_default()).unwrap_or_default())
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Host::Name(name) => f.write_str(name),
-            Host::V4(address) => address.fmt(f),
+            Host::V4(address) => write_v4(*address, f),
             Host::V6(address) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_writes_them() {
+        for number in 0..=255 {
+            let address = Ipv4Addr::new(number, 255 - number, 0, number / 3);
+            assert_eq!(Host::V4(address).to_string(), address.to_string());
         }
     }
 }

@@ -1,8 +1,48 @@
 //! Character classes and splitting (RFC 3261 section 25.1).
 
+/// Octets as a table: what is asked of each octet of a message must be one look.
+type Set = [bool; 256];
+
+/// The set of these octets, and of letters and digits where wanted; `but`: of all others.
+const fn set(octets: &[u8], alphanumeric: bool, but: bool) -> Set {
+    let mut set = [but; 256];
+    let mut at = 0;
+    while at < 256 {
+        if alphanumeric && (at as u8).is_ascii_alphanumeric() {
+            set[at] = !but;
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < octets.len() {
+        set[octets[at] as usize] = !but;
+        at += 1;
+    }
+    set
+}
+
+const TOKEN: Set = set(b"-.!%*_+`'~", true, false);
+const PLAIN: Set = plain();
+
+/// All but control characters, blanks and what separates header field parameters.
+const fn plain() -> Set {
+    let mut set = set(b"\"<>,;\x7f", false, true);
+    let mut at = 0;
+    while at <= b' ' as usize {
+        set[at] = false;
+        at += 1;
+    }
+    set
+}
+
 /// Whether an octet belongs to a `token`.
 pub(crate) fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&octet)
+    TOKEN[usize::from(octet)]
+}
+
+/// Whether a text holds neither blanks nor what separates the parameters of a header field.
+pub(crate) fn is_plain_text(text: &str) -> bool {
+    text.bytes().all(|octet| PLAIN[usize::from(octet)])
 }
 
 /// Whether the text is a `token`.
@@ -17,34 +57,38 @@ pub(crate) fn is_space(c: char) -> bool {
 
 /// The text without linear whitespace around it.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
+    let is_text = |octet: &u8| *octet != b' ' && *octet != b'\t';
+    let octets = text.as_bytes();
+    match (octets.iter().position(is_text), octets.iter().rposition(is_text)) {
+        (Some(first), Some(last)) => text.get(first..=last).unwrap_or(text),
+        _ => "",
+    }
+}
+
+/// The text before and after the first octet like this, which is ASCII.
+pub(crate) fn cut(text: &str, octet: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|other| other == octet)?;
+    text.get(..at).zip(text.get(at + 1..))
 }
 
 /// The place of the first `wanted` octet outside quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
-    for (at, octet) in text.bytes().enumerate() {
-        if quoted {
-            match octet {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-            continue;
-        }
-        if !bracketed && wanted(octet) {
+    let octets = text.as_bytes();
+    let mut at = 0;
+    loop {
+        let rest = octets.get(at..)?;
+        at += rest.iter().position(|octet| b"\"<".contains(octet) || wanted(*octet))?;
+        let octet = *octets.get(at)?;
+        if wanted(octet) {
             return Some(at);
         }
-        match octet {
-            // Inside brackets there is a URI, where a quote is an ordinary (if bad) octet.
-            b'"' if !bracketed => quoted = true,
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            _ => {}
-        }
+        // Inside brackets there is a URI, where a quote is an ordinary (if bad) octet.
+        let rest = text.get(at..)?;
+        at += match octet {
+            b'"' => quoted_end(rest)?,
+            _ => rest.bytes().position(|octet| octet == b'>')?,
+        };
     }
-    None
 }
 
 /// Splits at an octet outside quoted strings and angle brackets; the parts are trimmed.

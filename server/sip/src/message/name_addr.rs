@@ -29,34 +29,17 @@ impl NameAddr {
     /// An unquoted display name with characters that need quotes is taken as meant, and so are
     /// spaces between brackets and URI.
     pub fn parse(text: &str) -> Option<NameAddr> {
-        let text = lex::trim(text);
-        let (display, rest) = match lex::quoted_end(text) {
-            Some(end) => (Some(lex::unquote(text.get(..end)?)), lex::trim(text.get(end..)?)),
-            None => match text.find('<') {
-                Some(at) => {
-                    let display = lex::trim(text.get(..at)?);
-                    if display.contains(['"', '>']) {
-                        return None;
-                    }
-                    let display = (!display.is_empty()).then(|| display.to_owned());
-                    (display, text.get(at..)?)
-                }
-                None => return NameAddr::parse_bare(text),
-            },
-        };
-        let (uri, rest) = rest.strip_prefix('<')?.split_once('>')?;
-        let uri = Uri::parse(lex::trim(uri)).ok()?;
-        let params = parse_tail(lex::trim(rest))?;
-        Some(NameAddr { display, uri, params })
+        let Parts { display, uri, tail } = parts(text)?;
+        // A quoted string loses its quotes; the name of the other kind is none where it is empty.
+        let display = display.filter(|display| !display.is_empty()).map(lex::unquote);
+        let params = tail.map_or_else(|| Some(Params::new()), Params::parse_header)?;
+        Some(NameAddr { display, uri: Uri::parse(uri).ok()?, params })
     }
 
-    fn parse_bare(text: &str) -> Option<NameAddr> {
-        let at = text.find(';').unwrap_or(text.len());
-        let (uri, rest) = (lex::trim(text.get(..at)?), text.get(at..)?);
-        if uri.contains(['?', ',']) {
-            return None;
-        }
-        Some(NameAddr { display: None, uri: Uri::parse(uri).ok()?, params: parse_tail(rest)? })
+    /// Whether [`NameAddr::parse`] would read a text.
+    pub(crate) fn is_one(text: &str) -> bool {
+        parts(text)
+            .is_some_and(|parts| Uri::is_one(parts.uri) && parts.tail.is_none_or(Params::is_header))
     }
 
     /// The dialog tag.
@@ -76,10 +59,48 @@ impl NameAddr {
     }
 }
 
-fn parse_tail(rest: &str) -> Option<Params> {
+/// An address as it stands in a text.
+struct Parts<'a> {
+    /// The display name, with its quotes.
+    display: Option<&'a str>,
+    uri: &'a str,
+    /// What stands behind the first semicolon after the URI.
+    tail: Option<&'a str>,
+}
+
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let text = lex::trim(text);
+    let (display, rest) = match lex::quoted_end(text) {
+        Some(end) => (Some(text.get(..end)?), lex::trim(text.get(end..)?)),
+        None => match text.bytes().position(|octet| octet == b'<') {
+            Some(at) => {
+                let display = lex::trim(text.get(..at)?);
+                if display.contains(['"', '>']) {
+                    return None;
+                }
+                (Some(display), text.get(at..)?)
+            }
+            None => return bare_parts(text),
+        },
+    };
+    let (uri, rest) = lex::cut(rest.strip_prefix('<')?, b'>')?;
+    Some(Parts { display, uri: lex::trim(uri), tail: tail(lex::trim(rest))? })
+}
+
+fn bare_parts(text: &str) -> Option<Parts<'_>> {
+    let at = text.bytes().position(|octet| octet == b';').unwrap_or(text.len());
+    let (uri, rest) = (lex::trim(text.get(..at)?), text.get(at..)?);
+    if uri.contains(['?', ',']) {
+        return None;
+    }
+    Some(Parts { display: None, uri, tail: tail(rest)? })
+}
+
+/// What stands behind a semicolon, where there is anything.
+fn tail(rest: &str) -> Option<Option<&str>> {
     match rest.strip_prefix(';') {
-        Some(params) => Params::parse_header(params),
-        None => rest.is_empty().then(Params::new),
+        Some(params) => Some(Some(params)),
+        None => rest.is_empty().then_some(None),
     }
 }
 
@@ -91,6 +112,9 @@ impl fmt::Display for NameAddr {
             Some(name) => write!(f, "{} ", lex::quote(name))?,
             None => {}
         }
-        write!(f, "<{}>{}", self.uri, self.params)
+        f.write_str("<")?;
+        self.uri.fmt(f)?;
+        f.write_str(">")?;
+        self.params.fmt(f)
     }
 }

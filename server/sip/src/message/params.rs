@@ -71,7 +71,7 @@ impl Params {
 
     /// Parameters of a URI: what follows the first `;`.
     pub(crate) fn parse_uri(text: &str) -> Option<Params> {
-        Params::parse(text, |name| !name.is_empty() && is_uri_text(name), is_uri_text)
+        Params::parse(text, is_uri_param_name, is_uri_text)
     }
 
     fn parse(
@@ -80,25 +80,47 @@ impl Params {
         is_value: impl Fn(&str) -> bool,
     ) -> Option<Params> {
         let mut params = Params::new();
-        let mut parts = lex::split_outside(text, b';').peekable();
-        while let Some(part) = parts.next() {
-            if part.is_empty() && parts.peek().is_none() {
-                break;
-            }
-            let (name, value) = match part.split_once('=') {
-                Some((name, value)) => (lex::trim(name), Some(lex::trim(value))),
-                None => (part, None),
-            };
-            if params.0.len() == MAX_PARAMS
-                || !is_name(name)
-                || value.is_some_and(|value| !is_value(value))
-            {
-                return None;
-            }
+        read(text, is_name, is_value, |name, value| {
             params.0.push((name.to_owned(), value.map(str::to_owned)));
-        }
+        })?;
         Some(params)
     }
+
+    /// Whether [`Params::parse_header`] would read a text.
+    pub(crate) fn is_header(text: &str) -> bool {
+        read(text, is_header_param_name, is_header_value, |_, _| {}).is_some()
+    }
+
+    /// Whether [`Params::parse_uri`] would read a text.
+    pub(crate) fn is_uri(text: &str) -> bool {
+        read(text, is_uri_param_name, is_uri_text, |_, _| {}).is_some()
+    }
+}
+
+/// Gives each parameter of a text to `take`; `None` where one is malformed.
+fn read<'a>(
+    text: &'a str,
+    is_name: impl Fn(&str) -> bool,
+    is_value: impl Fn(&str) -> bool,
+    mut take: impl FnMut(&'a str, Option<&'a str>),
+) -> Option<()> {
+    let mut count = 0;
+    let mut parts = lex::split_outside(text, b';').peekable();
+    while let Some(part) = parts.next() {
+        if part.is_empty() && parts.peek().is_none() {
+            break;
+        }
+        let (name, value) = match lex::cut(part, b'=') {
+            Some((name, value)) => (lex::trim(name), Some(lex::trim(value))),
+            None => (part, None),
+        };
+        if count == MAX_PARAMS || !is_name(name) || value.is_some_and(|value| !is_value(value)) {
+            return None;
+        }
+        count += 1;
+        take(name, value);
+    }
+    Some(())
 }
 
 fn is_header_param_name(text: &str) -> bool {
@@ -109,8 +131,12 @@ fn is_header_param_name(text: &str) -> bool {
 fn is_header_value(text: &str) -> bool {
     match lex::quoted_end(text) {
         Some(end) => end == text.len(),
-        None => !text.bytes().any(|octet| octet <= b' ' || b"\"<>,;\x7f".contains(&octet)),
+        None => lex::is_plain_text(text),
     }
+}
+
+fn is_uri_param_name(text: &str) -> bool {
+    !text.is_empty() && is_uri_text(text)
 }
 
 fn is_uri_text(text: &str) -> bool {
@@ -120,9 +146,11 @@ fn is_uri_text(text: &str) -> bool {
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.0 {
-            match value {
-                Some(value) => write!(f, ";{name}={value}")?,
-                None => write!(f, ";{name}")?,
+            f.write_str(";")?;
+            f.write_str(name)?;
+            if let Some(value) = value {
+                f.write_str("=")?;
+                f.write_str(value)?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::name_addr::NameAddr;
 use super::reply;
 use super::uri::{Scheme, Uri};
 use super::values::digits;
+use super::via::Via;
 
 /// The largest message that is read, in octets.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -161,13 +162,15 @@ fn common_checks(headers: &Headers) -> Result<(), Refusal> {
     if headers.get(&Name::Via).is_none() {
         return Err((400, "Missing Via"));
     }
-    if headers.via().is_err() {
+    // Only looked at: whoever needs what they say reads them then.
+    let are = |name: Name, is_one: fn(&str) -> bool| headers.get(&name).is_some_and(is_one);
+    if !are(Name::Via, Via::is_one) {
         return Err((400, "Malformed Via"));
     }
-    if headers.from().is_err() {
+    if !are(Name::From, NameAddr::is_one) {
         return Err((400, "Malformed From"));
     }
-    if headers.to().is_err() {
+    if !are(Name::To, NameAddr::is_one) {
         return Err((400, "Malformed To"));
     }
     if headers.call_id().is_empty() {
@@ -204,7 +207,7 @@ fn request_checks(headers: &Headers, method: &Method, uri: &str) -> Result<Uri, 
         (Name::RecordRoute, "Malformed Record-Route"),
     ] {
         let is_star = |value: &str| value == "*" && name == Name::Contact;
-        if headers.all(&name).any(|value| !is_star(value) && NameAddr::parse(value).is_none()) {
+        if headers.all(&name).any(|value| !is_star(value) && !NameAddr::is_one(value)) {
             return Err((400, malformed));
         }
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use base::Secret;
 
 use super::host::{Host, parse_host_port};
+use super::lex;
 use super::params::Params;
 use super::via::Transport;
 
@@ -83,21 +84,26 @@ impl Uri {
     /// # Errors
     /// [`BadUri`] if there is no scheme, or the rest of a `sip`, `sips` or `tel` URI is malformed.
     pub fn parse(text: &str) -> Result<Uri, BadUri> {
-        let (scheme, rest) = text.split_once(':').ok_or(BadUri)?;
-        let is_scheme = |o: u8| o.is_ascii_alphanumeric() || b"+-.".contains(&o);
-        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !scheme.bytes().all(is_scheme)
-            || rest.bytes().any(|octet| octet <= b' ' || b"<>\"\x7f".contains(&octet))
-        {
-            return Err(BadUri);
-        }
-        match scheme.to_ascii_lowercase().as_str() {
-            "sip" => parse_sip(Scheme::Sip, rest),
-            "sips" => parse_sip(Scheme::Sips, rest),
-            "tel" => parse_tel(rest),
-            other => parse_opaque(other, rest),
+        let (scheme, rest) = scheme(text).ok_or(BadUri)?;
+        match scheme {
+            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest),
+            Scheme::Tel => parse_tel(rest),
+            Scheme::Other(other) => parse_opaque(other, rest),
         }
         .ok_or(BadUri)
+    }
+
+    /// Whether [`Uri::parse`] would read a text.
+    pub(crate) fn is_one(text: &str) -> bool {
+        let are = |params: Option<&str>| params.is_none_or(Params::is_uri);
+        match scheme(text) {
+            Some((Scheme::Sip | Scheme::Sips, rest)) => sip_parts(rest).is_some_and(|parts| {
+                are(parts.params) && parts.headers.is_none_or(|text| parse_headers(text).is_some())
+            }),
+            Some((Scheme::Tel, rest)) => tel_parts(rest).is_some_and(|(_, params)| are(params)),
+            Some((Scheme::Other(_), rest)) => !rest.is_empty(),
+            None => false,
+        }
     }
 
     /// The user part without `%` escapes; escapes that are no UTF-8 stay as they are.
@@ -134,37 +140,66 @@ impl Uri {
     }
 }
 
-fn parse_sip(scheme: Scheme, rest: &str) -> Option<Uri> {
+/// The scheme of a URI, and what stands behind its colon; `None` where either holds what no URI
+/// does.
+fn scheme(text: &str) -> Option<(Scheme, &str)> {
+    let (scheme, rest) = lex::cut(text, b':')?;
+    let is_scheme = |o: u8| o.is_ascii_alphanumeric() || b"+-.".contains(&o);
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !scheme.bytes().all(is_scheme)
+        || rest.bytes().any(|octet| octet <= b' ' || b"<>\"\x7f".contains(&octet))
+    {
+        return None;
+    }
+    let known = [("sip", Scheme::Sip), ("sips", Scheme::Sips), ("tel", Scheme::Tel)];
+    let known = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme));
+    let other = || Scheme::Other(scheme.to_ascii_lowercase());
+    Some((known.map_or_else(other, |(_, scheme)| scheme), rest))
+}
+
+/// The parts of a `sip` URI.
+struct SipParts<'a> {
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: Host,
+    port: Option<u16>,
+    params: Option<&'a str>,
+    headers: Option<&'a str>,
+}
+
+fn sip_parts(rest: &str) -> Option<SipParts<'_>> {
+    let cut = |text, octet| match lex::cut(text, octet) {
+        Some((before, behind)) => (before, Some(behind)),
+        None => (text, None),
+    };
     // The user part may hold `;`, `?` and `/` unescaped, but never `@`: the first one ends it.
-    let (userinfo, rest) = match rest.split_once('@') {
+    let (userinfo, rest) = match lex::cut(rest, b'@') {
         Some((userinfo, rest)) => (Some(userinfo), rest),
         None => (None, rest),
     };
-    let (user, password) = match userinfo.map(|text| text.split_once(':').ok_or(text)) {
+    let (user, password) = match userinfo.map(|text| cut(text, b':')) {
         None => (None, None),
-        Some(Ok((user, password))) => (Some(user), Some(password)),
-        Some(Err(user)) => (Some(user), None),
+        Some((user, password)) => (Some(user), password),
     };
     if user.is_some_and(str::is_empty) {
         return None;
     }
-    let (rest, headers) = match rest.split_once('?') {
-        Some((rest, headers)) => (rest, parse_headers(headers)?),
-        None => (rest, Vec::new()),
-    };
-    let (host, params) = match rest.split_once(';') {
-        Some((host, params)) => (host, Params::parse_uri(params)?),
-        None => (rest, Params::new()),
-    };
+    let (rest, headers) = cut(rest, b'?');
+    let (host, params) = cut(rest, b';');
     let (host, port) = parse_host_port(host)?;
+    Some(SipParts { user, password, host, port, params, headers })
+}
+
+fn parse_sip(scheme: Scheme, rest: &str) -> Option<Uri> {
+    let SipParts { user, password, host, port, params, headers } = sip_parts(rest)?;
     Some(Uri {
         scheme,
         user: user.map(str::to_owned),
         password: password.map(Secret::new),
         host,
         port,
-        params,
-        headers,
+        params: params.map_or_else(|| Some(Params::new()), Params::parse_uri)?,
+        headers: headers.map_or_else(|| Some(Vec::new()), parse_headers)?,
     })
 }
 
@@ -177,15 +212,19 @@ fn parse_headers(text: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-fn parse_tel(rest: &str) -> Option<Uri> {
-    let (number, params) = match rest.split_once(';') {
-        Some((number, params)) => (number, Params::parse_uri(params)?),
-        None => (rest, Params::new()),
+/// The number of a `tel` URI, and its parameters.
+fn tel_parts(rest: &str) -> Option<(&str, Option<&str>)> {
+    let (number, params) = match lex::cut(rest, b';') {
+        Some((number, params)) => (number, Some(params)),
+        None => (rest, None),
     };
     let is_dialled = |octet: u8| octet.is_ascii_hexdigit() || b"+*#-.()".contains(&octet);
-    if number.is_empty() || !number.bytes().all(is_dialled) {
-        return None;
-    }
+    (!number.is_empty() && number.bytes().all(is_dialled)).then_some((number, params))
+}
+
+fn parse_tel(rest: &str) -> Option<Uri> {
+    let (number, params) = tel_parts(rest)?;
+    let params = params.map_or_else(|| Some(Params::new()), Params::parse_uri)?;
     Some(Uri {
         scheme: Scheme::Tel,
         user: Some(number.to_owned()),
@@ -197,9 +236,9 @@ fn parse_tel(rest: &str) -> Option<Uri> {
     })
 }
 
-fn parse_opaque(scheme: &str, rest: &str) -> Option<Uri> {
+fn parse_opaque(scheme: String, rest: &str) -> Option<Uri> {
     (!rest.is_empty()).then(|| Uri {
-        scheme: Scheme::Other(scheme.to_owned()),
+        scheme: Scheme::Other(scheme),
         user: None,
         password: None,
         host: Host::Name(rest.to_owned()),
@@ -219,7 +258,8 @@ impl std::str::FromStr for Uri {
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.scheme)?;
+        self.scheme.fmt(f)?;
+        f.write_str(":")?;
         if let Some(user) = &self.user {
             f.write_str(user)?;
             if let Some(password) = &self.password {
@@ -229,11 +269,11 @@ impl fmt::Display for Uri {
                 f.write_str("@")?;
             }
         }
-        write!(f, "{}", self.host)?;
+        self.host.fmt(f)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        write!(f, "{}", self.params)?;
+        self.params.fmt(f)?;
         for (index, (name, value)) in self.headers.iter().enumerate() {
             write!(f, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
         }

@@ -72,22 +72,14 @@ impl Via {
     /// Reads one Via value: `SIP/2.0/UDP host:port;branch=...`, with whitespace where the grammar
     /// allows it. `None` if it is malformed or of another protocol version.
     pub fn parse(text: &str) -> Option<Via> {
-        let (protocol, rest) = text.split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
-        if !lex::trim(protocol).eq_ignore_ascii_case("SIP") || lex::trim(version) != "2.0" {
-            return None;
-        }
-        let rest = lex::trim(rest);
-        let (transport, rest) = rest.split_once(lex::is_space)?;
-        if !lex::is_token_text(transport) {
-            return None;
-        }
-        let (sent_by, params) = match rest.split_once(';') {
-            Some((sent_by, params)) => (sent_by, Params::parse_header(params)?),
-            None => (rest, Params::new()),
-        };
-        let (host, port) = parse_host_port(sent_by)?;
+        let (transport, (host, port), params) = parts(text)?;
+        let params = params.map_or_else(|| Some(Params::new()), Params::parse_header)?;
         Some(Via { transport: Transport::from(transport), host, port, params })
+    }
+
+    /// Whether [`Via::parse`] would read a text.
+    pub(crate) fn is_one(text: &str) -> bool {
+        parts(text).is_some_and(|(.., params)| params.is_none_or(Params::is_header))
     }
 
     /// The branch, which names the transaction if it starts with `z9hG4bK`.
@@ -118,6 +110,26 @@ impl Via {
     pub fn set_rport(&mut self, port: Option<u16>) {
         self.params.set("rport", port.map(|port| port.to_string()).as_deref());
     }
+}
+
+/// Transport, host and port, and what stands behind the first semicolon.
+type Parts<'a> = (&'a str, (Host, Option<u16>), Option<&'a str>);
+
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let (protocol, rest) = lex::cut(text, b'/')?;
+    let (version, rest) = lex::cut(rest, b'/')?;
+    if !lex::trim(protocol).eq_ignore_ascii_case("SIP") || lex::trim(version) != "2.0" {
+        return None;
+    }
+    let (transport, rest) = lex::trim(rest).split_once(lex::is_space)?;
+    if !lex::is_token_text(transport) {
+        return None;
+    }
+    let (sent_by, params) = match lex::cut(rest, b';') {
+        Some((sent_by, params)) => (sent_by, Some(params)),
+        None => (rest, None),
+    };
+    Some((transport, parse_host_port(sent_by)?, params))
 }
 
 impl fmt::Display for Via {

@@ -1,8 +1,10 @@
 //! What an account gives to its calls.
 
+use super::Registration;
 use super::addresses::anonymous;
-use super::{Registration, credentials};
+use crate::auth::Credentials;
 use crate::challenge::Challenger;
+use crate::endpoint::Account;
 use crate::invite::Order;
 use crate::message::{Host, Name, NameAddr, escape_user};
 
@@ -62,5 +64,13 @@ impl Registration {
     /// The credentials for its calls.
     pub(crate) fn challenger(&self) -> Challenger {
         Challenger::new(credentials(&self.settings))
+    }
+}
+
+/// What challenges are answered with.
+pub(super) fn credentials(settings: &Account) -> Credentials {
+    Credentials {
+        username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
+        password: settings.password.clone(),
     }
 }

@@ -1,10 +1,20 @@
 //! Lifetimes of bindings: what was granted, and when to refresh.
 
 use super::PARAMETER;
+use crate::cause::{Cause, CauseKind, Originator};
 use crate::limits;
 use crate::message::{Host, Name, NameAddr, Response};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The end of a REGISTER that was accepted for no time at all.
+pub(super) const UNGRANTED: Cause = Cause {
+    originator: Originator::Remote,
+    kind: CauseKind::Protocol,
+    status: Some(200),
+    reason: None,
+    retry_after: None,
+};
 
 /// When to refresh a binding: before the last tenth of its life, or its last five seconds, by up
 /// to another twentieth; never in its second half's beginning nor faster than the floor.

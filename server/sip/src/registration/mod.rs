@@ -7,10 +7,11 @@ mod instance;
 mod lifetime;
 mod pause;
 mod pings;
+mod turns;
 
 pub(crate) use instance::PARAMETER;
+pub(crate) use turns::Turns;
 
-use crate::auth::Credentials;
 use crate::cause::{Cause, CauseKind};
 use crate::challenge::Challenger;
 use crate::dialog::{blank, routed};
@@ -21,6 +22,7 @@ use crate::message::{Method, Name, NameAddr, Response};
 use crate::quirks::Quirk;
 use crate::transaction::{Hop, TransactionId, User};
 use base::{AccountId, Protocol};
+use calls::credentials;
 use pings::Pings;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -64,6 +66,8 @@ pub(crate) struct Registration {
     live: Vec<TransactionId>,
     /// The next REGISTER, when none is under way.
     next_at: Option<Instant>,
+    /// Its turn to begin, where it had to wait for one.
+    turn_at: Option<Instant>,
     /// Lifetime to ask for; 423 raises it.
     expires: Duration,
     /// Corrections (423, another address) in a row.
@@ -105,6 +109,7 @@ impl Registration {
             transaction: None,
             live: Vec::new(),
             next_at: None,
+            turn_at: None,
             expires: settings.expires,
             corrections: 0,
             failures: 0,
@@ -154,6 +159,13 @@ impl Registration {
     /// Whether a client transaction is one of its own.
     pub(crate) fn owns(&self, id: TransactionId) -> bool {
         self.live.contains(&id)
+    }
+
+    /// The servers that are not to be asked for the port.
+    pub(crate) fn rportless(&self) -> Vec<SocketAddr> {
+        let shy = self.settings.quirks.has(Quirk::NoRport);
+        let servers = self.settings.targets.iter().filter(|_| shy);
+        servers.map(|target| target.address).collect()
     }
 
     /// The addresses that this account names as peers.
@@ -208,8 +220,16 @@ impl Registration {
         self.begin(core, now);
     }
 
-    /// Sends REGISTER with every server's turn still to come.
+    /// Sends REGISTER with every server's turn still to come, as soon as its own has come.
     fn begin(&mut self, core: &mut Core, now: Instant) {
+        let has_turn = self.turn_at.take_if(|at| *at <= now).is_some();
+        if !has_turn {
+            self.turn_at = self.turn_at.or_else(|| core.turns.take(now));
+            if self.turn_at.is_some() {
+                self.next_at = self.turn_at;
+                return;
+            }
+        }
         self.corrections = 0;
         self.untried = self.settings.targets.len().saturating_sub(1);
         self.send(core, now, true);
@@ -254,10 +274,10 @@ impl Registration {
         };
         let quirks = self.settings.quirks;
         let uri = domain::uri(None, &self.settings.domain);
-        let (uri, routes) =
-            routed(&quirks.request_uri(uri, Some(hop.protocol)), &self.first_routes());
+        let first = self.first_routes();
+        let (uri, routes) = routed(&quirks.request_uri(uri, Some(hop.protocol)), &first);
         let mut request = blank(Method::Register, uri);
-        for route in routes {
+        for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
         }
         let own = self.address_of_record();
@@ -386,7 +406,7 @@ impl Registration {
         let granted = granted.unwrap_or(self.expires).min(limits::EXPIRES_CEILING);
         if granted.is_zero() {
             self.bound = None;
-            self.fail(core, now, UNGRANTED);
+            self.fail(core, now, lifetime::UNGRANTED);
             return;
         }
         self.corrections = 0;
@@ -481,21 +501,5 @@ impl Registration {
                 self.begin(core, now);
             }
         }
-    }
-}
-
-/// The end of a REGISTER that was accepted for no time at all.
-const UNGRANTED: Cause = Cause {
-    originator: crate::Originator::Remote,
-    kind: CauseKind::Protocol,
-    status: Some(200),
-    reason: None,
-    retry_after: None,
-};
-
-fn credentials(settings: &Account) -> Credentials {
-    Credentials {
-        username: settings.auth_username.clone().unwrap_or_else(|| settings.username.clone()),
-        password: settings.password.clone(),
     }
 }

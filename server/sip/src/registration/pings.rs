@@ -42,9 +42,10 @@ impl Registration {
         let quirks = self.settings.quirks;
         let uri = super::domain::uri(None, &self.settings.domain);
         let uri = quirks.request_uri(uri, Some(hop.protocol));
-        let (request_uri, routes) = routed(&uri, &self.first_routes());
+        let first = self.first_routes();
+        let (request_uri, routes) = routed(&uri, &first);
         let mut request = blank(Method::Options, request_uri);
-        for route in routes {
+        for route in routes.iter() {
             request.headers.push(Name::Route, route.to_string());
         }
         let own = self.address_of_record();

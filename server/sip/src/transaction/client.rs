@@ -60,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) hop: Hop,
     pub(crate) request: Request,
     pub(crate) octets: Vec<u8>,
+    /// What it is found by.
+    pub(super) key: String,
     pub(crate) ack: Option<Vec<u8>>,
     /// The way by UDP that it was meant for, where its length alone has put it on a connection
     /// (RFC 3261 18.1.1).
@@ -78,16 +80,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A transaction whose request is just being sent.
-    pub(crate) fn new(
+    /// A transaction that is just being sent: its request, that in octets, and what it is found by.
+    pub(super) fn new(
         now: Instant,
         t: Timers,
-        (request, octets): (Request, Vec<u8>),
+        (request, octets, key): (Request, Vec<u8>, String),
         hop: Hop,
         user: User,
     ) -> Self {
         let mut client = Client {
             octets,
+            key,
             ack: None,
             meant: None,
             fall_back_at: None,
@@ -156,6 +159,11 @@ impl Client {
     /// Whether nothing at all has come back.
     pub(crate) fn is_unheard(&self) -> bool {
         self.state == State::Trying
+    }
+
+    /// Whether it only waits for its end.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Accepted | State::Completed)
     }
 
     /// When it wants to be woken.
@@ -227,6 +235,8 @@ impl Client {
     fn rest(&mut self, now: Instant, t: Timers, state: State, letter: Letter) {
         self.state = state;
         self.resend_at = None;
+        // From here on the request is never repeated.
+        self.octets = Vec::new();
         self.expire_at = Some(now + letter.first(t, self.hop.reliable()).unwrap_or_default());
     }
 }

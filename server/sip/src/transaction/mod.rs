@@ -5,6 +5,7 @@
 
 mod client;
 mod connections;
+mod rests;
 mod server;
 mod timers;
 
@@ -15,6 +16,7 @@ use crate::limits;
 use crate::message::{Method, Name, Request, Response};
 use base::{AccountId, Protocol};
 use client::Client;
+use rests::Rests;
 use server::Server;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -111,6 +113,7 @@ pub(crate) struct Table {
     client_keys: HashMap<String, TransactionId>,
     server_keys: HashMap<String, TransactionId>,
     per_peer: HashMap<IpAddr, usize>,
+    rests: Rests,
 }
 
 /// What the table needs from its endpoint: a way to send, and the clock's list.
@@ -136,6 +139,7 @@ impl Table {
             client_keys: HashMap::new(),
             server_keys: HashMap::new(),
             per_peer: HashMap::new(),
+            rests: Rests::default(),
         }
     }
 
@@ -154,9 +158,10 @@ impl Table {
         }
         let key = client_key(&request.headers.get(&Name::Via).and_then(branch)?, &request.method);
         let id = self.allocate();
-        let client = Client::new(now, self.timers, (request, octets), hop, user);
+        let sent = (request, octets, key.clone());
+        let client = Client::new(now, self.timers, sent, hop, user);
         wire.send(hop, client.octets.clone());
-        wire.wake(Owner::Client(id), client.deadline());
+        wire.wake(Owner::Client(id), self.rests.due(now, client.deadline(), client.is_at_rest()));
         self.client_keys.insert(key, id);
         self.clients.insert(id, client);
         Some(id)
@@ -202,20 +207,18 @@ impl Table {
         (self.clients.len(), self.servers.len())
     }
 
-    /// Finds the transaction of a response (17.1.3) and feeds it. `Ok` names it if the response is
-    /// for its user; `Err(true)` means absorbed, `Err(false)` that nothing matches.
+    /// Finds the transaction of a response by the branch of its topmost Via (17.1.3) and feeds it.
+    /// `Ok` names it if the response is for its user; `Err(true)` means absorbed, `Err(false)` that
+    /// nothing matches.
     pub(crate) fn on_response(
         &mut self,
         now: Instant,
         wire: &mut impl Wire,
         response: &Response,
+        branch: Option<&str>,
     ) -> Result<(TransactionId, User), bool> {
-        let key = response
-            .headers
-            .get(&Name::Via)
-            .and_then(branch)
-            .zip(response.cseq().ok())
-            .map(|(branch, cseq)| client_key(&branch, &cseq.method));
+        let key =
+            branch.zip(response.cseq().ok()).map(|(branch, cseq)| client_key(branch, &cseq.method));
         let id = key.and_then(|key| self.client_keys.get(&key).copied()).ok_or(false)?;
         let client = self.clients.get_mut(&id).ok_or(false)?;
         let step = client.on_response(now, self.timers, response);
@@ -224,7 +227,7 @@ impl Table {
         {
             wire.send(client.hop, ack.clone());
         }
-        wire.wake(Owner::Client(id), client.deadline());
+        wire.wake(Owner::Client(id), self.rests.due(now, client.deadline(), client.is_at_rest()));
         if step.deliver { Ok((id, client.user)) } else { Err(true) }
     }
 
@@ -249,7 +252,10 @@ impl Table {
         if step.over {
             self.forget_client(wire, id);
         } else {
-            wire.wake(Owner::Client(id), client.deadline());
+            wire.wake(
+                Owner::Client(id),
+                self.rests.due(now, client.deadline(), client.is_at_rest()),
+            );
         }
         Some((user, Expired { timed_out: step.timed_out, over: step.over }))
     }
@@ -259,7 +265,10 @@ impl Table {
         let at = now + self.timers.t1 * 64;
         if let Some(client) = self.clients.get_mut(&id) {
             client.give_up(at);
-            wire.wake(Owner::Client(id), client.deadline());
+            wire.wake(
+                Owner::Client(id),
+                self.rests.due(now, client.deadline(), client.is_at_rest()),
+            );
         }
     }
 
@@ -267,10 +276,8 @@ impl Table {
     /// finally answered).
     pub(crate) fn forget_client(&mut self, wire: &mut impl Wire, id: TransactionId) {
         wire.wake(Owner::Client(id), None);
-        if let Some(client) = self.clients.remove(&id)
-            && let Some(branch) = client.request.headers.get(&Name::Via).and_then(branch)
-        {
-            self.client_keys.remove(&client_key(&branch, &client.request.method));
+        if let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
         }
     }
 
@@ -310,7 +317,7 @@ impl Table {
             return false;
         }
         server.on_ack(now, self.timers);
-        wire.wake(Owner::Server(id), server.deadline());
+        wire.wake(Owner::Server(id), self.rests.due(now, server.deadline(), server.is_at_rest()));
         true
     }
 
@@ -338,7 +345,7 @@ impl Table {
         if server.on_answer(now, self.timers, response.status, octets.clone()) {
             wire.send(server.hop, octets);
         }
-        wire.wake(Owner::Server(id), server.deadline());
+        wire.wake(Owner::Server(id), self.rests.due(now, server.deadline(), server.is_at_rest()));
     }
 
     /// Sends the last answer to a request once more.
@@ -359,7 +366,7 @@ impl Table {
     ) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let step = server.on_timeout(now, self.timers);
-        let deadline = server.deadline();
+        let deadline = self.rests.due(now, server.deadline(), server.is_at_rest());
         if step.resend {
             self.repeat(wire, id);
         }

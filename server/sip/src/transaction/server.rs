@@ -83,6 +83,11 @@ impl Server {
         self.state
     }
 
+    /// Whether it only waits for its end.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.state != State::Proceeding && self.resend_at.is_none()
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.resend_at, self.expire_at].into_iter().flatten().min()

@@ -25,8 +25,8 @@ fn hop(protocol: Protocol) -> Hop {
 fn client(now: Instant, method: Method, protocol: Protocol) -> Client {
     let user = User::Invite(InviteId(1));
     let request = request(method);
-    let octets = request.to_bytes();
-    Client::new(now, Timers::default(), (request, octets), hop(protocol), user)
+    let sent = (request.clone(), request.to_bytes(), String::new());
+    Client::new(now, Timers::default(), sent, hop(protocol), user)
 }
 
 fn response(status: u16) -> Response {

@@ -5,6 +5,7 @@ mod answering;
 mod calling;
 mod elsewhere;
 mod flows;
+mod many;
 mod quirky;
 mod redirecting;
 mod refreshing;

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: what calls cost, as medians of interleaved runs.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod agent;
+mod asker;
 mod flash;
 mod pages;
+mod provider;
 mod rows;
 mod strangers;
 
@@ -20,13 +23,18 @@ Usage: bench [--runs N] [--calls N] [--seconds N]
   --runs N      runs of every row (5)
   --calls N     calls at once where sound flows (20)
   --seconds N   how long sound flows in one run (8)
-  --only PART   one part of the table: start, relay, transcode, setup, flash, pages or
-                strangers";
+  --only PART   one part of the table: start, relay, transcode, setup, sip, flash, pages
+                or strangers";
 
 fn main() -> ExitCode {
     let mut bench = Bench { calls: 20, seconds: 8, only: None };
     let mut runs = 5;
-    let mut arguments = std::env::args().skip(1);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == agent::WORD) {
+        agent::run(words.get(1..).unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
+    let mut arguments = words.into_iter();
     while let Some(argument) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
         match (argument.as_str(), value.parse::<u32>().ok()) {

@@ -1,6 +1,6 @@
 //! The rows of the table.
 
-use crate::{flash, pages, strangers};
+use crate::{flash, pages, provider, strangers};
 use base::Codec;
 use harness::appliance::ORIGINS;
 use harness::lines::{Line, Lines};
@@ -22,8 +22,8 @@ pub struct Bench {
 }
 
 /// The parts of the table, in the order in which they are measured.
-pub const PARTS: [&str; 7] =
-    ["start", "relay", "transcode", "setup", "flash", "pages", "strangers"];
+pub const PARTS: [&str; 8] =
+    ["start", "relay", "transcode", "setup", "sip", "flash", "pages", "strangers"];
 
 /// A row: its key, what is printed, and what is wanted of it.
 pub struct Row {
@@ -77,9 +77,23 @@ pub const ROWS: &[Row] = &[
     row("ice-dtls", "  of it ICE and DTLS, ms CPU", Some(0.7)),
     row("sip", "  of it signalling and SIP leg, ms CPU", Some(0.3)),
     row("relay-memory", "memory of a relayed call, KB", Some(40.0)),
+    row("untraced-memory", "  without its trace", None),
     row("transcode-memory", "memory of a transcoded call, KB", Some(120.0)),
     row("invite", "click to INVITE at the phone, ms", Some(50.0)),
     row("ringing", "click to ringing at the page, ms", Some(400.0)),
+    row("agent", "a call through Kamailio, 100 a second, ms CPU of our agent", Some(0.3)),
+    row("agent-kernel", "  of it the kernel's", None),
+    row("agent-message", "  the same by its seven messages, us CPU each", None),
+    row("sipp", "  a call of SIPp in our agent's place, ms CPU", None),
+    row("sipp-kernel", "  of it the kernel's", None),
+    row("proxy", "  Kamailio's part of a call of ours, ms CPU", None),
+    row("phone", "  the part of SIPp behind it, which answers, ms CPU", None),
+    row("register", "10000 registrations for 60 s, ms CPU a second", None),
+    row("register-hour", "  the same for 3600 s: while none is due, ms CPU a second", None),
+    row("register-each", "  a refresh, us CPU", None),
+    row("register-proxy", "  a refresh in Kamailio, us CPU", None),
+    row("register-memory", "  memory of an account, KB", None),
+    row("register-arrival", "  from nothing to all registered, s", None),
     row("flash-handshake", "RTMFP handshake, static key of group 2, ms CPU", None),
     row("flash-handshakes", "  of these a second by one core", None),
     row("flash-handshake-14", "RTMFP handshake with HMAC, group 14, ms CPU", None),
@@ -91,6 +105,8 @@ pub const ROWS: &[Row] = &[
     row("flash-gap", "longest gap in a call under 10000 hellos a second, ms", Some(60.0)),
     row("scanner", "a scanner's request on the SIP port, us CPU", Some(5.0)),
     row("garbage", "provider's answer under 10000 garbage a second, ms later", Some(5.0)),
+    row("deaf-datagrams", "a peer that never reads its TCP: others' answers, ms later", Some(5.0)),
+    row("deaf-connection", "  the same for others by TCP, ms later", Some(5.0)),
     row("page", "call page by 32 kept connections, us CPU a request", Some(10.0)),
     row("file", "18 KB of JavaScript in the same way, us CPU a request", Some(10.0)),
     row("start", "start to first page, ms", Some(100.0)),
@@ -107,6 +123,7 @@ pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
     }
     if wanted("relay") {
         figures.extend(sound(bench, Codec::Pcmu, bench.calls, ["relay", "relay-memory"]));
+        figures.push(("untraced-memory", untraced(bench)));
         figures.extend(rtpengine(bench));
     }
     if wanted("transcode") {
@@ -117,6 +134,9 @@ pub fn all(bench: &Bench) -> Vec<(&'static str, f64)> {
     if wanted("setup") {
         figures.extend(setup());
         figures.extend(delays());
+    }
+    if wanted("sip") {
+        figures.extend(provider::all());
     }
     if wanted("flash") {
         figures.extend(flash::all(bench));
@@ -173,9 +193,21 @@ fn sound(
     calls: u32,
     keys: [&'static str; 2],
 ) -> Vec<(&'static str, f64)> {
+    let figures = sound_in(bench, codec, calls, |shop| shop);
+    keys.into_iter().zip(figures).collect()
+}
+
+/// The memory of a relayed call that is not traced.
+fn untraced(bench: &Bench) -> f64 {
+    let [_, memory] = sound_in(bench, Codec::Pcmu, bench.calls, Shop::untraced);
+    memory
+}
+
+/// CPU and memory a call in a shop that is otherwise so.
+fn sound_in(bench: &Bench, codec: Codec, calls: u32, so: impl Fn(Shop) -> Shop) -> [f64; 2] {
     let place = Place::new("bench-sound");
     let phone = Lines::start(Look::OnBeat);
-    let appliance = Appliance::start(&place, &shop(phone.sip));
+    let appliance = Appliance::start(&place, &so(shop(phone.sip)));
     // A first call brings what every further one shares.
     let mut first = Visitor::open(&appliance, quiet(codec));
     first.call();
@@ -201,7 +233,7 @@ fn sound(
         assert!(packets > u64::from(bench.seconds) * 40, "sound flows: {packets} packets");
     }
     let busy = milliseconds(used) / time.as_secs_f64() / (calls + 1.0);
-    vec![(keys[0], busy), (keys[1], after.saturating_sub(before) as f64 / calls)]
+    [busy, after.saturating_sub(before) as f64 / calls]
 }
 
 fn rtpengine(bench: &Bench) -> Option<(&'static str, f64)> {

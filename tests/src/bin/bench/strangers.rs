@@ -1,24 +1,29 @@
-//! What whoever is no provider costs on the SIP port, and what the provider notices of it.
+//! What whoever is no provider, or a bad one, costs on the SIP port, and what others notice of it.
 
+use crate::asker::{Asker, ask_and_never_read};
 use crate::rows::{milliseconds, shop};
+use harness::appliance::ORIGINS;
 use harness::lines::Lines;
 use harness::look::Look;
 use harness::measure::cpu;
 use harness::scanner::{Bait, scan};
-use harness::{Appliance, Place};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use harness::{Appliance, Place, Shop};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const REQUESTS: u64 = 20_000;
 /// The garbage: datagrams a second, and for how long.
 const PER_SECOND: u64 = 10_000;
 const LASTS: u64 = 4;
-/// How often the provider asks.
-const ASKS_EVERY: Duration = Duration::from_millis(10);
+/// How long the provider's answers take when there is nobody else.
+const CALM: Duration = Duration::from_secs(2);
 
 /// One run of every row.
 pub fn all() -> Vec<(&'static str, f64)> {
-    vec![("scanner", scanner()), ("garbage", garbage())]
+    let mut figures = vec![("scanner", scanner()), ("garbage", garbage())];
+    figures.extend(deaf());
+    figures
 }
 
 /// Microseconds of CPU for one forged request.
@@ -49,37 +54,46 @@ fn garbage() -> f64 {
     let phone = Lines::start(Look::OnBeat);
     let appliance = Appliance::start(&place, &shop(phone.sip));
     let target = appliance.sip();
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    let calm = delays(&socket, target, 0, Duration::from_secs(2));
+    let mut asker = Asker::by_datagrams(target);
+    let calm = asker.delay(target, 0, CALM);
     let flood = std::thread::spawn(move || {
         scan(target, Bait::Garbage, PER_SECOND * LASTS, PER_SECOND);
     });
-    let stormy = delays(&socket, target, 10_000, Duration::from_secs(LASTS));
+    let stormy = asker.delay(target, 10_000, Duration::from_secs(LASTS));
     flood.join().unwrap();
-    let late = |delays: &[Duration]| milliseconds(delays[delays.len() * 99 / 100]);
-    late(&stormy) - late(&calm)
+    stormy - calm
 }
 
-/// How long answers to OPTIONS of the provider take, the shortest first.
-fn delays(socket: &UdpSocket, target: SocketAddr, from: u64, time: Duration) -> Vec<Duration> {
-    let source = socket.local_addr().unwrap();
-    let (mut delays, mut buffer) = (Vec::new(), [0; 2_048]);
-    let begun = Instant::now();
-    while begun.elapsed() < time {
-        let number = from + delays.len() as u64;
-        let text = format!(
-            "OPTIONS sip:shop@{target} SIP/2.0\r\nVia: SIP/2.0/UDP {source};\
-             branch=z9hG4bK-{number};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:p@{source}>;tag={number}\r\nTo: <sip:shop@{target}>\r\n\
-             Call-ID: {number}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
-        );
-        let asked = Instant::now();
-        socket.send_to(text.as_bytes(), target).unwrap();
-        socket.recv_from(&mut buffer).expect("the provider is answered");
-        delays.push(asked.elapsed());
-        std::thread::sleep(ASKS_EVERY);
+/// How much later than usual others have nearly every answer while one asks by a connection and
+/// never reads from it, in milliseconds: one that asks by datagrams, and one that has a connection
+/// too.
+fn deaf() -> Vec<(&'static str, f64)> {
+    let place = Place::new("bench-deaf");
+    let (phone, bad) = (Lines::start(Look::OnBeat), Ipv4Addr::new(127, 0, 9, 3));
+    let account = |registrar: SocketAddr| {
+        format!("registrar = \"{registrar}\"\nusername = \"shop\"\nregister = false")
+    };
+    let button =
+        format!("account = \"main\"\ndestination = \"sip:sales@{}\"\n{ORIGINS}", phone.sip);
+    let shop = Shop::new().account("main", &account(phone.sip));
+    let shop = shop.account("deaf", &account((bad, 5_999).into())).button("sales", &button);
+    let appliance = Appliance::start(&place, &shop.terse());
+    let target = appliance.sip();
+    let connected = Asker::by_connection(target, Ipv4Addr::LOCALHOST).unwrap();
+    let askers = [("deaf-datagrams", Asker::by_datagrams(target)), ("deaf-connection", connected)];
+    let mut figures = Vec::new();
+    for (first, (key, mut asker)) in [0, 1_000_000].into_iter().zip(askers) {
+        let calm = asker.delay(target, first, CALM);
+        let over = AtomicBool::new(false);
+        let stormy = std::thread::scope(|scope| {
+            let deaf = scope.spawn(|| ask_and_never_read(target, bad, first + 100_000, &over));
+            let stormy = asker.delay(target, first + 10_000, Duration::from_secs(LASTS));
+            over.store(true, Ordering::Relaxed);
+            let [asked, connections] = deaf.join().unwrap();
+            assert!(asked > 100 * LASTS, "it has asked only {asked} times by {connections}");
+            stormy
+        });
+        figures.push((key, stormy - calm));
     }
-    delays.sort();
-    delays
+    figures
 }
