@@ -115,6 +115,11 @@ impl Link {
         self.0.transfer(time(now), call, uri);
     }
 
+    /// Connects the far ends of two calls; that of `call` takes our place in `other`.
+    pub fn join(&mut self, now: f64, call: u32, other: u32) {
+        self.0.join(time(now), call, other);
+    }
+
     /// ICE restart.
     pub fn restart(&mut self, now: f64, call: u32, offer: String) {
         self.0.restart(time(now), call, offer);

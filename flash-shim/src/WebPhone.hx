@@ -128,7 +128,9 @@ class WebPhone implements LinkListener {
 		bridge.listen("phoneHold", function(which) ofCall("hold", which));
 		bridge.listen("phoneResume", function(which) ofCall("resume", which));
 		bridge.listen("phoneSendDtmf", function(keys) ofCall("dtmf", keys, "digits"));
-		bridge.listen("phoneTransfer", function(where) ofCall("transfer", where, "uri"));
+		bridge.listen("phoneTransfer", function(where) {
+			ofCall("transfer", where, Text.of(where, "toCallId") == "" ? "uri" : "toCallId");
+		});
 		bridge.listen("phoneSetMicMuted", function(how) mic.setMuted(Text.flag(how, "muted")));
 		bridge.listen("phoneSetVolume", function(how) {
 			volume = Math.max(0, Math.min(1, Text.number(how, "level")));

@@ -210,6 +210,7 @@
 
         function send(name, argument) {
             var call = argument && argument.callId ? calls[argument.callId] : null;
+            var other = argument && argument.toCallId ? calls[argument.toCallId] : null;
             if (name === 'call') {
                 place(argument);
             } else if (name === 'disconnect') {
@@ -225,10 +226,14 @@
                 later('error', {
                     code: 'unknown-call', message: 'There is no such call', hint: '', callId: argument.callId
                 });
+            } else if (argument.toCallId && !(other && other.id)) {
+                later('error', {
+                    code: 'unknown-call', message: 'There is no call to join', hint: '', callId: argument.toCallId
+                });
             } else {
                 call.hungUp = call.hungUp || name === 'hangup';
                 if (call.id) {
-                    invoke(METHODS[name], as(argument, { callId: call.id }));
+                    invoke(METHODS[name], as(argument, other ? { callId: call.id, toCallId: other.id } : { callId: call.id }));
                 } else if (call.waiting.length < MOST) {
                     call.waiting.push([name, argument]);
                 }

@@ -62,7 +62,13 @@ declare namespace RTCKit {
      * Sends the far end to another address of the account's own registrar. Where that works, the call
      * ends; where not, it goes on and `onError` says why. Not for calls of a button.
      */
-    transfer(options: { callId?: CallId; uri: string }): void;
+    transfer(options: { callId?: CallId; uri: string; toCallId?: undefined }): void;
+    /**
+     * Connects the far ends of two calls of this page that were answered, held ones too: that of
+     * `callId` is asked to take this page's place in `toCallId`. Where that works, both calls end here.
+     * `callId` may be left out where there is one other call.
+     */
+    transfer(options: { callId?: CallId; toCallId: CallId; uri?: undefined }): void;
     /** Silences the microphone, or opens it again. */
     setMicMuted(muted: boolean): void;
     /** How loud the far end is, 0 to 1. iOS leaves this to its buttons. */

@@ -567,8 +567,23 @@
     member('hangup');
     member('hold');
     member('resume');
-    member('transfer', function (given) { return { uri: String(given.uri) }; });
     member('sendDtmf', function (given) { return { digits: String(given.digits) }; });
+
+    /** Sends a far end to an address, or joins it with that of another call: one of the two is said. */
+    phone.transfer = function (given) {
+        var to = given && given.toCallId;
+        var uri = given && given.uri;
+        var callId = callMeant('transfer', given && given.callId, to && function (info) { return info.callId !== to; });
+        if (!callId) {
+            return;
+        }
+        if (!uri === !to) {
+            error('bad-message', uri ? 'A transfer goes to an address or to another call, not to both'
+                : 'A transfer goes somewhere', 'Call transfer({uri: ...}) or transfer({toCallId: ...})');
+        } else {
+            command('transfer', to ? { callId: callId, toCallId: String(to) } : { callId: callId, uri: String(uri) });
+        }
+    };
 
     if (window.addEventListener) {
         window.addEventListener('message', onMessage, false);

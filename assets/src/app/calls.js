@@ -9,7 +9,7 @@ const KEY_NAMES = { '*': 'star', '#': 'pound' };
 /** Which buttons a call has in a state. */
 function offered({ direction, state }) {
   if (direction === 'in' && state === 'ringing') return ['answer', 'reject'];
-  return state === 'active' || state === 'held' ? ['hold', 'keys', 'send', 'hangup'] : ['hangup'];
+  return isUp(state) ? ['hold', 'keys', 'send', 'hangup'] : ['hangup'];
 }
 
 const isUp = (state) => state === 'active' || state === 'held';
@@ -43,13 +43,12 @@ export class Calls {
       this.#rows.set(info.callId, row);
       // What rings is what is looked for, wherever the page is scrolled to.
       this.#list.prepend(row.element);
-      row.info = info;
-      this.#draw(row);
+      this.#drawAll();
       row.element.scrollIntoView({ block: 'nearest' });
       return;
     }
     row.info = info;
-    this.#draw(row);
+    this.#drawAll();
   }
 
   /** How a call sounds. */
@@ -102,6 +101,7 @@ export class Calls {
         else this.#phone.hold({ callId });
         break;
       case 'keys': this.#unfold(row, 'keys', row.element.querySelector('.keypad')); break;
+      case 'join': this.#phone.transfer({ callId, toCallId: this.#otherUp(row)?.info.callId }); break;
       case 'send': this.#unfold(row, 'send', row.element.querySelector('form')); break;
       default: this.#phone[what]({ callId });
     }
@@ -113,7 +113,19 @@ export class Calls {
     if (!part.hidden) part.querySelector('button, input').focus();
   }
 
-  #draw({ element, info, answering }) {
+  /** The one other call that is up. */
+  #otherUp(row) {
+    const up = [...this.#rows.values()].filter((other) => other !== row && isUp(other.info.state));
+    return up.length === 1 ? up[0] : undefined;
+  }
+
+  /** What can be done about a call depends on the others. */
+  #drawAll() {
+    for (const row of this.#rows.values()) this.#draw(row);
+  }
+
+  #draw(row) {
+    const { element, info, answering } = row;
     // Looked at first: a browser takes the focus from what is hidden as soon as it is asked.
     const focused = document.activeElement;
     const name = nameOf(info);
@@ -126,6 +138,11 @@ export class Calls {
     said.textContent = rings ? (answering && 'Answering') || 'Calls you' : WORDS[info.state];
     said.classList.toggle('on', info.state === 'active');
     const buttons = rings && answering ? ['hangup'] : offered(info);
+    const other = this.#otherUp(row);
+    if (other) {
+      buttons.push('join');
+      element.querySelector('[data-do="join"]').textContent = `Join with ${nameOf(other.info)}`;
+    }
     for (const button of element.querySelectorAll('[data-do]')) {
       button.hidden = !buttons.includes(button.dataset.do);
       // What is read begins with what is seen.
@@ -143,6 +160,7 @@ export class Calls {
     const focused = row.element.contains(document.activeElement);
     row.element.remove();
     this.#rows.delete(callId);
+    this.#drawAll();
     if (!focused) return;
     const next = this.#list.querySelector('button:not([hidden])') ?? document.getElementById('call');
     next.focus();

@@ -66,10 +66,14 @@ export class WebPhone extends Phone {
     this.#inside.link.run('hold', call.number, false);
   }
 
-  /** Sends the far end to another address of the same registrar. */
-  transfer({ callId, uri } = {}) {
+  /** Sends the far end to another address of the same registrar, or joins it with that of another call. */
+  transfer({ callId, uri, toCallId } = {}) {
     const call = this.#inside.find(callId);
-    if (call?.number) this.#inside.link.run('transfer', call.number, String(uri ?? ''));
+    if (!call?.number) return;
+    const other = toCallId && this.#inside.find(toCallId);
+    if (other?.number) this.#inside.link.run('join', call.number, other.number);
+    else if (toCallId) this.#inside.error('unknown-call', 'There is no call to join', '', String(toCallId));
+    else this.#inside.link.run('transfer', call.number, String(uri ?? ''));
   }
 
   // --- calls that come in --------------------------------------------------------------------

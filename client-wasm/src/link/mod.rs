@@ -244,6 +244,20 @@ impl Link {
         }
     }
 
+    /// Connects the far ends of two calls; that of `call` takes our place in `other`.
+    pub fn join(&mut self, now: Duration, call: u32, other: u32) {
+        let answered = |other| self.calls.find(other).is_some_and(calls::Call::was_answered);
+        if call == other {
+            let message = "A call cannot be joined to itself";
+            let hint = "Name another call by toCallId";
+            self.error(ErrorCode::BadMessage, message, hint, Some(call));
+        } else if answered(other) {
+            self.ask(now, call, ClientMessage::Join { call, other });
+        } else {
+            self.unknown(call, "There is no such call to join to that was answered");
+        }
+    }
+
     /// Asks for something that only an answered call has.
     fn ask(&mut self, now: Duration, call: u32, wish: ClientMessage) {
         if self.calls.find(call).is_some_and(calls::Call::was_answered) {

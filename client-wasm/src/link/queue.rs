@@ -71,6 +71,7 @@ impl Queue {
             | ClientMessage::Hold { call }
             | ClientMessage::Resume { call }
             | ClientMessage::Transfer { call, .. }
+            | ClientMessage::Join { call, .. }
             | ClientMessage::Dtmf { call, .. }
             | ClientMessage::Quality { call, .. } => *call != of,
             _ => true,

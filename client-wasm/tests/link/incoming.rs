@@ -147,3 +147,21 @@ fn hold_resume_and_transfer_are_for_calls_that_were_answered() {
     assert_eq!(world.server.heard, [hold, resume, transfer]);
     assert_eq!(world.errors(), [ErrorCode::BadMessage]);
 }
+
+#[test]
+fn two_calls_are_joined_where_both_were_answered() {
+    let mut world = answered(49);
+    world.server_says(coming(FIRST + 1, CallState::Ringing));
+    world.server.heard.clear();
+    for (call, other) in [(FIRST, FIRST + 1), (FIRST + 1, FIRST), (FIRST, FIRST), (FIRST, 7)] {
+        world.link.join(world.now, call, other);
+    }
+    world.settle();
+    assert_eq!(world.server.heard, []);
+    use ErrorCode::{BadMessage, UnknownCall};
+    assert_eq!(world.errors(), [UnknownCall, UnknownCall, BadMessage, UnknownCall]);
+    world.server_says(coming(FIRST + 1, CallState::Active));
+    world.link.join(world.now, FIRST, FIRST + 1);
+    world.settle();
+    assert_eq!(world.server.heard, [ClientMessage::Join { call: FIRST, other: FIRST + 1 }]);
+}

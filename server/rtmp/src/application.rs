@@ -84,6 +84,13 @@ pub enum Request {
         /// To whom.
         uri: Private<String>,
     },
+    /// `transfer` to the far end of another call.
+    Join {
+        /// Whose far end is asked to call.
+        call: String,
+        /// The call that it takes over.
+        other: String,
+    },
     /// `direct`: whether the partner's stream reaches the client without us.
     Direct {
         /// Which call.
@@ -117,10 +124,7 @@ impl Request {
             "dtmf" => Request::Dtmf { call: argument.call()?, digits: argument.digits()? },
             "hold" => Request::Hold { call: argument.call()? },
             "resume" => Request::Resume { call: argument.call()? },
-            "transfer" => Request::Transfer {
-                call: argument.call()?,
-                uri: Private::new(argument.text("uri")?),
-            },
+            "transfer" => argument.transfer()?,
             "direct" => Request::Direct { call: argument.call()?, on: argument.flag("on")? },
             _ => return Err(Refusal::unknown_call()),
         })
@@ -174,9 +178,25 @@ impl Argument {
 
     /// The call's ID; a page that keeps it as a Number is understood.
     fn call(&mut self) -> Result<String, Refusal> {
-        match self.0.find("callId").and_then(Value::as_u32) {
-            Some(number) => Ok(number.to_string()),
-            None => self.text("callId"),
+        let call = self.optional_call("callId")?;
+        call.ok_or_else(|| Refusal::bad_argument("callId is missing."))
+    }
+
+    fn optional_call(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.0.find(name).and_then(Value::as_u32) {
+            Some(number) => Ok(Some(number.to_string())),
+            None => self.optional_text(name),
+        }
+    }
+
+    /// An address or another call, and not both.
+    fn transfer(&mut self) -> Result<Request, Refusal> {
+        let call = self.call()?;
+        match (self.optional_text("uri")?, self.optional_call("toCallId")?) {
+            (Some(uri), None) => Ok(Request::Transfer { call, uri: Private::new(uri) }),
+            (None, Some(other)) => Ok(Request::Join { call, other }),
+            (None, None) => Err(Refusal::bad_argument("uri or toCallId is missing.")),
+            _ => Err(Refusal::bad_argument("uri and toCallId exclude each other.")),
         }
     }
 
@@ -379,6 +399,10 @@ mod tests {
         assert_eq!(parse("direct", &[id.clone(), ("on", true.into())]), Ok(direct));
         let transfer = Request::Transfer { call: call(), uri: bob() };
         assert_eq!(parse("transfer", &[id.clone(), uri]), Ok(transfer));
+        let other = ("toCallId", Value::from(8.0));
+        let join = Request::Join { call: call(), other: "8".to_owned() };
+        let empty = ("uri", Value::from(""));
+        assert_eq!(parse("transfer", &[id.clone(), other, empty]), Ok(join));
         for (name, request) in [
             ("answer", Request::Answer { call: call() }),
             ("reject", Request::Reject { call: call() }),
@@ -412,6 +436,12 @@ mod tests {
             ("call", vec![("uri", "x".repeat(1025).into())], "uri is too long."),
             ("call", vec![("video", "yes".into())], "video has to be a Boolean."),
             ("hangup", vec![], "callId is missing."),
+            ("transfer", vec![("callId", "c".into())], "uri or toCallId is missing."),
+            (
+                "transfer",
+                vec![("callId", "c".into()), ("uri", "u".into()), ("toCallId", "d".into())],
+                "uri and toCallId exclude each other.",
+            ),
             ("hangup", vec![("callId", f64::NAN.into())], "callId has to be a String."),
             (
                 "dtmf",

@@ -93,6 +93,13 @@ pub enum ClientMessage {
         /// Where to.
         uri: String,
     },
+    /// Connects the far ends of two answered calls: that of `call` takes our place in `other`.
+    Join {
+        /// The call whose far end is asked to.
+        call: u32,
+        /// The call that it takes over.
+        other: u32,
+    },
     /// Keypad digits, `0-9*#A-D`, sent on to the phone as telephone events.
     Dtmf {
         /// The call.
@@ -345,6 +352,7 @@ impl fmt::Debug for ClientMessage {
             ClientMessage::Hold { .. } => "Hold",
             ClientMessage::Resume { .. } => "Resume",
             ClientMessage::Transfer { .. } => "Transfer",
+            ClientMessage::Join { .. } => "Join",
             ClientMessage::Dtmf { .. } => "Dtmf",
             ClientMessage::Quality { .. } => "Quality",
             ClientMessage::Ping { .. } => "Ping",
@@ -391,6 +399,16 @@ mod tests {
         );
         let back: Envelope<ClientMessage> = serde_json::from_str(&text).expect("parses");
         assert_eq!(back, envelope);
+    }
+
+    #[test]
+    fn calls_that_are_joined_are_both_named() {
+        let message = ClientMessage::Join { call: 7, other: 8 };
+        let text = serde_json::to_string(&message).expect("serialises");
+        assert_eq!(text, r#"{"type":"join","call":7,"other":8}"#);
+        let back = serde_json::from_str::<ClientMessage>(&text);
+        assert_eq!(back.ok(), Some(message));
+        assert!(serde_json::from_str::<ClientMessage>(r#"{"type":"join","call":7}"#).is_err());
     }
 
     #[test]

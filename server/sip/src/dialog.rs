@@ -16,7 +16,7 @@ pub(crate) struct Dialog {
     /// The peer's end, with its tag (a peer of RFC 2543 may have none).
     pub(crate) remote: NameAddr,
     /// Where the peer wants requests (its Contact).
-    target: Uri,
+    pub(crate) target: Uri,
     /// The route set in the order in which requests pass it.
     routes: Vec<NameAddr>,
     pub(crate) local_number: u32,

@@ -121,8 +121,10 @@ pub struct ActiveCall {
     pub hold: Hold,
     /// Whether our answer to the phone has no ACK yet: until then SIP takes no new offer, no REFER.
     pub unacknowledged: bool,
-    /// Whether the phone was asked to call somebody else and has not said what came of it.
-    pub transferring: bool,
+    /// Where the phone was asked to go, while it has not said what came of it.
+    pub sent_to: Option<SentTo>,
+    /// When we leave a call whose phone talks to somebody else by now.
+    pub left_at: Option<Instant>,
     /// Telephone events from the browser.
     pub digits: PageDigits,
     /// What the browser said of what it hears.
@@ -133,6 +135,15 @@ pub struct ActiveCall {
     pub facts: Facts,
     /// The deadline that stands among those of all calls.
     armed_at: Option<Instant>,
+}
+
+/// Whom a phone was asked to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentTo {
+    /// An address.
+    Address,
+    /// The phone of another call, in our place.
+    Call(CallId),
 }
 
 /// The SIP leg that a call is about to have instead of its own.
@@ -206,6 +217,7 @@ impl ActiveCall {
             self.stream.poll_timeout(),
             self.digits.poll_timeout(),
             self.hold.poll_timeout(),
+            self.left_at,
         ];
         for at in others.into_iter().flatten() {
             soonest = soonest.min(at);
@@ -280,7 +292,8 @@ impl Calls {
             negotiated: None,
             hold: Hold::default(),
             unacknowledged: false,
-            transferring: false,
+            sent_to: None,
+            left_at: None,
             digits: PageDigits::default(),
             report: QualityReport::default(),
             quality_at: new.quality_at,

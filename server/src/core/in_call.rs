@@ -1,7 +1,7 @@
 //! What pages want of calls that are there: to take one that came in, to hold it, to send it on.
 
 use super::Core;
-use super::calls::VisitorLeg;
+use super::calls::{SentTo, VisitorLeg};
 use super::flash::Flash;
 use super::visitors::{bad, unknown};
 use crate::legs;
@@ -9,7 +9,10 @@ use crate::net::Wire;
 use base::{CallId, Codec, LinkId};
 use call::{LegEvent, VisitorEnd, browser_codecs};
 use signalling::{CallState, ErrorCode, ServerMessage, limits};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a phone whose call another one has taken over may take to leave ours.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 impl<W: Wire> Core<W> {
     /// A page takes a call that came in, with its browser's offer. The caller is answered at once
@@ -66,22 +69,8 @@ impl<W: Wire> Core<W> {
         call: u32,
         uri: &str,
     ) -> Result<(), ServerMessage> {
-        let id = self.calls.by_page(link, call).ok_or_else(|| unknown(call))?;
+        let id = self.may_be_transferred(link, call)?;
         let active = self.calls.entry(id).ok_or_else(|| unknown(call))?;
-        if !active.button.is_empty() {
-            let message = "A button's call cannot be transferred by its visitor";
-            let hint = "The shop's phone can transfer it.";
-            return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
-        }
-        if !matches!(active.call.state(), CallState::Active | CallState::Held) {
-            return Err(bad(call, "Only a call that was answered can be transferred"));
-        }
-        if active.unacknowledged {
-            return Err(bad(call, "This call is just being answered; try again in a moment"));
-        }
-        if active.transferring {
-            return Err(bad(call, "This call is being transferred already"));
-        }
         let (account, invite) = (active.account, active.invite);
         let fits = !uri.is_empty() && uri.len() <= limits::TEXT_OCTETS;
         let found = fits.then(|| self.accounts.full_address(account, uri)).flatten();
@@ -94,10 +83,63 @@ impl<W: Wire> Core<W> {
             return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
         }
         if let Some(active) = self.calls.entry(id) {
-            active.transferring = true;
+            active.sent_to = Some(SentTo::Address);
         }
         self.sip.command(now, sip::Command::Refer { invite, target, replaces: None });
         Ok(())
+    }
+
+    /// A page connects the far ends of two of its calls: that of `call` takes our place in `other`.
+    /// Where their accounts differ it is asked to all the same; it knows whom it reaches.
+    ///
+    /// # Errors
+    /// As for [`Core::transfer`], with the call that they are about.
+    pub(super) fn join(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        call: u32,
+        other: u32,
+    ) -> Result<(), ServerMessage> {
+        if call == other {
+            return Err(bad(call, "A call cannot be joined to itself"));
+        }
+        let id = self.may_be_transferred(link, call)?;
+        let joined = self.may_be_transferred(link, other)?;
+        let found = self.calls.get(joined).ok_or_else(|| unknown(other))?;
+        if found.successor.is_some() {
+            return Err(bad(other, "This call is just moving to another phone"));
+        }
+        let replaced = found.invite;
+        let active = self.calls.entry(id).ok_or_else(|| unknown(call))?;
+        active.sent_to = Some(SentTo::Call(joined));
+        let invite = active.invite;
+        self.sip.command(now, sip::Command::ReferToCall { invite, other: replaced });
+        Ok(())
+    }
+
+    /// A call that its page may send elsewhere; else why not, in words.
+    fn may_be_transferred(&self, link: LinkId, call: u32) -> Result<CallId, ServerMessage> {
+        let id = self.calls.by_page(link, call).ok_or_else(|| unknown(call))?;
+        let active = self.calls.get(id).ok_or_else(|| unknown(call))?;
+        if !active.button.is_empty() {
+            let message = "A button's call cannot be transferred by its visitor";
+            let hint = "The shop's phone can transfer it.";
+            return Err(legs::browser::error(ErrorCode::Forbidden, Some(call), message, hint));
+        }
+        if !matches!(active.call.state(), CallState::Active | CallState::Held) {
+            return Err(bad(call, "Only a call that was answered can be transferred"));
+        }
+        if active.unacknowledged {
+            return Err(bad(call, "This call is just being answered; try again in a moment"));
+        }
+        let calls = self.calls.of_link(link);
+        let mut sent = calls.iter().filter_map(|id| self.calls.get(*id)?.sent_to);
+        let is_joined = sent.any(|sent_to| sent_to == SentTo::Call(id));
+        if active.sent_to.is_some() || active.left_at.is_some() || is_joined {
+            return Err(bad(call, "This call is being transferred already"));
+        }
+        Ok(id)
     }
 
     /// What came of a transfer: the call has gone on elsewhere and ends here, or is still ours.
@@ -108,14 +150,26 @@ impl<W: Wire> Core<W> {
         outcome: Result<(), sip::Cause>,
     ) {
         let Some(active) = self.calls.entry(id) else { return };
-        active.transferring = false;
+        let sent_to = active.sent_to.take();
         let Err(cause) = outcome else {
+            if let Some(SentTo::Call(other)) = sent_to {
+                self.leave(now, other);
+            }
             return self.end_visitor(now, id, VisitorEnd::HungUp);
         };
         let words = legs::trunk::end_cause(&cause).sentence();
         let reason = format!("The call could not be transferred: {words}");
         let status = cause.status.unwrap_or(0);
         self.tell_failure(id, ErrorCode::TransferFailed, status, reason);
+    }
+
+    /// Another phone has our place in this call. The one that is in it says so by its BYE; one that
+    /// does not is left.
+    fn leave(&mut self, now: Instant, id: CallId) {
+        if let Some(active) = self.calls.entry(id) {
+            active.left_at = Some(now + LEAVES_WITHIN);
+            self.touched.insert(id);
+        }
     }
 
     /// The phone does not take the offer by which it is held, or taken back.

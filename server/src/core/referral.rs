@@ -85,7 +85,7 @@ impl<W: Wire> Core<W> {
         let old = std::mem::replace(&mut active.invite, invite);
         (active.description, active.offer) = (successor.description, successor.offer);
         active.hold.moved();
-        (active.transferring, active.unacknowledged) = (false, false);
+        (active.sent_to, active.left_at, active.unacknowledged) = (None, None, false);
         if let Some(sdp) = sdp {
             self.trunk_agreed(now, id, sdp);
         }
@@ -137,7 +137,7 @@ impl<W: Wire> Core<W> {
         legs::trunk::apply(&mut active.stream, &negotiated);
         active.invite = caller.invite;
         active.hold.moved();
-        (active.transferring, active.unacknowledged) = (false, true);
+        (active.sent_to, active.left_at, active.unacknowledged) = (None, None, true);
         (active.again, active.others) = (None, None);
         self.calls.moved(id, caller.invite);
         self.name_trace_by(id, caller.invite);

@@ -8,7 +8,7 @@ use super::trunk::Caller;
 use crate::legs;
 use crate::net::{StreamOrder, Wire};
 use base::{AccountId, CallId};
-use call::{Change, LegCommand, LegEvent};
+use call::{Change, LegCommand, LegEvent, VisitorEnd};
 use signalling::{CallState, EndCause, ServerMessage};
 use sip::{Quirk, RegistrationState};
 use std::time::{Duration, Instant};
@@ -41,11 +41,15 @@ impl<W: Wire> Core<W> {
             active.call.handle_timeout(now);
         }
         let hold_due = active.hold.is_due(now);
+        let left = active.left_at.take_if(|at| *at <= now).is_some();
         if active.quality_at <= now {
             self.look_at_quality(now, id);
         }
         if hold_due {
             self.tell_hold(now, id);
+        }
+        if left {
+            self.end_visitor(now, id, VisitorEnd::HungUp);
         }
         self.touched.insert(id);
     }

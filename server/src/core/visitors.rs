@@ -106,6 +106,11 @@ impl<W: Wire> Core<W> {
                     self.tell(link, message);
                 }
             }
+            ClientMessage::Join { call, other } => {
+                if let Err(message) = self.join(now, link, call, other) {
+                    self.tell(link, message);
+                }
+            }
             ClientMessage::Restart { call, offer } => self.restart(now, link, call, &offer),
             ClientMessage::Hangup { call, reason } => {
                 if let Some(id) = self.calls.by_page(link, call) {

@@ -56,6 +56,7 @@ pub(super) fn message(message: &ClientMessage) -> Result<(), &'static str> {
         | ClientMessage::Hangup { .. }
         | ClientMessage::Hold { .. }
         | ClientMessage::Resume { .. }
+        | ClientMessage::Join { .. }
         | ClientMessage::Ping { .. } => Ok(()),
     }
 }
@@ -70,6 +71,7 @@ pub(super) fn call_of(message: &ClientMessage) -> Option<u32> {
         | ClientMessage::Hold { call }
         | ClientMessage::Resume { call }
         | ClientMessage::Transfer { call, .. }
+        | ClientMessage::Join { call, .. }
         | ClientMessage::Dtmf { call, .. }
         | ClientMessage::Quality { call, .. } => Some(*call),
         _ => None,

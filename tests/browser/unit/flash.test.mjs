@@ -141,6 +141,22 @@ test('every member of the API is a method of the film', async () => {
   ]);
 });
 
+test('a transfer to another call names both calls as the appliance does', async () => {
+  const { shop, callId } = await placed();
+  shop.says('incoming', { callId: '9', direction: 'in', state: 'ringing', uri: 'sip:2@r' });
+  shop.called.length = 0;
+  shop.phone.transfer({ callId, toCallId: '9' });
+  shop.phone.transfer({ callId: '9', toCallId: callId });
+  assert.deepEqual(shop.called, [
+    ['Transfer', { callId: 'seven', toCallId: '9' }],
+    ['Transfer', { callId: '9', toCallId: 'seven' }],
+  ]);
+  shop.phone.transfer({ callId, toCallId: '8' });
+  shop.pass();
+  assert.deepEqual(shop.errors(), ['unknown-call']);
+  assert.equal(shop.called.length, 2);
+});
+
 test('the page has the callId before it hears of the call, and never sees the appliance\'s', async () => {
   const shop = await connected();
   let known = null;

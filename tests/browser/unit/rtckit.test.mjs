@@ -211,6 +211,27 @@ test('a call that comes in is answered or rejected without its name, beside anot
   assert.deepEqual({ ...shop.posted.at(-1).argument }, { callId: 'in-1', uri: 'sip:2@r' });
 });
 
+test('a transfer goes to an address or to another call', () => {
+  const shop = ready();
+  const sent = () => shop.posted.filter(({ command }) => command === 'transfer').map(({ argument }) => ({ ...argument }));
+  for (const callId of ['in-1', 'out-2']) shop.say('state', { callId, direction: 'out', state: 'active' });
+  shop.phone.transfer({ callId: 'in-1', toCallId: 'out-2', more: 1 });
+  shop.phone.transfer({ toCallId: 'out-2' });
+  shop.phone.transfer({ callId: 'out-2', uri: 'sip:2@r', toCallId: undefined });
+  const joined = { callId: 'in-1', toCallId: 'out-2' };
+  assert.deepEqual(sent(), [joined, joined, { callId: 'out-2', uri: 'sip:2@r' }]);
+  shop.pass();
+  assert.deepEqual(shop.errors(), []);
+  shop.phone.transfer({ callId: 'in-1' });
+  shop.phone.transfer({ callId: 'in-1', uri: '', toCallId: '' });
+  shop.phone.transfer({ callId: 'in-1', uri: 'sip:2@r', toCallId: 'out-2' });
+  shop.phone.transfer({ uri: 'sip:2@r' });
+  shop.phone.transfer();
+  shop.pass();
+  assert.deepEqual(shop.errors(), ['bad-message', 'bad-message', 'bad-message', 'unknown-call', 'unknown-call']);
+  assert.equal(sent().length, 3);
+});
+
 test('devices come as a promise and to a function', async () => {
   const shop = ready();
   const promised = shop.phone.devices();

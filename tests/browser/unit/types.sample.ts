@@ -46,6 +46,7 @@ phone.hangup({ callId });
 phone.hold();
 phone.resume({ callId });
 phone.transfer({ uri: 'sip:2@sip.example' });
+phone.transfer({ toCallId: callId });
 phone.setMicMuted(true);
 phone.setVolume(0.5);
 phone.devices().then(({ microphones }) => phone.selectDevice({ kind: 'microphone', id: microphones[0]!.id }));
@@ -64,6 +65,8 @@ phone.register({ registrar: 'sip.example', username: 'u' });
 phone.sendDtmf({ digits: 1 });
 // @ts-expect-error a transfer goes somewhere
 phone.transfer({});
+// @ts-expect-error a transfer goes to one place
+phone.transfer({ uri: 'sip:2@sip.example', toCallId: callId });
 // @ts-expect-error a device has a kind
 phone.selectDevice({ id: 'default' });
 // @ts-expect-error a level is a number

@@ -181,6 +181,7 @@ impl Endpoint {
             Command::Refer { invite, target, replaces } => {
                 self.refer(now, invite, target, replaces);
             }
+            Command::ReferToCall { invite, other } => self.refer_to_call(now, invite, other),
             Command::FollowReferral { invite, new, account, targets, offer, second_offer } => {
                 self.follow_referral(now, invite, new, (account, targets), (offer, second_offer));
             }

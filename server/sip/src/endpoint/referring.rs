@@ -33,6 +33,16 @@ impl Endpoint {
         self.core.events.push_back(Event::Transferred { invite, outcome });
     }
 
+    pub(super) fn refer_to_call(&mut self, now: Instant, invite: InviteId, other: InviteId) {
+        let target = self.invites.get(&other).and_then(|other| other.remote_target());
+        if let Some(target) = target.cloned() {
+            return self.refer(now, invite, target, Some(other));
+        }
+        self.refuse();
+        let outcome = Err(Cause::local(CauseKind::Protocol));
+        self.core.events.push_back(Event::Transferred { invite, outcome });
+    }
+
     pub(super) fn follow_referral(
         &mut self,
         now: Instant,

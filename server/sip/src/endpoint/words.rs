@@ -217,6 +217,15 @@ pub enum Command {
         /// The call of ours that the new one takes the place of (RFC 3891).
         replaces: Option<InviteId>,
     },
+    /// The same where two calls are up and the peer of one is to talk to the peer of the other
+    /// (RFC 5589 7.1): the target is the other dialog's remote target, and the new call takes our
+    /// place there.
+    ReferToCall {
+        /// Whose peer is asked.
+        invite: InviteId,
+        /// The call of ours that the new one takes the place of.
+        other: InviteId,
+    },
     /// Follows [`Event::Referred`]: a new call to where the peer wants us, of which the peer gets
     /// reports. It is a call like any other, and the one that asked goes on until it is ended.
     FollowReferral {

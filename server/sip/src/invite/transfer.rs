@@ -51,6 +51,14 @@ impl Invite {
         })
     }
 
+    /// Where the peer of a call that is up is reached (RFC 3261 12).
+    pub(crate) fn remote_target(&self) -> Option<&Uri> {
+        match &self.phase {
+            Phase::Talking(session) => Some(&session.dialog.target),
+            _ => None,
+        }
+    }
+
     /// Whether the dialog that a Replaces header field names may be replaced; else the status that
     /// refuses it (RFC 3891 3). One that is not taken yet is its caller's to move: ours, where one
     /// of the phones that ring hands the call to another.

@@ -140,6 +140,30 @@ fn an_attended_transfer_names_the_call_that_is_replaced() {
     assert_eq!(outcomes(&world), [Err(None)]);
 }
 
+#[test]
+fn the_peer_of_one_call_is_sent_to_where_the_peer_of_another_is_reached() {
+    let mut world = World::with_caller(16);
+    talk_as(&mut world, 1);
+    let second = talk_as(&mut world, 2);
+    world.command(0, Command::ReferToCall { invite: ONE, other: TWO });
+    let refer = world.request(theirs(), Method::Refer);
+    let expected = format!(
+        "<sip:bob@{}?Replaces={}%3Bto-tag%3Dkept%3Bfrom-tag%3D{}>",
+        theirs(),
+        second.call_id(),
+        second.from().unwrap().tag().unwrap()
+    );
+    assert_eq!(refer.headers.get(&Name::ReferTo), Some(&expected[..]));
+    world.reply(theirs(), &refer, 202, "", None);
+    // Neither a call that is not there nor one that rings has a place to take.
+    world.command(0, invite(3, theirs()));
+    world.request(theirs(), Method::Invite);
+    for other in [InviteId(3), InviteId(77)] {
+        world.command(0, Command::ReferToCall { invite: TWO, other });
+    }
+    assert_eq!(outcomes(&world), [Err(None), Err(None)]);
+}
+
 /// The peer asks us to call carol; what it wrote besides.
 fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
     let (mut world, request) = talk(seed);

@@ -108,6 +108,12 @@ impl<W: Wire> Core<W> {
                 let transfer = self.transfer(now, link, call, uri.reveal());
                 transfer.map_err(|message| legs::flash::refusal(&message))?;
             }
+            Request::Join { call, other } => {
+                let (call, _) = self.named_call(link, &call)?;
+                let (other, _) = self.named_call(link, &other)?;
+                let joined = self.join(now, link, call, other);
+                joined.map_err(|message| legs::flash::refusal(&message))?;
+            }
         }
         Ok(Value::Null)
     }

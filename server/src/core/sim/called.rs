@@ -52,9 +52,12 @@ impl World {
                 self.say(link, ClientMessage::Answer { call, video: false, offer });
             }
             14 => {
-                let uri =
-                    ["7", "sip:a@198.51.100.20", "sip:a@evil", ""][self.seed.below(4) as usize];
-                self.say(link, ClientMessage::Transfer { call, uri: uri.to_owned() });
+                let uris = ["7", "sip:a@198.51.100.20", "sip:a@evil", ""];
+                let message = match uris.get(self.seed.below(6) as usize) {
+                    Some(uri) => ClientMessage::Transfer { call, uri: (*uri).to_owned() },
+                    None => ClientMessage::Join { call, other: call ^ 1 },
+                };
+                self.say(link, message);
             }
             // The page is loaded again.
             _ => self.close(link),

@@ -94,9 +94,11 @@ impl World {
                 self.guests[index].say(now, "dtmf", &[call, ("digits", digits.into())]);
             }
             17 => {
-                let name = ["hold", "resume", "transfer"][self.seed.below(3) as usize];
+                let name = ["hold", "resume", "transfer", "transfer"];
+                let kind = self.seed.below(4) as usize;
                 let [call] = call;
-                self.guests[index].say(now, name, &[call, ("uri", "1".into())]);
+                let to = if kind == 3 { "toCallId" } else { "uri" };
+                self.guests[index].say(now, name[kind], &[call, (to, "1".into())]);
             }
             18 => self.guests[index].say(now, "hangup", &call),
             19..22 => self.guests[index].say(now, "answer", &call),

@@ -19,6 +19,7 @@ mod direct_scenes;
 mod flash_plan;
 mod flash_scenes;
 mod guest;
+mod joined_scenes;
 mod page;
 mod phone;
 mod plan;

@@ -42,6 +42,10 @@ pub struct Phone {
     pub refuses_keys: bool,
     /// The statuses by which it refuses the next offers inside calls, the last one first.
     pub refuses_offers: Vec<u16>,
+    /// Calls whom it is sent to, which has to be itself in another of its calls.
+    pub follows: bool,
+    /// Stays in a call that another phone has taken over.
+    pub stays: bool,
     /// Hears and says nothing at all.
     pub dead: bool,
     /// What it does to what its own calls say.
@@ -81,7 +85,7 @@ impl Phone {
         let settings = sip::Settings {
             local: address,
             user_agent: "phone".to_owned(),
-            peers: sip::PeerPolicy::only([server.ip()]),
+            peers: sip::PeerPolicy::only([server.ip(), address.ip()]),
             accept_incoming: true,
             timers: sip::Timers::default(),
         };
@@ -94,6 +98,8 @@ impl Phone {
             srtp: sdp::Encryption::Off,
             refuses_keys: false,
             refuses_offers: Vec::new(),
+            follows: false,
+            stays: false,
             dead: false,
             alters: None,
             speaks: true,
@@ -216,9 +222,13 @@ impl Phone {
             let Some(event) = self.sip.poll_event() else { break };
             let Some(event) = self.pass_on(now, event) else { continue };
             match event {
-                Event::Incoming { invite, offer: Some(offer), .. } => {
+                Event::Incoming { invite, offer: Some(offer), replaces, .. } => {
                     self.incoming(now, invite, &offer);
+                    if let Some(old) = replaces {
+                        self.take_over(now, invite, old);
+                    }
                 }
+                Event::Referred { invite, .. } if self.follows => self.follow(now, invite),
                 Event::Answered { invite, sdp: Some(sdp), .. } => {
                     if let Some(talk) = self.talks.get_mut(&invite) {
                         talk.taken(now, &sdp, self.speaks);
@@ -298,8 +308,44 @@ impl Phone {
         None
     }
 
-    /// Sends an INVITE to somebody who has registered.
-    fn invite(&mut self, now: Instant, contact: &sip::message::Uri, offer: Vec<u8>) -> InviteId {
+    /// Calls whom it is sent to.
+    fn follow(&mut self, now: Instant, invite: InviteId) {
+        let account = self.account(now);
+        let (new, offer) = self.own_talk();
+        let targets = vec![sip::Target::udp(self.address)];
+        self.sip.command(
+            now,
+            Command::FollowReferral { invite, new, account, targets, offer, second_offer: None },
+        );
+    }
+
+    /// A call that takes the place of another is answered at once.
+    fn take_over(&mut self, now: Instant, invite: InviteId, old: InviteId) {
+        let Some(talk) = self.talks.get_mut(&invite) else { return };
+        talk.decided_at = None;
+        talk.decide(now, invite, None, self.speaks, &mut self.sip);
+        if !self.stays {
+            self.sip.command(now, Command::Hangup { invite: old, cause: sip::CauseKind::Normal });
+        }
+    }
+
+    /// A call that the phone makes: its number and its offer.
+    fn own_talk(&mut self) -> (InviteId, Vec<u8>) {
+        let address = SocketAddr::new(self.address.ip(), self.next_port);
+        self.next_port += 2;
+        let description = Description::new(address, &self.codecs, self.srtp, &mut self.seed);
+        let offer = description.offer();
+        let octets = offer.octets().to_vec();
+        self.next_invite += 1;
+        let invite = InviteId(self.next_invite);
+        let mut talk = Talk::new(description, &mut self.seed);
+        talk.offer = Some(offer);
+        self.talks.insert(invite, talk);
+        (invite, octets)
+    }
+
+    /// The account of its own calls.
+    fn account(&mut self, now: Instant) -> base::AccountId {
         let account = base::AccountId(1);
         let settings = sip::Account {
             targets: vec![sip::Target::udp(self.server)],
@@ -316,6 +362,12 @@ impl Phone {
             quirks: sip::Quirks::default(),
         };
         self.sip.command(now, Command::SetAccount { account, settings });
+        account
+    }
+
+    /// Sends an INVITE to somebody who has registered.
+    fn invite(&mut self, now: Instant, contact: &sip::message::Uri, offer: Vec<u8>) -> InviteId {
+        let account = self.account(now);
         self.next_invite += 1;
         let invite = InviteId(self.next_invite);
         let command = Command::Invite {
