@@ -1,6 +1,7 @@
-//! baresip hands calls on, and is handed on: what each end hears afterwards.
+//! Phones hand calls on, and are handed on: what each end hears afterwards.
 
 use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::linphone::Linphone;
 use harness::sound::{self, PHONE, VISITOR};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
 use signalling::{CallState, EndCause};
@@ -98,5 +99,49 @@ fn a_page_hands_its_caller_on_and_the_two_phones_hear_each_other() {
     for (phone, tone) in [(&office.bob, CAROL), (&office.carol, PHONE)] {
         sound::has_tone(&phone.heard(), tone, 1.0)
             .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}\n{}", phone.output()));
+    }
+}
+
+#[test]
+fn a_page_joins_two_phones_that_it_talked_to_and_they_hear_each_other() {
+    let place = Place::new("transfer-attended");
+    let provider = Kamailio::start(&place, Digest::Md5, None);
+    let registrar = provider.sip.to_string();
+    let appliance = Appliance::start(&place, &Shop::new().webphone(provider.sip));
+    let mut page = Visitor::open(&appliance, VisitorSettings::of_webphone());
+    assert_eq!(page.registers(&registrar, "alice", PASSWORD), (true, 200));
+    let mut phones = [("bob", PHONE), ("carol", CAROL)].map(|(user, tone)| {
+        let mut phone = Linphone::named(&place, user, tone);
+        let before = provider.requests("REGISTER", "udp");
+        phone.order(&format!("register sip:{user}@{REALM} sip:{registrar} {PASSWORD}"));
+        provider.gets("REGISTER", "udp", before + 2);
+        phone
+    });
+    let first = page.call_to("bob");
+    page.talks();
+    page.hears(PHONE);
+    page.hold(true);
+    page.reaches(CallState::Held);
+    let second = page.call_to("carol");
+    page.talks();
+    page.hears(CAROL);
+    page.join(first, second);
+    for call in [first, second] {
+        page.until("both calls are over", |seen| {
+            seen.state(call).filter(|step| step.state == CallState::Ended).map(|_| ())
+        });
+    }
+    appliance.is_quiet();
+    assert_eq!(page.look(|seen| seen.errors.clone()), []);
+    let messages = appliance.traces(&["1", "--messages"]);
+    assert!(messages.contains("Replaces="), "{messages}");
+    for phone in &mut phones {
+        phone.record_anew();
+    }
+    // For the recordings; we are not part of this call any more.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for (phone, tone) in phones.into_iter().zip([CAROL, PHONE]) {
+        sound::has_tone(&phone.heard(), tone, 1.0)
+            .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}"));
     }
 }

@@ -28,8 +28,14 @@ pub struct Linphone {
 impl Linphone {
     /// Starts a phone that answers by itself and says this tone.
     pub fn start(place: &Place, tone: f32) -> Linphone {
-        let (port, rtp) = (place::port(), place::ports(2));
-        let home = place.path("linphone");
+        Linphone::named(place, "linphone", tone)
+    }
+
+    /// The same where there are several: this one's files have this name.
+    pub fn named(place: &Place, name: &str, tone: f32) -> Linphone {
+        // A second call has the next two of these.
+        let (port, rtp) = (place::port(), place::ports(4));
+        let home = place.path(name);
         std::fs::create_dir_all(home.join(".local/share/linphone")).unwrap();
         let config = format!(
             "[sip]\nsip_port={port}\nsip_tcp_port=-1\nsip_tls_port=-1\nguess_hostname=0\n\
@@ -37,7 +43,7 @@ impl Linphone {
              media_encryption=none\nregister_only_when_network_is_up=0\n\
              [rtp]\naudio_rtp_port={rtp}\n[video]\ndisplay=0\ncapture=0\n"
         );
-        let config = place.write("linphone/rc", &config);
+        let config = place.write(&format!("{name}/rc"), &config);
         let (record, played) = (home.join("record.wav"), home.join("tone.wav"));
         sound::write_tone(&played, Rate::Narrow, tone, -10.0, TONE_SECONDS);
         let pipe = home.join("orders");
@@ -67,6 +73,13 @@ impl Linphone {
     /// Gives it a command, as a person would type it.
     pub fn order(&mut self, command: &str) {
         writeln!(self.orders, "{command}").unwrap();
+    }
+
+    /// From here on what it hears goes into another file: one of two calls at once leaves the other's
+    /// in no state to be read.
+    pub fn record_anew(&mut self) {
+        self.record.set_extension("anew.wav");
+        self.order(&format!("record {}", self.record.display()));
     }
 
     /// Waits until it says this on its terminal.

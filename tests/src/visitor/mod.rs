@@ -334,6 +334,11 @@ impl Visitor {
         self.send(ClientMessage::Transfer { call: self.calls, uri: uri.to_owned() });
     }
 
+    /// Connects the far ends of two calls.
+    pub fn join(&self, call: u32, other: u32) {
+        self.send(ClientMessage::Join { call, other });
+    }
+
     /// The number of the newest call.
     pub fn number(&self) -> u32 {
         self.calls
