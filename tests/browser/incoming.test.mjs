@@ -173,6 +173,30 @@ test('a second caller waits; taking that call holds the first one', LIMIT, async
   await bob.idle();
 });
 
+test('two callers are asked by the keyboard to talk to each other, and both calls go on where they cannot', LIMIT, async (t) => {
+  const alice = await bench(t);
+  for (const [phone, name] of [[bob, BOB], [carol, CAROL]]) {
+    call(phone);
+    await alice.reaches(name, 'ringing');
+    assert.ok((await alice.calls()).every(({ buttons }) => !buttons.includes('join')), 'there is one call to speak of');
+    await alice.press(name, 'answer');
+    await alice.reaches(name, 'active');
+  }
+  await carol.heardTone(440, 1);
+  await alice.press(BOB, 'send');
+  await alice.tabTo('join');
+  assert.equal(await alice.page.evaluate(() => document.activeElement.textContent), 'Join with carol');
+  assert.deepEqual(await violations(alice.page), []);
+  await alice.page.screenshot({ path: path.join(SCREENS, 'bench-desktop-light-join.png') });
+  await alice.page.keyboard.press('Enter');
+  // This provider knows no user of the name that carol's phone has in its Contact.
+  await until('the page is told', async () => /could not be transferred.*The call goes on/.test(await alice.said('state')));
+  assert.deepEqual((await alice.calls()).map(({ name, state }) => [name, state]), [[CAROL, 'active'], [BOB, 'held']]);
+  assert.deepEqual(alice.page.mistakes, []);
+  await alice.press(BOB, 'hangup');
+  await alice.press(CAROL, 'hangup');
+});
+
 test('a refused microphone turns the caller away, and is told', LIMIT, async (t) => {
   const alice = await bench(t);
   await alice.frame.evaluate(() => { window.microphone = 'NotAllowedError'; });

@@ -138,7 +138,7 @@ export class Calls {
     said.textContent = rings ? (answering && 'Answering') || 'Calls you' : WORDS[info.state];
     said.classList.toggle('on', info.state === 'active');
     const buttons = rings && answering ? ['hangup'] : offered(info);
-    const other = this.#otherUp(row);
+    const other = isUp(info.state) && this.#otherUp(row);
     if (other) {
       buttons.push('join');
       element.querySelector('[data-do="join"]').textContent = `Join with ${nameOf(other.info)}`;
