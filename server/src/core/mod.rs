@@ -21,6 +21,7 @@ mod failover;
 mod flash;
 mod hold;
 mod in_call;
+mod lookups;
 mod media;
 pub mod metrics;
 mod quality;
