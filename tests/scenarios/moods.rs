@@ -1,7 +1,7 @@
 //! Providers' moods: what each file of `tests/moods` says happens without the cure, with it a call
 //! works, and `click2call check` finds it.
 
-use harness::check::{check, check_file};
+use harness::check::{Checked, check, check_file};
 use harness::kamailio::PASSWORD;
 use harness::moods::{Check, Fails, Mood, Provider};
 use harness::sound::PHONE;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// What a call to a provider that says nothing takes to fail (RFC 3261 timer B, and to spare).
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// How often a check is made where this machine was too busy for sound.
+const TRIES: usize = 4;
 
 /// A provider in a mood, and a shop there.
 struct Scene {
@@ -159,31 +162,54 @@ fn checked(name: &str, mood: &Mood) {
     let shop = Shop::at(&provider.registrar, &mood.calls, &account(mood, &provider, ""));
     let to: &[&str] = if mood.calls == "phone" { &[] } else { &["--to", &mood.calls] };
     let checked = check(&place, &shop, &[to, &["--write"]].concat());
-    let facts = (checked.status, checked.works, checked.proposal());
-    match mood.check {
-        Check::Works => assert_eq!(facts, (Some(0), true, None), "{checked:#?}"),
-        Check::GivesUp => assert_eq!(facts, (Some(1), false, None), "{checked:#?}"),
-        Check::Finds => {
-            let cure = Some(mood.cure.as_str());
-            assert_eq!(facts, (Some(0), true, cure), "{checked:#?}");
-            let text = std::fs::read_to_string(&checked.file).unwrap();
-            assert!(text.contains(&mood.cure), "{text}");
-            let again = check_file(&checked.file, to, Command::new(Appliance::executable()));
-            let facts = (again.status, again.works, again.proposal());
-            assert_eq!(facts, (Some(0), true, None), "{again:#?}");
+    let again = || check_file(&checked.file, to, Command::new(Appliance::executable()));
+    if mood.check == Check::GivesUp {
+        let facts = (checked.status, checked.works, checked.proposal());
+        assert_eq!(facts, (Some(1), false, None), "{checked:#?}");
+        return;
+    }
+    let cure = (mood.check == Check::Finds).then_some(mood.cure.as_str());
+    assert_eq!(checked.proposal(), cure, "{checked:#?}");
+    let text = std::fs::read_to_string(&checked.file).unwrap();
+    assert!(text.contains(cure.unwrap_or_default()), "{text}");
+    works_when_checked(again);
+}
+
+/// A check finds that calls work, and proposes nothing. What it says of sound counts only where this
+/// machine was in time with its own.
+fn works_when_checked(mut check: impl FnMut() -> Checked) {
+    for tries in 1.. {
+        let checked = check();
+        let is_late =
+            |finding: &serde_json::Value| finding["words"].to_string().contains("ms late");
+        if tries < TRIES && !checked.works && checked.findings.iter().any(is_late) {
+            continue;
         }
+        let facts = (checked.status, checked.works, checked.proposal());
+        assert_eq!(facts, (Some(0), true, None), "{checked:#?}");
+        return;
     }
 }
 
-/// All of it, side by side: some providers take their time.
+/// All of it. Side by side where the provider takes its time.
 fn plays(name: &str) {
     let mood = Mood::read(name);
-    std::thread::scope(|all| {
+    let slow =
+        mood.habits.forgets_after.is_some() || mood.rules.iter().any(|rule| rule.status == 0);
+    let cures = || {
         if !mood.cure.is_empty() {
-            all.spawn(|| cured(name, &mood));
+            cured(name, &mood);
         }
-        all.spawn(|| checked(name, &mood));
-        without(name, &mood);
+    };
+    let (fails, finds) = (|| without(name, &mood), || checked(name, &mood));
+    let parts: [&(dyn Fn() + Sync); 3] = [&fails, &cures, &finds];
+    std::thread::scope(|all| {
+        for part in parts {
+            let running = all.spawn(part);
+            if !slow {
+                running.join().unwrap();
+            }
+        }
     });
 }
 
@@ -194,8 +220,7 @@ fn a_provider_that_refuses_calls_to_the_own_number_is_checked_with_another() {
     mood.phone.echoes = true;
     let provider = Provider::start(&place, &mood);
     let shop = Shop::at(&provider.registrar, "phone", &account(&mood, &provider, ""));
-    let checked = check(&place, &shop, &["--to", "phone"]);
-    assert_eq!((checked.status, checked.works), (Some(0), true), "{checked:#?}");
+    works_when_checked(|| check(&place, &shop, &["--to", "phone"]));
     let digits = provider.phone.look(|seen| seen.digits.clone());
     assert!(!digits.is_empty(), "keys arrive at the number");
 }

@@ -1,10 +1,13 @@
 //! Sound towards the provider: encrypted, in every codec, in packets of other lengths.
 
 use base::Codec;
+use harness::internet::Site;
+use harness::kamailio::Provider;
+use harness::rtpengine::Rtpengine;
 use harness::sound::{self, PHONE, VISITOR};
 use harness::{
-    Appliance, Baresip, Handset, HandsetSettings, Phone, Place, Shop, Visitor, VisitorSettings,
-    calls,
+    Appliance, Baresip, Handset, HandsetSettings, Kamailio, Phone, Place, Shop, Visitor,
+    VisitorSettings, calls,
 };
 use signalling::EndCause;
 
@@ -81,6 +84,32 @@ fn encrypted_opus_and_g722_are_relayed_and_transcoded() {
         let words = both_hear_each_other(name, &phone("srtp-mand", &[theirs]), &lines, &[browser]);
         assert!(words.contains("SRTP is Enabled"), "{words}");
     }
+}
+
+#[test]
+fn a_providers_relay_decrypts_for_a_phone_without_encryption() {
+    let place = Place::new("srtp-relay");
+    let phone = Baresip::start(&place, "phone", &Phone::of_provider());
+    let (_relay, control) = Rtpengine::run(&place, Site::default()).expect("rtpengine runs");
+    let provider = Provider {
+        phone: Some(phone.sip),
+        media: Some(control),
+        carried_as: "RTP/AVP",
+        ..Provider::default()
+    };
+    let provider = Kamailio::provide(&place, &provider);
+    let lines = "srtp = \"required\"\ncodecs = [\"pcma\"]";
+    let appliance = Appliance::start(&place, &Shop::registered(&provider.sip.to_string(), lines));
+    appliance.readiness_becomes(200);
+    let mut visitor = Visitor::open(&appliance, VisitorSettings::with_codecs(&[Codec::Opus]));
+    visitor.call();
+    visitor.talks();
+    visitor.hears(PHONE);
+    visitor.press("5");
+    harness::until("the phone hears the key", || (phone.digits() == "5").then_some(()));
+    calls::both_hear_each_other(&visitor, &phone);
+    assert!(!phone.output().contains("SRTP is Enabled"), "{}", phone.output());
+    appliance.is_quiet();
 }
 
 #[test]

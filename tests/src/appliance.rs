@@ -34,6 +34,8 @@ pub struct Shop {
     untraced: bool,
     /// Its address towards providers; none for loopback.
     outside: Option<Ipv4Addr>,
+    /// Its address outside of a NAT, where the file says it.
+    public_ip: Option<Ipv4Addr>,
     /// Whether it talks with its provider by IPv6.
     v6: bool,
 }
@@ -95,6 +97,12 @@ impl Shop {
     /// With its sockets towards providers at this address.
     pub fn outside(mut self, ip: Ipv4Addr) -> Shop {
         self.outside = Some(ip);
+        self
+    }
+
+    /// With the address that it has outside of a NAT.
+    pub fn public_ip(mut self, ip: Ipv4Addr) -> Shop {
+        self.public_ip = Some(ip);
         self
     }
 
@@ -252,9 +260,11 @@ impl Appliance {
             _ if shop.v6 => "[::1]".to_owned(),
             ip => ip.to_string(),
         };
+        let public_ip = shop.public_ip.map(|ip| format!("public_ip = \"{ip}\"\n"));
+        let public_ip = public_ip.unwrap_or_default();
         let listen = format!(
             "[listen]\nhttp = \"127.0.0.1:0\"\nwebrtc = \"127.0.0.1:{webrtc}\"\n\
-             sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n\n\
+             sip = \"{outside}:0\"\nrtp = \"{outside}:{first}-{}\"\n{public_ip}\n\
              [data]\npath = {call_log:?}\ntraces = {}\n",
             first + count - 1,
             !shop.untraced

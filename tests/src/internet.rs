@@ -68,13 +68,11 @@ impl Site {
         command
     }
 
-    /// Whether anybody there has this UDP port.
+    /// Whether anybody there has this UDP port, by IPv4 or IPv6.
     pub fn is_bound(&self, port: u16) -> bool {
-        let table = match self.holder {
-            Some(holder) => format!("/proc/{holder}/net/udp"),
-            None => "/proc/self/net/udp".into(),
-        };
-        let table = std::fs::read_to_string(table).unwrap_or_default();
+        let whose = self.holder.map_or("self".to_owned(), |holder| holder.to_string());
+        let read = |table| std::fs::read_to_string(format!("/proc/{whose}/net/{table}"));
+        let table = ["udp", "udp6"].map(|table| read(table).unwrap_or_default()).concat();
         let wanted = format!(":{port:04X}");
         let local = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
         table.lines().filter_map(local).any(|address| address.ends_with(&wanted))
@@ -210,9 +208,11 @@ impl Internet {
         self.cable(Site::default(), Ipv4Addr::new(198, 51, 100, 1))
     }
 
-    /// The test's own namespace gets a private address behind a router.
-    pub fn here_behind(&mut self, nat: Nat) -> Site {
-        self.router(Site::default(), nat).0
+    /// The test's own namespace gets a private address behind a router; the router's public one is
+    /// given too.
+    pub fn here_behind(&mut self, nat: Nat) -> (Site, Ipv4Addr) {
+        let (here, router) = self.router(Site::default(), nat);
+        (here, router.ip)
     }
 
     /// A phone's own network behind a router. Its TCP port `control` can be reached from the

@@ -48,6 +48,8 @@ pub struct Provider {
     pub looks_through: bool,
     /// The control socket of the rtpengine that carries the sound of its calls.
     pub media: Option<SocketAddr>,
+    /// How sound goes from there to who is called, `RTP/AVP`; empty: as it came.
+    pub carried_as: &'static str,
     /// The registrar that it stands before: it takes nothing itself, stays on the way of everything,
     /// and says so in registrations (RFC 3327).
     pub before: Option<SocketAddr>,
@@ -72,6 +74,7 @@ impl Default for Provider {
             dispatched: Vec::new(),
             looks_through: false,
             media: None,
+            carried_as: "",
             before: None,
             hides: false,
             site: Site::default(),
@@ -286,7 +289,7 @@ impl Extras {
             extras.look_through();
         }
         if let Some(media) = provider.media {
-            extras.carry_sound(media);
+            extras.carry_sound(media, provider.carried_as);
         }
         if let Some(registrar) = provider.before {
             extras.stand_before(registrar);
@@ -343,8 +346,9 @@ impl Extras {
              if (nat_uac_test(\"1\") && is_first_hop()) set_contact_alias();\n}\n";
     }
 
-    fn carry_sound(&mut self, control: SocketAddr) {
+    fn carry_sound(&mut self, control: SocketAddr, carried_as: &str) {
         let manage = "rtpengine_manage(\"replace-origin replace-session-connection\");";
+        let begin = manage.replace("\");", &format!(" {carried_as}\");"));
         self.modules += &format!(
             "loadmodule \"rtpengine.so\"\nmodparam(\"rtpengine\",\"rtpengine_sock\",\"udp:{control}\")\n"
         );
@@ -352,7 +356,7 @@ impl Extras {
             "if (is_method(\"INVITE|UPDATE|ACK|BYE\")) {{ {manage} t_on_reply(\"MEDIA\"); }}\n"
         );
         self.inside += &each;
-        self.call += &format!("if (is_method(\"INVITE\")) {{ {manage} t_on_reply(\"MEDIA\"); }}\n");
+        self.call += &format!("if (is_method(\"INVITE\")) {{ {begin} t_on_reply(\"MEDIA\"); }}\n");
         self.routes += &format!(
             "onreply_route[MEDIA] {{\n if (has_body(\"application/sdp\")) {{ {manage} }}\n}}\n"
         );

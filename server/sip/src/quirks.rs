@@ -226,7 +226,7 @@ pub const TABLE: [Row; 21] = [
         quirk: Quirk::OptionsPings,
         word: "options-pings",
         sentence: "OPTIONS goes to the provider every 20 seconds",
-        asked_by: "forgets a phone that is silent for half a minute, or has a firewall before it that does",
+        asked_by: "takes a phone for gone that sends no request for half a minute",
         shown_by: &[],
         needs: None,
     },

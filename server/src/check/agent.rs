@@ -162,6 +162,12 @@ impl Agent {
         self.accounts.next_hops(self.account, destination)
     }
 
+    /// What the provider wants otherwise.
+    pub fn quirks(&self) -> sip::Quirks {
+        let entry = self.accounts.entry(self.account);
+        entry.map(|entry| entry.settings.quirks).unwrap_or_default()
+    }
+
     /// Opens an end for a call, with a browser before it where a visitor calls.
     pub fn open(&mut self, pitches: (f32, f32), visited: bool) -> io::Result<End> {
         let settings = self.accounts.entry(self.account).map(|entry| &entry.settings);

@@ -88,14 +88,16 @@ pub fn verify(path: &Path, text: &str, name: &str, after: &Account) -> Result<()
 }
 
 /// Puts the new text in the file's place at once: whoever reads it meanwhile reads the old or the new
-/// one. It keeps its permissions.
+/// one. It keeps its permissions and its owner, whoever runs this.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    #[cfg(unix)]
+    use std::os::unix::fs::MetadataExt as _;
     // Where the path is a link its target is replaced, and the link stays.
     let path = fs::canonicalize(path)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let new: PathBuf = path.with_file_name(name);
-    let permissions = fs::metadata(&path)?.permissions();
+    let facts = fs::metadata(&path)?;
     let write = || {
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
@@ -103,7 +105,9 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&new)?;
         file.write_all(text.as_bytes())?;
-        file.set_permissions(permissions)?;
+        #[cfg(unix)]
+        std::os::unix::fs::fchown(&file, Some(facts.uid()), Some(facts.gid()))?;
+        file.set_permissions(facts.permissions())?;
         file.sync_all()?;
         fs::rename(&new, &path)
     };

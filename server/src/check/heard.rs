@@ -1,7 +1,7 @@
 //! What one end heard of the other, as numbers.
 
 use super::end::End;
-use super::voice::{Mouth, delay};
+use super::voice::{Mouth, delay, echo};
 use std::time::{Duration, Instant};
 
 /// What one end heard.
@@ -19,15 +19,13 @@ pub struct Heard {
     pub loud: u32,
     /// Those with the other end's tone.
     pub tone: u32,
-    /// Those with this end's own tone.
-    pub echo: u32,
     /// Milliseconds of tone that the other end has said, where it is ours.
     pub said: Option<u32>,
     /// From the answer to the first sound of the other end's tone.
     pub tone_after: Option<Duration>,
     /// How long the other end's sound was on its way, where that end is ours.
     pub delay: Option<Duration>,
-    /// How long this end's own sound took to come back.
+    /// How long this end's own sound took to come back, where it did.
     pub round_trip: Option<Duration>,
     /// Keys that the other end pressed.
     pub digits: String,
@@ -52,11 +50,10 @@ impl Heard {
             sound: ear.sound,
             loud: ear.loud,
             tone: ear.tone,
-            echo: ear.echo,
             said: other.map(Mouth::said),
             tone_after: tone_after.map(|(heard, up)| heard.saturating_duration_since(up)),
             delay: other.and_then(|mouth| delay(mouth.bursts(), &ear.bursts)),
-            round_trip: delay(end.mouth.bursts(), &ear.echoes),
+            round_trip: echo(end.mouth.bursts(), &ear.echoes),
             digits: ear.digits.clone(),
             reports: statistics.remote_reports,
             missed: missed.max(statistics.remote_loss),

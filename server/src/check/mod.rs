@@ -55,7 +55,7 @@ pub struct CheckArgs {
     /// All findings as one JSON object, at the end
     #[arg(long)]
     pub json: bool,
-    /// Calls this number or SIP address, once and for ten seconds; without it, an account calls itself
+    /// Each account calls this number or SIP address, once and for ten seconds; without it, itself
     #[arg(long, value_name = "NUMBER")]
     pub to: Option<String>,
     /// Tries this account only
@@ -113,6 +113,9 @@ pub fn run(
         runs,
         clock: false,
     };
+    for finding in names::look_at_buttons(&mut check.names, &subject.config) {
+        report.add(finding)?;
+    }
     let mut works = true;
     let mut tried = 0;
     for (name, account) in &subject.config.accounts {

@@ -1,7 +1,7 @@
 //! From the names of the file to servers, as calls find them, and what was found before.
 
 use super::finding::{Finding, Step};
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, values};
 use crate::core;
 use crate::core::accounts::Accounts;
 use crate::net::resolve::{self, Outcome, Question};
@@ -99,6 +99,37 @@ pub fn look(names: &mut Names, config: &Config, name: &str, account: &Account) -
             false => Finding::fail(Step::Names, format!("{question} takes no connections"))
                 .todo("ask the provider for its port for this transport, or leave transport out"),
         }));
+    }
+    findings
+}
+
+/// Whether the hosts of the buttons' destinations are known, where calls go to them past the account's
+/// own servers.
+pub fn look_at_buttons(names: &mut Names, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, button) in &config.buttons {
+        let Ok(uri) = values::sip_uri(&button.destination) else { continue };
+        let accounts: Vec<&Account> =
+            button.accounts.iter().filter_map(|account| config.accounts.get(account)).collect();
+        let elsewhere = |account: &&Account| {
+            let same = |host: &str| host.eq_ignore_ascii_case(&uri.target.host);
+            let home = account.domain.as_deref().is_some_and(same) || same(&account.registrar.host);
+            account.outbound_proxy.is_none() && !home
+        };
+        // At one of the button's providers it means a user at whichever the call goes out by.
+        let Some(account) = accounts.first().filter(|_| accounts.iter().all(elsewhere)) else {
+            continue;
+        };
+        let transport = uri.transport.or(account.transport);
+        let (host, port) = (uri.target.host.clone(), uri.target.port);
+        let question = Question { host, port, transport };
+        if names.servers(&question, config.listen.sip).is_empty() {
+            let words = format!("the name {question} leads to no SIP server");
+            let key = format!("buttons.{name}.destination");
+            let todo =
+                "look for a typing error; the provider's own numbers have its name behind the @";
+            findings.push(Finding::fail(Step::Names, words).at(key).todo(todo));
+        }
     }
     findings
 }

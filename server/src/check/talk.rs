@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 /// How long our own end rings.
 const RING_FOR: Duration = Duration::from_millis(500);
-/// When the end that calls presses its keys, after the answer.
+/// When the end that calls presses its keys, after the answer by itself.
 const PRESS_AFTER: Duration = Duration::from_millis(2500);
+/// The same where a stranger answered: machines stop what they do when keys are pressed.
+const PRESS_LATE_AFTER: Duration = Duration::from_millis(8200);
 /// When the end that is called presses its own.
 const PRESS_BACK_AFTER: Duration = Duration::from_millis(4200);
 /// How long the call to a number of somebody else is up.
@@ -158,7 +160,8 @@ impl Talk<'_> {
             return false;
         };
         let far = self.far;
-        let keys = [(PRESS_AFTER, Some(self.near), KEYS), (PRESS_BACK_AFTER, far, KEYS_BACK)];
+        let press_after = if far.is_some() { PRESS_AFTER } else { PRESS_LATE_AFTER };
+        let keys = [(press_after, Some(self.near), KEYS), (PRESS_BACK_AFTER, far, KEYS_BACK)];
         for (which, (after, invite, keys)) in keys.into_iter().enumerate() {
             if now >= answered_at + after && !std::mem::replace(&mut self.pressed[which], true) {
                 self.press(now, invite, keys);
@@ -180,8 +183,9 @@ impl Talk<'_> {
     /// Presses keys, as a visitor's would be: as events, or by INFO where there are none.
     fn press(&mut self, now: Instant, invite: Option<InviteId>, keys: &str) {
         let Some(invite) = invite else { return };
+        let by_info = self.agent.quirks().has(sip::Quirk::InfoDigits);
         let Some(end) = self.agent.end(invite) else { return };
-        if end.takes_digits() {
+        if end.takes_digits() && !by_info {
             end.press(now, keys);
             return;
         }

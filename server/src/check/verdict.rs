@@ -306,30 +306,32 @@ fn of_others(heard: &Heard, rtp: RtpRange) -> Vec<Finding> {
         return vec![nothing("to us", rtp)];
     }
     let mut findings = Vec::new();
-    let figures = format!("{:.1} % lost, jitter {:.0} ms", heard.loss() * 100.0, heard.jitter);
+    let missed = f64::from(heard.missed);
+    // An echo lacks what was lost on the way there as well.
+    let loss = match heard.round_trip {
+        Some(_) if missed < 1.0 => (1.0 - (1.0 - heard.loss()) / (1.0 - missed)).max(0.0),
+        _ => heard.loss(),
+    };
+    let figures = format!("{:.1} % lost, jitter {:.0} ms", loss * 100.0, heard.jitter);
     findings.push(match heard.loud {
         0 => Finding::warn(Step::Sound, format!("only silence comes to us: {figures}"))
             .todo("call a number where somebody speaks, or an echo"),
-        _ => quality(heard.loss(), None, heard.jitter, format!("sound comes to us: {figures}")),
+        _ => quality(loss, None, heard.jitter, format!("sound comes to us: {figures}")),
     });
-    let echo = heard.echo >= TONE;
-    let trip = heard.round_trip.map(|trip| format!(" after {} ms", trip.as_millis()));
-    let missed = f64::from(heard.missed);
     let lost = match heard.reports {
         0 => String::new(),
         _ => format!(", {:.1} % of our sound lost", missed * 100.0),
     };
-    findings.push(match (echo, heard.reports) {
-        (true, _) => {
-            let words = format!("our tone comes back{}{lost}", trip.unwrap_or_default());
-            let delay = heard.round_trip.map(|trip| trip / 2);
-            quality(missed, delay, 0.0, words)
+    findings.push(match (heard.round_trip, heard.reports) {
+        (Some(trip), _) => {
+            let words = format!("our tone comes back after {} ms{lost}", trip.as_millis());
+            quality(missed, Some(trip / 2), 0.0, words)
         }
-        (false, 1..) => {
+        (None, 1..) => {
             let words = format!("the other end reports that it receives our sound{lost}");
             quality(missed, None, 0.0, words)
         }
-        (false, 0) => {
+        (None, 0) => {
             let words = "nothing proves that the other end hears us";
             let todo =
                 "ask whoever took the call whether there was a tone, or call a number that echoes";
@@ -366,7 +368,7 @@ pub fn shows_that_calls_work(findings: &[Finding], called: &Called) -> bool {
         Some(far) => called.near.tone >= TONE && far.tone >= TONE,
         None => {
             let near = &called.near;
-            near.loud > 0 && (near.echo >= TONE || near.reports > 0)
+            near.loud > 0 && (near.round_trip.is_some() || near.reports > 0)
         }
     };
     both_ways && called.answered_after.is_some() && findings.iter().all(|f| f.level != Level::Fail)
@@ -461,13 +463,13 @@ mod tests {
     fn a_number_of_somebody_else_shows_that_it_hears_us_by_echo_or_by_report() {
         let person = Heard { tone: 0, said: None, delay: None, ..good() };
         assert_eq!(judged(&up(person.clone(), None), Some("1")), (Level::Warn, false));
-        let echo = Heard { echo: 2000, ..person.clone() };
+        let echo = Heard { round_trip: Some(Duration::from_millis(90)), ..person.clone() };
         assert_eq!(judged(&up(echo, None), Some("1")), (Level::Ok, true));
         let reports = Heard { reports: 2, ..person };
         assert_eq!(judged(&up(reports.clone(), None), Some("1")), (Level::Ok, true));
         let missed = Heard { missed: 0.3, ..reports };
         assert_eq!(judged(&up(missed.clone(), None), Some("1")), (Level::Fail, false));
-        let echo = Heard { echo: 2000, ..missed };
+        let echo = Heard { round_trip: Some(Duration::from_millis(90)), ..missed };
         assert_eq!(judged(&up(echo, None), Some("1")), (Level::Fail, false));
     }
 

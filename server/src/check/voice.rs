@@ -34,6 +34,10 @@ const PAUSE_FRAMES: u32 = 3;
 const LONGEST: usize = 6 * FRAME;
 /// A voice that is later leaves out what it should have said: nobody wants old sound in a burst.
 const LATE: Duration = Duration::from_millis(100);
+/// So many bursts that come back after the same time are an echo.
+const ECHOES: usize = 3;
+/// How far apart these times may be.
+const ECHO_WITHIN: Duration = Duration::from_millis(60);
 /// Bursts that are remembered: a call is far shorter.
 const BURSTS: usize = 64;
 
@@ -184,8 +188,11 @@ impl Ear {
         let Some(pcm) = decoded.and_then(|samples| pcm.get(..samples)) else { return };
         let long = (pcm.len() / RATE.khz()) as u32;
         self.sound += long;
-        self.loud += long * u32::from(level::dbfs(pcm) > SILENCE);
-        let is_there = |pitch| measure::tone_level(pcm, RATE, pitch) > LEAST;
+        let loudness = level::dbfs(pcm);
+        self.loud += long * u32::from(loudness > SILENCE);
+        // Half of the frame's power at least: voices have every pitch in them, but little of each.
+        let least = LEAST.max(loudness);
+        let is_there = |pitch| measure::tone_level(pcm, RATE, pitch) > least;
         let (wanted, own) = (is_there(self.wanted), is_there(self.own));
         if !wanted && !own {
             self.quiet = self.quiet.saturating_add(1);
@@ -212,9 +219,8 @@ impl Ear {
     }
 }
 
-/// The time from each burst's start to when it was heard, the middle one of them all. None where
-/// none was heard.
-pub fn delay(said: &[Instant], heard: &[Instant]) -> Option<Duration> {
+/// The times from each burst's start to when it was heard, the shortest first.
+fn delays(said: &[Instant], heard: &[Instant]) -> Vec<Duration> {
     let period = Duration::from_millis(u64::from(CADENCE[0] + CADENCE[1]));
     let mut delays: Vec<Duration> = said
         .iter()
@@ -224,7 +230,23 @@ pub fn delay(said: &[Instant], heard: &[Instant]) -> Option<Duration> {
         })
         .collect();
     delays.sort();
+    delays
+}
+
+/// The middle one of the times from each burst's start to when it was heard. None where none was.
+pub fn delay(said: &[Instant], heard: &[Instant]) -> Option<Duration> {
+    let delays = delays(said, heard);
     delays.get(delays.len() / 2).copied()
+}
+
+/// The time after which bursts come back, where several do so after the same time: an echo and no
+/// chance.
+pub fn echo(said: &[Instant], heard: &[Instant]) -> Option<Duration> {
+    let delays = delays(said, heard);
+    let groups = delays.windows(ECHOES);
+    let same = groups.filter_map(|group| Some((*group.first()?, *group.last()?)));
+    let closest = same.min_by_key(|(first, last)| *last - *first)?;
+    Some(closest.0).filter(|_| closest.1 - closest.0 <= ECHO_WITHIN)
 }
 
 #[cfg(test)]
@@ -280,6 +302,8 @@ mod tests {
         assert_eq!((ear.tone, ear.tone_at), (0, None));
         assert!(ear.echo > 1400);
         assert_eq!(delay(mouth.bursts(), &ear.echoes), Some(Duration::from_millis(80)));
+        // Two bursts came back so far.
+        assert_eq!(echo(mouth.bursts(), &ear.echoes), None);
     }
 
     #[test]
@@ -300,6 +324,41 @@ mod tests {
         assert_eq!(speak(3), (3, 480, TICK * 2));
         assert_eq!(speak(53), (1, 53 * 160, TICK * 49));
         assert_eq!(speak(54), (1, 54 * 160, TICK * 49));
+    }
+
+    #[test]
+    fn what_comes_back_after_the_same_time_is_an_echo_and_what_comes_at_any_time_is_none() {
+        let start = Instant::now();
+        let at = |milliseconds: u64| start + Duration::from_millis(milliseconds);
+        let said: Vec<Instant> = (0..8).map(|n| at(n * 1000)).collect();
+        let echoes: Vec<Instant> = [310, 5230, 6235, 7228].map(at).to_vec();
+        assert_eq!(echo(&said, &echoes), Some(Duration::from_millis(228)));
+        let chance: Vec<Instant> = [310, 1700, 3050, 4480, 6230].map(at).to_vec();
+        assert_eq!(echo(&said, &chance), None);
+    }
+
+    #[test]
+    fn a_voice_that_has_the_pitch_in_it_is_no_tone() {
+        let mut ear = Ear::new(CALLED, CALLER);
+        let mut pcm = [0i16; 160];
+        for (n, sample) in pcm.iter_mut().enumerate() {
+            // A vowel at 220 Hz: harmonics, the second of them our own pitch.
+            let turn = std::f64::consts::TAU * 220.0 * n as f64 / 8000.0;
+            let sum: f64 = (1..8).map(|k| (turn * f64::from(k)).sin()).sum();
+            *sample = (sum * 2000.0) as i16;
+        }
+        let payload = pcm.map(audio::alaw_encode);
+        let now = Instant::now();
+        let frame = Frame {
+            codec: Codec::Pcma,
+            payload: &payload,
+            sequence: 0,
+            timestamp: 0,
+            marker: false,
+            received_at: now,
+        };
+        ear.hear(now, &frame);
+        assert_eq!((ear.loud, ear.echo, ear.tone), (20, 0, 0));
     }
 
     #[test]
