@@ -35,6 +35,8 @@ mod trace;
 mod trunk;
 mod visitors;
 
+pub use run::{BUSY_CALLS, GATHER};
+
 use self::trace::Traces;
 use crate::config::Config;
 use crate::net::{PortId, PortPool, Sockets, StreamOrder, Wire, resolve};
