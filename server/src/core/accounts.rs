@@ -1,5 +1,6 @@
 //! The accounts of one shard: where their servers are, and what their registrations are.
 
+use super::lookups::Lookups;
 use crate::config::{self, HostPort, values};
 use crate::net::Server;
 use crate::net::resolve::{Outcome, Question, numbers};
@@ -9,14 +10,7 @@ use sip::message::Uri;
 use sip::{RegistrationState, Target};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
-
-/// An unanswered look-up is asked again: later than the resolver gives up by itself.
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(40);
-/// Where a name has servers no more, those that it had stay in use this long.
-const KEEP: Duration = numbers::LONGEST;
-/// Names known at once; page-supplied accounts come from a configured list, so this is ample.
-const NAMES: usize = 512;
+use std::time::Instant;
 
 /// One account, of the file or of a page.
 #[derive(Debug)]
@@ -35,18 +29,6 @@ pub struct Entry {
     told: Option<(Vec<Target>, Vec<IpAddr>)>,
 }
 
-#[derive(Debug, Default)]
-struct Lookup {
-    targets: Vec<Target>,
-    peers: Vec<IpAddr>,
-    /// When to ask again; none before the first question.
-    again_at: Option<Instant>,
-    /// When servers were found last.
-    found_at: Option<Instant>,
-    /// Whether a name server failed on the way to them.
-    failed: bool,
-}
-
 impl Entry {
     /// Whether its calls may get through: a trunk's always, else while it is registered.
     pub fn is_ready(&self) -> bool {
@@ -60,16 +42,13 @@ pub struct Accounts {
     entries: BTreeMap<AccountId, Entry>,
     names: HashMap<String, AccountId>,
     next: u64,
-    lookups: HashMap<Question, Lookup>,
-    wanted: HashSet<Question>,
+    lookups: Lookups,
     /// Something changed that the SIP machine or the resolver may have to be told.
     unsettled: bool,
     /// Whom the buttons call, by their accounts.
     destinations: Vec<(AccountId, String)>,
     /// The servers that whoever owns SIP's connections was told of.
     told_servers: Vec<Server>,
-    /// When a name must be looked up again.
-    look_up_at: Option<Instant>,
 }
 
 impl Accounts {
@@ -100,11 +79,11 @@ impl Accounts {
                 }
             }
         }
-        self.wanted.clear();
+        self.lookups.begin();
         for entry in self.entries.values() {
-            self.wanted.insert(question(&entry.settings.registrar, entry.settings.transport));
+            self.lookups.want(&entry.settings.registrar, entry.settings.transport);
             if let Some(proxy) = &entry.settings.outbound_proxy {
-                self.wanted.insert(question(&proxy.target, proxy.transport));
+                self.lookups.want(&proxy.target, proxy.transport);
             }
         }
         self.destinations.clear();
@@ -117,7 +96,7 @@ impl Accounts {
                 self.destinations.push((*account, destination));
             }
         }
-        self.lookups.retain(|question, _| self.wanted.contains(question));
+        self.lookups.forget_unwanted();
         gone
     }
 
@@ -130,13 +109,13 @@ impl Accounts {
             && settings.outbound_proxy.is_none()
             && !is_home(settings, &host)
         {
-            self.wanted.insert(question(&host, transport));
+            self.lookups.want(&host, transport);
         }
     }
 
     /// Adds a page's account.
     pub fn add(&mut self, settings: config::Account, link: LinkId) -> AccountId {
-        self.wanted.insert(question(&settings.registrar, settings.transport));
+        self.lookups.want(&settings.registrar, settings.transport);
         self.insert(settings, Some(link))
     }
 
@@ -232,24 +211,6 @@ impl Accounts {
         self.entries.get_mut(&account)
     }
 
-    /// The servers behind a host, in the order of trying; none while its addresses are not known.
-    fn targets(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<Target> {
-        let question = question(host, transport);
-        match question.targets() {
-            Some(targets) => targets,
-            None => self.lookups.get(&question).map(|l| l.targets.clone()).unwrap_or_default(),
-        }
-    }
-
-    /// Every address behind a host, known so far.
-    fn peers(&self, host: &HostPort, transport: Option<Protocol>) -> Vec<IpAddr> {
-        let question = question(host, transport);
-        match question.literal() {
-            Some(ip) => vec![ip],
-            None => self.lookups.get(&question).map(|l| l.peers.clone()).unwrap_or_default(),
-        }
-    }
-
     /// Where an account's INVITE to `destination` goes: the outbound proxy, else the
     /// destination's own host if the account is the file's, else the registrar. A page cannot
     /// make us send anywhere else. Empty while no address is known.
@@ -257,13 +218,13 @@ impl Accounts {
         let Some(entry) = self.entries.get(&account) else { return Vec::new() };
         let transport = entry.settings.transport;
         if let Some(proxy) = &entry.settings.outbound_proxy {
-            return self.targets(&proxy.target, proxy.transport);
+            return self.lookups.targets(&proxy.target, proxy.transport);
         }
         match destination_host(destination, transport) {
             Some((host, transport)) if entry.link.is_none() && !is_home(&entry.settings, &host) => {
-                self.targets(&host, transport)
+                self.lookups.targets(&host, transport)
             }
-            _ => self.targets(&entry.settings.registrar, transport),
+            _ => self.lookups.targets(&entry.settings.registrar, transport),
         }
     }
 
@@ -290,49 +251,24 @@ impl Accounts {
     /// Whether there may be something to look up or to tell; asked in every round, so it costs
     /// nothing where there is not.
     pub fn is_unsettled(&self, now: Instant) -> bool {
-        self.unsettled || self.look_up_at.is_some_and(|at| at <= now)
+        self.unsettled || self.lookups.is_due(now)
     }
 
     /// Everything that could be told is told.
     pub fn settled(&mut self) {
         self.unsettled = false;
-        let wanted = self.wanted.iter().filter(|question| question.literal().is_none());
-        let again = wanted.filter_map(|question| self.lookups.get(question)?.again_at);
-        self.look_up_at = again.min();
+        self.lookups.settled();
     }
 
     /// Names to look up now.
     pub fn poll_lookup(&mut self, now: Instant) -> Option<Question> {
-        let due = self.wanted.iter().find(|question| {
-            let again_at = self.lookups.get(*question).and_then(|lookup| lookup.again_at);
-            question.literal().is_none() && again_at.is_none_or(|at| at <= now)
-        })?;
-        let due = due.clone();
-        if self.lookups.len() >= NAMES && !self.lookups.contains_key(&due) {
-            self.lookups.clear();
-        }
-        self.lookups.entry(due.clone()).or_default().again_at = Some(now + LOOK_UP_WITHIN);
-        Some(due)
+        self.lookups.poll(now)
     }
 
-    /// A name's servers have come. The old ones stay in use where name servers fail, and for a
-    /// while where the name has none any more.
+    /// A name's servers have come, or have not.
     pub fn resolved(&mut self, now: Instant, question: &Question, outcome: Outcome) {
         self.unsettled = true;
-        let Some(lookup) = self.lookups.get_mut(question) else { return };
-        lookup.again_at = Some(now + outcome.again_after);
-        let kept = lookup.found_at.is_some_and(|at| outcome.failed || at + KEEP > now);
-        let worse = outcome.targets.is_empty() || (outcome.failed && !lookup.failed);
-        if kept && worse {
-            return;
-        }
-        if lookup.targets != outcome.targets {
-            let servers: Vec<String> = outcome.targets.iter().map(server_text).collect();
-            tracing::info!(name = %question, servers = %servers.join(", "), "servers found");
-        }
-        lookup.found_at = (!outcome.targets.is_empty()).then_some(now);
-        lookup.failed = outcome.failed;
-        (lookup.targets, lookup.peers) = (outcome.targets, outcome.peers);
+        self.lookups.resolved(now, question, outcome);
     }
 
     /// Accounts of which the SIP machine does not know the current settings or addresses.
@@ -342,10 +278,10 @@ impl Accounts {
         for id in ids {
             let Some(entry) = self.entries.get(&id) else { continue };
             let settings = &entry.settings;
-            let registrar = self.targets(&settings.registrar, settings.transport);
-            let peers = self.peers(&settings.registrar, settings.transport);
+            let registrar = self.lookups.targets(&settings.registrar, settings.transport);
+            let peers = self.lookups.peers(&settings.registrar, settings.transport);
             let targets = match &settings.outbound_proxy {
-                Some(proxy) => self.targets(&proxy.target, proxy.transport),
+                Some(proxy) => self.lookups.targets(&proxy.target, proxy.transport),
                 None => registrar,
             };
             let told = Some((targets, peers));
@@ -404,7 +340,7 @@ impl Accounts {
                 settings.outbound_proxy.iter().map(|proxy| (&proxy.target, proxy.transport));
             for (host, transport) in proxy.chain([(&settings.registrar, settings.transport)]) {
                 if places.insert((host, transport, &settings.ca_file)) {
-                    add(self.targets(host, transport), settings);
+                    add(self.lookups.targets(host, transport), settings);
                 }
             }
         }
@@ -423,7 +359,7 @@ impl Accounts {
 
     /// When a name must be looked up again.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.look_up_at
+        self.lookups.poll_timeout()
     }
 
     /// How many accounts of the file should be registered, and how many are.
@@ -472,21 +408,6 @@ fn domain(registrar: &HostPort, transport: Option<Protocol>) -> String {
     let usual = numbers::default_port(transport.unwrap_or(Protocol::Udp));
     let port = registrar.port.filter(|port| *port != usual);
     HostPort { port, ..registrar.clone() }.to_string()
-}
-
-/// What is looked up for a host.
-fn question(host: &HostPort, transport: Option<Protocol>) -> Question {
-    Question { host: host.host.clone(), port: host.port, transport }
-}
-
-/// A server as the log shows it.
-fn server_text(target: &Target) -> String {
-    let protocol = match target.protocol {
-        Protocol::Udp => "udp",
-        Protocol::Tcp => "tcp",
-        Protocol::Tls => "tls",
-    };
-    format!("{protocol}:{}", target.address)
 }
 
 /// The host and port of a SIP URI's host part, and the transport that it names, if not the usual.

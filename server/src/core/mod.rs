@@ -21,6 +21,7 @@ mod failover;
 mod flash;
 mod hold;
 mod in_call;
+mod lookups;
 mod media;
 pub mod metrics;
 mod quality;
@@ -33,6 +34,8 @@ mod sim;
 mod trace;
 mod trunk;
 mod visitors;
+
+pub use run::{BUSY_CALLS, GATHER};
 
 use self::trace::Traces;
 use crate::config::Config;

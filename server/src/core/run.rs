@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// Events taken from the door in one round.
 const EVENTS_A_ROUND: usize = 64;
 /// From so many calls on a shard gathers packets.
-const BUSY_CALLS: usize = 8;
+pub const BUSY_CALLS: usize = 8;
 /// How long it gathers: far below what an ear or a jitter buffer notices.
-const GATHER: Duration = Duration::from_millis(2);
+pub const GATHER: Duration = Duration::from_millis(2);
 
 impl Core<Sockets> {
     /// Runs until [`super::door::Operator::Stop`], or until a drain is over.

@@ -7,6 +7,7 @@ mod instance;
 mod lifetime;
 mod pause;
 mod pings;
+mod servers;
 mod turns;
 
 pub(crate) use instance::PARAMETER;
@@ -20,11 +21,10 @@ use crate::endpoint::{Account, Core, Event, Own, RegistrationState};
 use crate::limits;
 use crate::message::{Method, Name, NameAddr, Response};
 use crate::quirks::Quirk;
-use crate::transaction::{Hop, TransactionId, User};
-use base::{AccountId, Protocol};
+use crate::transaction::{TransactionId, User};
+use base::AccountId;
 use calls::credentials;
 use pings::Pings;
-use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Where a registration stands.
@@ -161,19 +161,6 @@ impl Registration {
         self.live.contains(&id)
     }
 
-    /// The servers that are not to be asked for the port.
-    pub(crate) fn rportless(&self) -> Vec<SocketAddr> {
-        let shy = self.settings.quirks.has(Quirk::NoRport);
-        let servers = self.settings.targets.iter().filter(|_| shy);
-        servers.map(|target| target.address).collect()
-    }
-
-    /// The addresses that this account names as peers.
-    pub(crate) fn peers(&self) -> Vec<IpAddr> {
-        let targets = self.settings.targets.iter().map(|target| target.address.ip());
-        targets.chain(self.settings.peers.iter().copied()).collect()
-    }
-
     /// Takes changed settings of the same address of record. Where the server that was used is
     /// none of its servers any more it begins anew, under the same Call-ID; the answer that the old
     /// one owes is ignored.
@@ -196,16 +183,6 @@ impl Registration {
         self.failures = 0;
         self.expires = settings.expires;
         self.settings = settings;
-    }
-
-    /// How the registrar reaches us, while it may want to.
-    pub(crate) fn way(&self, core: &Core) -> Option<Hop> {
-        self.hop(core).filter(|_| self.state == State::Registered)
-    }
-
-    /// The server of the account that is used: where REGISTERs go.
-    pub(crate) fn hop(&self, core: &Core) -> Option<Hop> {
-        self.settings.targets.get(self.target).map(|target| core.hop(target))
     }
 
     /// Registers, or refreshes now.
@@ -439,22 +416,6 @@ impl Registration {
         self.state = State::Failed;
         self.next_at = Some(now + pause);
         self.tell(core, RegistrationState::Failed { cause, retry_after: pause });
-    }
-
-    /// A connection is gone. A registrar that was reached by it reaches us no more.
-    pub(crate) fn on_connection_lost(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        protocol: Protocol,
-        remote: SocketAddr,
-    ) {
-        let used =
-            self.hop(core).is_some_and(|hop| (hop.protocol, hop.remote) == (protocol, remote));
-        if used && self.state == State::Registered && self.transaction.is_none() {
-            let within = limits::RECONNECT_WITHIN.as_millis() as u64;
-            self.next_at = Some(now + Duration::from_millis(core.seed.below(within)));
-        }
     }
 
     /// One of its transactions is over, with a cause when nobody answered it.

@@ -2,6 +2,7 @@
 //! the sockets of a shard, driven as a shard drives it, without pages and sound.
 
 use base::{AccountId, Secret, Seed};
+use click2call::core::{BUSY_CALLS, GATHER};
 use click2call::net::{Found, PortId, Ready, Sockets};
 use harness::Place;
 use harness::kamailio::PASSWORD;
@@ -104,6 +105,9 @@ struct Line {
     ready: Ready,
     found: Vec<Found>,
     events: Vec<Event>,
+    woken_at: Instant,
+    /// Calls that have not ended.
+    calls: u64,
 }
 
 impl Line {
@@ -120,7 +124,7 @@ impl Line {
         };
         let endpoint = Endpoint::new(settings, Seed::from_number(1));
         let (ready, found, events) = Default::default();
-        Line { sockets, port, endpoint, ready, found, events }
+        Line { sockets, port, endpoint, ready, found, events, woken_at: Instant::now(), calls: 0 }
     }
 
     fn order(&mut self, command: Command) {
@@ -142,6 +146,11 @@ impl Line {
         let now = Instant::now();
         let due = [self.endpoint.poll_timeout(), until, Some(now + NAP)];
         let sleep = due.into_iter().flatten().min().unwrap_or(now).saturating_duration_since(now);
+        // As the shard gathers what comes in while it is busy.
+        if self.calls >= BUSY_CALLS as u64 {
+            std::thread::sleep(GATHER.saturating_sub(now - self.woken_at));
+        }
+        self.woken_at = Instant::now();
         self.sockets.wait(Some(sleep), &mut self.ready).unwrap();
         let mut buffer = self.sockets.take_buffer();
         for port in self.ready.ports.clone() {
@@ -192,6 +201,7 @@ impl Line {
         while ended < count || self.endpoint.transactions() > 0 {
             let next_call = (placed < count).then(|| at(placed));
             let next_end = held.front().map(|(at, _)| *at);
+            self.calls = placed - ended;
             self.round(next_call.into_iter().chain(next_end).min());
             let now = Instant::now();
             for event in std::mem::take(&mut self.events) {
