@@ -3,7 +3,8 @@
  *
  * Written in the JavaScript of 2009 on purpose: a browser too old for WebRTC must get far enough to
  * be told so, or to find its Flash. The phone itself runs in a frame of the appliance, which this
- * file talks to by messages; or in a Flash film, which flash.js knows how to talk to.
+ * file talks to by messages; or in a Flash film, which flash.js knows how to talk to. Pages load one
+ * file: what is in the folder rtckit is put in where a line names it.
  */
 (function (window, document) {
     'use strict';
@@ -27,32 +28,7 @@
     var numbers = 0;
     var requests = {};
 
-    // --- the appliance's origin is where this file came from --------------------------------
-
-    function ownOrigin() {
-        var script = document.currentScript;
-        var all, i;
-        if (!script || !script.src) {
-            all = document.getElementsByTagName('script');
-            for (i = all.length - 1; i >= 0; i--) {
-                if (/\/api\/rtckit\.js(\?|#|$)/.test(all[i].src)) {
-                    script = all[i];
-                    break;
-                }
-            }
-        }
-        var address = script && script.src ? script.src : String(window.location);
-        var parts = /^([a-z]+:)?\/\/([^\/?#]+)/i.exec(address);
-        if (!parts) {
-            // A relative address, as very old browsers report it.
-            return window.location.protocol + '//' + window.location.host;
-        }
-        var scheme = (parts[1] || window.location.protocol).toLowerCase();
-        var host = parts[2].toLowerCase().replace(/^.*@/, '');
-        // An origin never names its scheme's own port.
-        host = host.replace(scheme === 'https:' ? /:443$/ : /:80$/, '');
-        return scheme + '//' + host;
-    }
+    // {{part rtckit/origin.js}}
 
     // --- telling the page ---------------------------------------------------------------------
 
@@ -87,77 +63,7 @@
         tell('onConnectStateChanged', { connected: now, reconnecting: !!(more && more.reconnecting) });
     }
 
-    // --- what this browser can do --------------------------------------------------------------
-
-    function hasWebRtc() {
-        return !!(window.RTCPeerConnection && window.navigator.mediaDevices
-            && window.navigator.mediaDevices.getUserMedia && window.WebSocket && window.WebAssembly
-            && window.postMessage && window.addEventListener);
-    }
-
-    /** Ruffle shows Flash films but cannot place calls; it answers to Flash's name. */
-    function hasRuffle() {
-        var tags = ['ruffle-object', 'ruffle-embed', 'ruffle-player'];
-        var plugin = flashPlugin();
-        var i;
-        if (window.RufflePlayer || (plugin && plugin.filename === 'ruffle.js')) {
-            return true;
-        }
-        for (i = 0; i < tags.length; i++) {
-            if (document.getElementsByTagName(tags[i]).length) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    function flashPlugin() {
-        var plugins = window.navigator.plugins;
-        return (plugins && plugins['Shockwave Flash']) || null;
-    }
-
-    function hasFlash() {
-        var types = window.navigator.mimeTypes;
-        var type = types && types['application/x-shockwave-flash'];
-        var plugin = flashPlugin();
-        if (hasRuffle()) {
-            return false;
-        }
-        if (plugin) {
-            // A plug-in that the visitor switched off is still listed.
-            return !type || !!type.enabledPlugin;
-        }
-        if (window.ActiveXObject) {
-            try {
-                return !!new window.ActiveXObject('ShockwaveFlash.ShockwaveFlash');
-            } catch (absent) {
-                return false;
-            }
-        }
-        return false;
-    }
-
-    /** 'webrtc', 'flash', or null with the page told why. */
-    function choose(wanted) {
-        if (wanted !== 'flash' && hasWebRtc()) {
-            return 'webrtc';
-        }
-        // Ruffle cannot place calls, but somebody who asks for Flash may want to see the film.
-        if (wanted === 'flash' ? hasFlash() || hasRuffle() : wanted !== 'webrtc' && hasFlash()) {
-            return 'flash';
-        }
-        if (wanted === 'flash') {
-            error('flash-unavailable', 'Flash is not installed',
-                'Leave the backend to be chosen by itself, or use a browser with Flash Player');
-        } else if (window.RTCPeerConnection && window.isSecureContext === false) {
-            error('insecure', 'The microphone works on secure (https) pages only',
-                'Open this page over https');
-        } else {
-            error('unsupported-browser', 'This browser cannot place calls',
-                'Use a current version of Chrome, Edge, Firefox or Safari');
-        }
-        return null;
-    }
+    // {{part rtckit/backend.js}}
 
     // --- the frame ----------------------------------------------------------------------------------
 

@@ -13,23 +13,13 @@
 
 import { CallMedia, Prepared } from './media.js';
 import { Microphone } from './microphone.js';
+import { qualityInfo } from './quality.js';
 import { microphoneTrouble } from './trouble.js';
 import { Signalling, load } from './signalling.js';
 import { Sound } from './sound.js';
 
 // How long the server's word on a refused call is waited for before it is ended here.
 const REFUSED_FOR = 2_000;
-
-const QUALITY_WORDS = {
-  'none': 'The connection is good',
-  'visitor-loss-up': 'Your network loses part of what you say',
-  'visitor-loss-down': 'Your network loses part of what you hear',
-  'visitor-delay': 'Your network is slow',
-  'phone-loss': "The other side's line loses sound",
-  'phone-silent': 'Nothing is heard from the other side',
-  'visitor-silent': 'Nothing is heard from your microphone',
-  interrupted: 'The line is interrupted and being restored',
-};
 
 const TAP_WORDS = ['The browser has paused the sound', 'Tap here to go on.'];
 
@@ -339,10 +329,7 @@ export class Phone extends EventTarget {
   }
 
   #tellQuality(call) {
-    const { level = 'good', reason = 'none', lossUp = 0, lossDown = 0, roundTrip = 0, codecs = '' } = call.quality ?? {};
-    const now = call.interrupted ? { level: 'poor', reason: 'interrupted' } : { level, reason };
-    const message = QUALITY_WORDS[now.reason] ?? '';
-    this.#emit('quality', { callId: call.info.callId, ...now, message, lossUp, lossDown, roundTrip, codecs });
+    this.#emit('quality', qualityInfo(call));
   }
 
   /** The browser wants a tap before it plays; a page that may hear the visitor is let off. */

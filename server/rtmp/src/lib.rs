@@ -12,6 +12,7 @@
 
 pub mod amf;
 pub mod application;
+mod argument;
 pub mod command;
 pub mod connection;
 mod fuzz;

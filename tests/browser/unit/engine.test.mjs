@@ -58,6 +58,6 @@ test('the engine speaks of every cause and light that the server knows', () => {
     ...variants('message.rs', 'QualityReason'), ...variants('message.rs', 'ErrorCode')];
   assert.ok(names.length > 40);
   for (const name of names) assert.ok(declarations.includes(`'${name}'`), name);
-  const phone = readFileSync(app('phone.js'), 'utf8');
-  for (const reason of variants('message.rs', 'QualityReason')) assert.ok(phone.includes(`'${reason}'`), reason);
+  const words = readFileSync(app('quality.js'), 'utf8');
+  for (const reason of variants('message.rs', 'QualityReason')) assert.ok(words.includes(`'${reason}'`), reason);
 });

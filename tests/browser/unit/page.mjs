@@ -3,7 +3,10 @@
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 
-const source = (name) => readFileSync(new URL(`../../../assets/src/api/${name}`, import.meta.url), 'utf8');
+const read = (name) => readFileSync(new URL(`../../../assets/src/api/${name}`, import.meta.url), 'utf8');
+
+/** A script as pages load it, with its parts put in. */
+const source = (name) => read(name).replace(/^ *\/\/ \{\{part (.+)\}\}\n/mg, (_, part) => read(part));
 
 export const APPLIANCE = 'https://call.shop.example';
 export const MARK = 'rtckit-1';

@@ -4,7 +4,7 @@
 //! assets/src/app/**      -> dist/a/HASH/**         immutable; HASH covers everything under it
 //! client-wasm            -> dist/a/HASH/link.js, link_bg.wasm
 //! assets/src/pages/*     -> dist/pages/*           {{base}} becomes /a/HASH
-//! assets/src/api/*       -> dist/api/*             {{base}} becomes /a/HASH
+//! assets/src/api/*       -> dist/api/*             {{base}} becomes /a/HASH, parts are put in
 //! assets/webphone.swf    -> dist/api/webphone.swf  what `cargo xtask swf` made of flash-shim
 //! scripts and styles     -> under /a without their comments
 //! every file             -> beside it .br and .gz, where they are smaller
@@ -15,6 +15,7 @@
 
 mod comments;
 mod compress;
+mod parts;
 mod references;
 mod wasm;
 
@@ -99,7 +100,7 @@ pub fn build() -> Result<Option<String>, Fail> {
         }
     }
     let app = comments::without(app);
-    let mut api = files::read_tree(&folder.join("api"))?;
+    let mut api = parts::joined(files::read_tree(&folder.join("api"))?)?;
     let film = shell::root().join(FILM);
     api.insert("webphone.swf".into(), at(&film, fs::read(&film))?);
     let (base, plain) = lay_out(app, files::read_tree(&folder.join("pages"))?, api);

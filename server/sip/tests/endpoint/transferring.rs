@@ -122,17 +122,19 @@ fn a_transfer_whose_call_ends_has_an_outcome_too() {
     world.assert_quiet();
 }
 
+/// Refer-To for whom `target` names, in the place of our end of a call.
+fn place_of(target: &str, call: &Request) -> String {
+    let (id, from) = (call.call_id(), call.from().unwrap());
+    format!("<{target}?Replaces={id}%3Bto-tag%3Dkept%3Bfrom-tag%3D{}>", from.tag().unwrap())
+}
+
 #[test]
 fn an_attended_transfer_names_the_call_that_is_replaced() {
     let mut world = World::with_caller(6);
     talk_as(&mut world, 1);
     let second = talk_as(&mut world, 2);
     let refer = refer(&mut world, Some(TWO));
-    let expected = format!(
-        "<sip:carol@sip.example?Replaces={}%3Bto-tag%3Dkept%3Bfrom-tag%3D{}>",
-        second.call_id(),
-        second.from().unwrap().tag().unwrap()
-    );
+    let expected = place_of("sip:carol@sip.example", &second);
     assert_eq!(refer.headers.get(&Name::ReferTo), Some(&expected[..]));
     world.reply(theirs(), &refer, 202, "", None);
     // A call that is not there replaces nothing.
@@ -147,12 +149,7 @@ fn the_peer_of_one_call_is_sent_to_where_the_peer_of_another_is_reached() {
     let second = talk_as(&mut world, 2);
     world.command(0, Command::ReferToCall { invite: ONE, other: TWO });
     let refer = world.request(theirs(), Method::Refer);
-    let expected = format!(
-        "<sip:bob@{}?Replaces={}%3Bto-tag%3Dkept%3Bfrom-tag%3D{}>",
-        theirs(),
-        second.call_id(),
-        second.from().unwrap().tag().unwrap()
-    );
+    let expected = place_of(&format!("sip:bob@{}", theirs()), &second);
     assert_eq!(refer.headers.get(&Name::ReferTo), Some(&expected[..]));
     world.reply(theirs(), &refer, 202, "", None);
     // Neither a call that is not there nor one that rings has a place to take.

@@ -1,8 +1,10 @@
 //! Pages that connect the far ends of two of their calls.
 
+use super::flash_scenes::{registered, words};
 use super::phone::Manner;
 use super::world::World;
 use base::LinkId;
+use rtmp::amf::Value;
 use signalling::{CallState, ClientMessage, EndCause, HangupReason, limits};
 use std::time::Duration;
 
@@ -137,5 +139,32 @@ fn only_calls_of_this_page_that_are_up_are_joined_and_each_once() {
     world.say(link, ClientMessage::Hangup { call: FIRST, reason: HangupReason::Visitor });
     world.run_for(SECOND * 2);
     assert!(world.core.calls.is_empty() && world.phone.talks.is_empty());
+    world.check_log();
+}
+
+#[test]
+fn a_flash_client_joins_its_two_callers() {
+    let mut world = World::new(50);
+    let guest = registered(&mut world);
+    world.phone.follows = true;
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        world.phone_calls();
+        world.run_for(SECOND);
+        let call = world.guests[guest].call_in("ringing").expect("a call");
+        world.guests[guest].say(world.now, "answer", &[("callId", call.as_str().into())]);
+        world.run_for(SECOND);
+        assert_eq!(words(&world, guest, &call), ["ringing", "active"]);
+        calls.push(call);
+    }
+    let to = [("callId", Value::from(calls[0].as_str())), ("toCallId", calls[1].as_str().into())];
+    world.guests[guest].say(world.now, "transfer", &to);
+    world.run_for(SECOND * 4);
+    for call in &calls {
+        assert_eq!(words(&world, guest, call), ["ringing", "active", "ended"]);
+    }
+    assert!(world.core.calls.is_empty());
+    assert_eq!(world.phone.talks.len(), 2);
+    assert!(world.phone.talks.values().all(|talk| talk.heard > 100));
     world.check_log();
 }
