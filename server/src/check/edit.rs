@@ -10,22 +10,29 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use toml::de::DeTable;
 
-/// The file with an account's settings changed: the new text, and the difference in lines.
+/// The file with an account's settings changed: the new text, and what of them went (`-`) and came
+/// (`+`). Nothing else of the file is shown: a password may stand on the same line.
 pub fn edited(
     text: &str,
     name: &str,
     before: &Account,
     after: &Account,
 ) -> Result<(String, String), String> {
-    let mut edited = text.to_owned();
+    let (mut edited, mut shown) = (text.to_owned(), Vec::new());
     for (key, value) in difference(before, after) {
-        edited = set(&edited, name, key, &value)?;
+        let (next, old) = set(&edited, name, key, &value)?;
+        edited = next;
+        if let Some(old) = old {
+            shown.extend(format!("{key} = {old}").lines().map(|line| format!("- {line}")));
+        }
+        shown.push(format!("+ {key} = {value}"));
     }
-    Ok((edited.clone(), lines_that_differ(text, &edited)))
+    Ok((edited, shown.join("\n")))
 }
 
-/// Sets one key of an account's table, in its place or below `registrar`.
-fn set(text: &str, name: &str, key: &str, value: &str) -> Result<String, String> {
+/// Sets one key of an account's table, in its place or below `registrar`: the new text, and what the
+/// key was.
+fn set(text: &str, name: &str, key: &str, value: &str) -> Result<(String, Option<String>), String> {
     let unread = || "the file cannot be read any more".to_owned();
     let root = DeTable::parse(text).map_err(|_| unread())?;
     let accounts = root.get_ref().get("accounts").ok_or_else(unread)?;
@@ -35,7 +42,7 @@ fn set(text: &str, name: &str, key: &str, value: &str) -> Result<String, String>
     let mut edited = text.to_owned();
     if let Some((_, old)) = table.get_key_value(key) {
         edited.replace_range(old.span(), value);
-        return Ok(edited);
+        return Ok((edited, text.get(old.span()).map(str::to_owned)));
     }
     let (_, registrar) = table.get_key_value("registrar").ok_or_else(unread)?;
     let end = registrar.span().end;
@@ -47,26 +54,7 @@ fn set(text: &str, name: &str, key: &str, value: &str) -> Result<String, String>
         false => (at, "\n"),
     };
     edited.insert_str(at, &format!("{line_end}{key} = {value}"));
-    Ok(edited)
-}
-
-/// Lines of one text that the other has not, as `-` and `+`.
-fn lines_that_differ(before: &str, after: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let mut shown = Vec::new();
-    let mut at = 0;
-    for line in &new {
-        if old.get(at) == Some(line) {
-            at += 1;
-        } else if let Some(skipped) = old.iter().skip(at).position(|other| other == line) {
-            shown.extend(old.iter().skip(at).take(skipped).map(|gone| format!("- {gone}")));
-            at += skipped + 1;
-        } else {
-            shown.push(format!("+ {line}"));
-        }
-    }
-    shown.extend(old.iter().skip(at).map(|gone| format!("- {gone}")));
-    shown.join("\n")
+    Ok((edited, None))
 }
 
 /// Whether the new text means what was meant: this account with these settings, all else as before.
@@ -178,6 +166,31 @@ origins = [\"https://shop.example\"]
         let (text, shown) = edited(&text, "main", &after, &more).unwrap();
         assert_eq!(text.matches("quirks").count(), 1);
         assert_eq!(shown.lines().count(), 2, "{shown}");
+    }
+
+    #[test]
+    fn only_the_settings_that_change_are_shown_whatever_else_stands_in_the_file() {
+        let quirks = "quirks = [\"no-rport\"]\n";
+        let (head, tail) = FILE.split_once("\n[buttons").unwrap();
+        let file = &format!("{head}{quirks}\n[buttons{tail}");
+        let before = account(file);
+        let mut after = before.clone();
+        Cure::Quirk(Quirk::NoRport).apply(&mut after);
+        let (_, shown) = edited(file, "main", &before, &after).unwrap();
+        assert_eq!(shown, "+ quirks = [\"no-rport\"]");
+        // A key of an account on one line is set there, beside its password.
+        let (_, tail) = FILE.split_once("[buttons").unwrap();
+        let line = "registrar = \"127.0.0.1\", username = \"a\", password = \"s3cret\"";
+        let file = &format!(
+            "public_url = \"http://127.0.0.1\"\n[accounts]\n\
+             main = {{ {line}, quirks = [\"no-path\"] }}\n[buttons{tail}"
+        );
+        let before = account(file);
+        let mut after = before.clone();
+        Cure::Quirk(Quirk::NoRport).apply(&mut after);
+        let (text, shown) = edited(file, "main", &before, &after).unwrap();
+        verify(Path::new("a.toml"), &text, "main", &after).unwrap();
+        assert_eq!(shown, "- quirks = [\"no-path\"]\n+ quirks = [\"no-rport\", \"no-path\"]");
     }
 
     #[test]
