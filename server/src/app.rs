@@ -263,7 +263,8 @@ fn greet(config: &Config, notices: &[Notice], listening: Listening) {
     tracing::info!(http = %listening.http, %webrtc, %rtmfp, %sip, "listening");
 }
 
-fn os_seed() -> io::Result<Seed> {
+/// Randomness of the system.
+pub(crate) fn os_seed() -> io::Result<Seed> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Seed::from_bytes(bytes))

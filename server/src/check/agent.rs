@@ -8,6 +8,7 @@ use super::names::Names;
 use super::tap::Tap;
 use super::visit::Visit;
 use super::voice;
+use crate::app::os_seed;
 use crate::config::Config;
 use crate::core::accounts::Accounts;
 use crate::core::door::{CoreEvent, CoreHandle, CoreInbox};
@@ -77,7 +78,7 @@ impl Agent {
         t1: Duration,
         stop: Stop,
     ) -> io::Result<Agent> {
-        let mut seed = Seed::from_bytes(random()?);
+        let mut seed = os_seed()?;
         let mut wire = Sockets::new()?;
         let listen = config.listen.sip;
         // The appliance itself may run and have the port: then this is a contact of its own.
@@ -371,11 +372,4 @@ impl Drop for Agent {
             connections.shutdown_background();
         }
     }
-}
-
-/// Randomness of the system.
-pub fn random() -> io::Result<[u8; 32]> {
-    let mut octets = [0; 32];
-    getrandom::fill(&mut octets).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(octets)
 }

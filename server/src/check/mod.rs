@@ -36,7 +36,6 @@ use crate::app;
 use crate::config::{Account, Config, Notice};
 use agent::Stop;
 use attempt::{Bench, HASTY, Outcome, PATIENT, Refusal, Registered};
-use base::Seed;
 use finding::{Finding, Level, Report, Step};
 use names::Names;
 use std::io;
@@ -87,7 +86,7 @@ pub fn run(
     report: &mut Report<'_>,
 ) -> io::Result<bool> {
     let mut wish = wish.clone();
-    let mut seed = Seed::from_bytes(agent::random()?);
+    let mut seed = app::os_seed()?;
     // Kept until the end: dropping it stops its thread.
     let _phone = match subject.config.demo {
         true => Some(app::start_phone(&mut subject.config, &mut seed)?),
