@@ -98,30 +98,17 @@ impl Bench<'_> {
         calls: bool,
         t1: Duration,
     ) -> io::Result<Outcome> {
-        let destination = match self.to {
-            Some(to) => address(account, to),
-            None => own_address(account),
-        };
-        let config = alone(self.config, name, account, &destination);
+        let destination = destination(account, self.to).map_err(io::Error::other)?;
+        let config = alone(self.config, name, account, &destination.to_string());
         let mut agent = Agent::new(config, name, self.names, t1, self.stop.clone())?;
         let registered = register(&mut agent, account.register);
-        let mut called = None;
         let ready = !matches!(registered, Registered::No(_)) && !agent.is_stopped();
-        if calls
-            && ready
-            && let Ok(destination) = destination.parse::<Uri>()
-        {
-            let own = self.to.is_none().then(|| names_of(account));
-            let order = Order { destination, own };
-            let mut first = talk::call(&mut agent, order.clone())?;
-            // A call to ourselves costs nothing: what this machine has spoilt is measured again.
-            if order.own.is_some() && first.late > HELD_UP && !agent.is_stopped() {
-                first = talk::call(&mut agent, order)?;
-            }
-            called = Some(first);
-        }
+        let own = self.to.is_none().then(|| names_of(account));
+        let order = Order { destination, own };
+        let called = (calls && ready).then(|| call(&mut agent, order)).transpose();
+        // Whatever stopped the call, no registration stays behind.
         let tap = agent.close();
-        Ok(Outcome { registered, called, tap })
+        Ok(Outcome { registered, called: called?, tap })
     }
 }
 
@@ -151,6 +138,15 @@ fn register(agent: &mut Agent, wanted: bool) -> Registered {
     }
     let kind = CauseKind::Timeout;
     Registered::No(Refusal { status: 0, words: String::new(), unsupported: None, kind })
+}
+
+/// Calls, and once more where that costs nothing and this machine has spoilt what was measured.
+fn call(agent: &mut Agent, order: Order) -> io::Result<Called> {
+    let first = talk::call(agent, order.clone())?;
+    if order.own.is_some() && first.late > HELD_UP && !agent.is_stopped() {
+        return talk::call(agent, order);
+    }
+    Ok(first)
 }
 
 /// A cause with what the provider said of it.
@@ -189,10 +185,21 @@ fn home(account: &config::Account) -> String {
     account.domain.clone().unwrap_or_else(|| account.registrar.to_string())
 }
 
-/// The account's own address.
-fn own_address(account: &config::Account) -> String {
-    let auth = account.auth_username.as_ref().filter(|_| account.quirks.has(Quirk::FromAuthUser));
-    format!("sip:{}@{}", auth.unwrap_or(&account.username), home(account))
+/// Whom an attempt calls: what `--to` names, or the account itself. An error says why it cannot.
+pub fn destination(account: &config::Account, to: Option<&str>) -> Result<Uri, String> {
+    let read = |address: &str| {
+        address.parse::<Uri>().map_err(|_| format!("\"{address}\" is no SIP address"))
+    };
+    let Some(to) = to else {
+        let auth = account.auth_username.as_ref();
+        let auth = auth.filter(|_| account.quirks.has(Quirk::FromAuthUser));
+        let at = read(&format!("sip:{}", home(account)))?;
+        // A user for digest may hold what an address holds only escaped.
+        return Ok(Uri::sip(Some(auth.unwrap_or(&account.username)), at.host, at.port));
+    };
+    let address = address(account, to);
+    config::values::sip_uri(&address)?;
+    read(&address)
 }
 
 /// Users that this account is called by.
@@ -202,7 +209,7 @@ fn names_of(account: &config::Account) -> Vec<String> {
 }
 
 /// The address of a number or a user at the account's provider, or an address in full.
-pub fn address(account: &config::Account, written: &str) -> String {
+fn address(account: &config::Account, written: &str) -> String {
     let written = written.trim();
     if written.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sip:")) {
         return written.to_owned();
@@ -230,7 +237,27 @@ mod tests {
         assert_eq!(address(&account, "echo-test"), "sip:echo-test@127.0.0.1:5060");
         assert_eq!(address(&account, "sip:a@b.example"), "sip:a@b.example");
         assert_eq!(address(&account, "a@b.example"), "sip:a@b.example");
+    }
+
+    #[test]
+    fn an_account_calls_itself_by_its_address_whatever_its_user_for_digest_holds() {
+        let account = config::demo().accounts.remove("demo").unwrap_or_else(|| unreachable!());
+        let own = |account: &config::Account| destination(account, None).map(|to| to.to_string());
         let account = config::Account { domain: Some("pbx.example".into()), ..account };
-        assert_eq!(own_address(&account), "sip:shop@pbx.example");
+        assert_eq!(own(&account), Ok("sip:shop@pbx.example".to_owned()));
+        let auth_username = Some("u 77@pbx.example".to_owned());
+        let quirks = account.quirks.with(Quirk::FromAuthUser);
+        let account = config::Account { auth_username, quirks, ..account };
+        assert_eq!(own(&account), Ok("sip:u%2077%40pbx.example@pbx.example".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_told_and_not_passed_over() {
+        let account = config::demo().accounts.remove("demo").unwrap_or_else(|| unreachable!());
+        let to = |written| destination(&account, Some(written)).map(|to| to.to_string());
+        assert_eq!(to("100"), Ok("sip:100@127.0.0.1:5060".to_owned()));
+        for written in ["", "front desk", "sips:a@b.example", "sip:a@", "a@b@c.example"] {
+            assert!(to(written).is_err(), "{written}");
+        }
     }
 }

@@ -211,6 +211,15 @@ impl Check<'_> {
         account: &Account,
         report: &mut Report<'_>,
     ) -> io::Result<bool> {
+        let calls = self.wish.to.is_some() || account.register;
+        let destination = match attempt::destination(account, self.wish.to.as_deref()) {
+            Ok(destination) => destination,
+            Err(why) => {
+                let todo = "write --to as a number, or in full: sip:user@host";
+                report.add(Finding::fail(Step::Call, why).of(name).todo(todo))?;
+                return Ok(false);
+            }
+        };
         report.doing(&format!("looking for the servers of {name}"));
         let found = names::look(&mut self.names, self.config, name, account);
         let mut reached = found.iter().all(|finding| finding.level != Level::Fail);
@@ -230,12 +239,10 @@ impl Check<'_> {
             report.add(Finding::warn(Step::Registration, words).of(name))?;
             return Ok(false);
         }
-        let calls = self.wish.to.is_some() || account.register;
-        if let Some(to) = self.wish.to.as_ref().filter(|_| !self.config.demo) {
+        if self.wish.to.is_some() && !self.config.demo {
             let words = format!(
-                "{name} now calls {}: one call that is hung up ten seconds after its answer; it may \
-                 cost money. A call that is refused is tried again with other settings",
-                attempt::address(account, to)
+                "{name} now calls {destination}: one call that is hung up ten seconds after its \
+                 answer; it may cost money. A call that is refused is tried again with other settings"
             );
             report.say(&words)?;
         }
