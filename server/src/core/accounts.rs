@@ -162,13 +162,13 @@ impl Accounts {
     /// account's registrar, and so does a telephone link. None where it cannot be read.
     pub fn full_address(&self, account: AccountId, written: &str) -> Option<(String, Uri)> {
         let entry = self.entries.get(&account)?;
-        let written = written.strip_prefix("tel:").unwrap_or(written);
-        if written.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:")) {
+        let (scheme, rest) = written.split_once(':').unwrap_or(("", written));
+        let full = match scheme.to_ascii_lowercase().as_str() {
+            "sip" | "tel" => format!("sip:{rest}"),
             // Not a user called sips.
-            return None;
-        }
-        let full =
-            if written.starts_with("sip:") { written.to_owned() } else { format!("sip:{written}") };
+            "sips" => return None,
+            _ => format!("sip:{written}"),
+        };
         let full =
             if full.contains('@') { full } else { format!("{full}@{}", entry.settings.registrar) };
         let uri = full.parse().ok()?;

@@ -139,3 +139,18 @@ fn the_domain_of_an_account_is_at_its_registrar_and_no_name_server_is_asked_for_
     assert!(is_within("sip:boss@provider.example") && is_within("sip:boss@192.0.2.7:5060"));
     assert!(!is_within("sip:boss@provider.example:5099") && !is_within("sip:boss@else.example"));
 }
+
+#[test]
+fn a_page_may_write_schemes_in_either_case_and_none_becomes_a_user() {
+    let config = config();
+    let mut accounts = Accounts::default();
+    accounts.configure(&config);
+    let id = accounts.by_name("account").expect("an account");
+    let home = &config.accounts["account"].registrar;
+    let full = |written: &str| accounts.full_address(id, written).map(|(full, _)| full);
+    for written in ["shop", "sip:shop", "SIP:shop", "tel:shop", "Tel:shop"] {
+        assert_eq!(full(written), Some(format!("sip:shop@{home}")), "{written}");
+    }
+    assert_eq!(full("Sip:a@b.example:5070").as_deref(), Some("sip:a@b.example:5070"));
+    assert_eq!(full("SIPS:a@b.example"), None);
+}
