@@ -1,6 +1,7 @@
 //! Linphone's console program as a phone: driven by lines on its standard input, playing and
 //! recording files.
 
+use crate::internet::Site;
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::sound;
@@ -58,7 +59,7 @@ impl Linphone {
         let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         wait::until("linphonec listens", || {
             assert!(program.ended().is_none(), "linphonec ended:\n{}", program.output());
-            std::net::UdpSocket::bind(sip).is_err().then_some(())
+            Site::default().is_bound(port).then_some(())
         });
         // A pipe cannot be kept with the rest of a failed scenario.
         std::fs::remove_file(&pipe).unwrap();
