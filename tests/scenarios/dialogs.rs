@@ -1,7 +1,7 @@
 //! What providers do inside of dialogs: SIPp checks each of our answers as it goes.
 
 use super::odd_phones::{Scene, call};
-use harness::kamailio::{PASSWORD, Provider};
+use harness::kamailio::Provider;
 use harness::{Appliance, Kamailio, Place, Shop, Sipp, Visitor, VisitorSettings};
 use signalling::{CallState, EndCause};
 use std::time::Duration;
@@ -169,8 +169,7 @@ fn page(place: Place, phone: Option<&Sipp>) -> Page {
         Provider { open: true, phone: phone.map(|phone| phone.sip), ..Provider::default() };
     let provider = Kamailio::provide(&place, &provider);
     let appliance = Appliance::start(&place, &Shop::new().webphone(provider.sip));
-    let visitor = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    assert_eq!(visitor.registers(&provider.sip.to_string(), "alice", PASSWORD), (true, 200));
+    let visitor = Visitor::registered(&appliance, provider.sip, "alice");
     Page { appliance, provider, visitor, place }
 }
 

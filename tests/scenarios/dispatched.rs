@@ -1,6 +1,6 @@
 //! Kamailio's dispatcher between us and several lines, some of which are down.
 
-use harness::kamailio::{PASSWORD, Provider};
+use harness::kamailio::Provider;
 use harness::sound::PHONE;
 use harness::{
     Appliance, Baresip, Kamailio, Phone, Place, Shop, Sipp, Visitor, VisitorSettings, calls,
@@ -14,6 +14,15 @@ fn dead() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, harness::place::port()))
 }
 
+/// A provider before these lines, and a button that calls them there.
+fn before(place: &Place, dispatched: Vec<SocketAddr>) -> (Kamailio, Appliance) {
+    let provider = Kamailio::provide(place, &Provider { dispatched, ..Provider::default() });
+    let shop = Shop::registered_for(&provider.sip.to_string(), "line", "codecs = [\"pcma\"]");
+    let appliance = Appliance::start(place, &shop);
+    appliance.readiness_becomes(200);
+    (provider, appliance)
+}
+
 fn switched(provider: &Kamailio) -> usize {
     provider.log().matches("next is ").count()
 }
@@ -24,12 +33,7 @@ fn a_call_gets_through_where_the_first_line_is_dead_and_the_second_refuses() {
     let mut broken = Sipp::start_with(&place, "refuses", &[("status", "503")]);
     let kind = Phone { user: "line".into(), ..Phone::of_provider() };
     let phone = Baresip::start(&place, "phone", &kind);
-    let dispatched = vec![dead(), broken.sip, phone.sip];
-    let provider = Kamailio::provide(&place, &Provider { dispatched, ..Provider::default() });
-    let lines = format!("password = \"{PASSWORD}\"\ncodecs = [\"pcma\"]");
-    let shop = Shop::at(&provider.sip.to_string(), "line", &lines);
-    let appliance = Appliance::start(&place, &shop);
-    appliance.readiness_becomes(200);
+    let (provider, appliance) = before(&place, vec![dead(), broken.sip, phone.sip]);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
     visitor.talks();
@@ -44,12 +48,7 @@ fn a_call_gets_through_where_the_first_line_is_dead_and_the_second_refuses() {
 fn a_call_to_which_no_line_answers_ends_with_the_providers_word() {
     let place = Place::new("dispatched-nowhere");
     let mut broken = Sipp::start_with(&place, "refuses", &[("status", "503")]);
-    let dispatched = vec![dead(), broken.sip];
-    let provider = Kamailio::provide(&place, &Provider { dispatched, ..Provider::default() });
-    let lines = format!("password = \"{PASSWORD}\"\ncodecs = [\"pcma\"]");
-    let shop = Shop::at(&provider.sip.to_string(), "line", &lines);
-    let appliance = Appliance::start(&place, &shop);
-    appliance.readiness_becomes(200);
+    let (_provider, appliance) = before(&place, vec![dead(), broken.sip]);
     let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
     visitor.call();
     assert_eq!(visitor.ends().0, EndCause::ProviderFailed);
@@ -66,8 +65,7 @@ fn we_are_called_where_the_line_before_us_is_dead() {
     let dispatched = vec![dead(), appliance.sip()];
     let provider = Provider { dispatched, ..Provider::default() };
     let provider = Kamailio::provide_at(&place, &provider, sip);
-    let mut line = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    assert_eq!(line.registers(&sip.to_string(), "line", PASSWORD), (true, 200));
+    let mut line = Visitor::registered(&appliance, sip, "line");
     let bob = Baresip::registered(&place, "bob", &provider);
     bob.order("dial", &format!("sip:line@{}", harness::kamailio::REALM));
     line.rings();

@@ -3,7 +3,7 @@
 use harness::kamailio::{Digest, PASSWORD, Provider, REALM};
 use harness::place;
 use harness::sound::PHONE;
-use harness::{Appliance, Baresip, Kamailio, Place, Shop, Visitor, VisitorSettings, calls};
+use harness::{Appliance, Baresip, Kamailio, Place, Shop, Visitor, calls};
 use signalling::{CallState, ClientMessage, EndCause, ErrorCode};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -26,10 +26,7 @@ fn phone(pages: &Pages, user: &str) -> Baresip {
 }
 
 fn alice(pages: &Pages) -> Visitor {
-    let visitor = Visitor::open(&pages.appliance, VisitorSettings::of_webphone());
-    let registrar = pages.provider.sip.to_string();
-    assert_eq!(visitor.registers(&registrar, "alice", PASSWORD), (true, 200));
-    visitor
+    Visitor::registered(&pages.appliance, pages.provider.sip, "alice")
 }
 
 fn dial(phone: &Baresip) {
@@ -77,11 +74,7 @@ fn of_two_pages_with_one_user_name_at_two_providers_each_is_called_for_its_own()
     });
     let registrars = [providers[0].0.sip, providers[1].0.sip];
     let appliance = Appliance::start(&place, &Shop::new().webphone_at(&registrars));
-    let alices = registrars.map(|registrar| {
-        let visitor = Visitor::open(&appliance, VisitorSettings::of_webphone());
-        assert_eq!(visitor.registers(&registrar.to_string(), "alice", PASSWORD), (true, 200));
-        visitor
-    });
+    let alices = registrars.map(|registrar| Visitor::registered(&appliance, registrar, "alice"));
     for ((provider, inner), mut alice) in providers.iter().zip(alices) {
         let bob = Baresip::registered(inner, "bob", provider);
         dial(&bob);

@@ -1,6 +1,6 @@
 //! A provider that is reached by IPv6: registration, calls out and in, and what is said of media.
 
-use harness::kamailio::{PASSWORD, Provider, REALM};
+use harness::kamailio::{Provider, REALM};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings, calls};
 use serde_json::Value;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -65,9 +65,7 @@ fn a_page_is_called_by_ipv6_and_both_hear_each_other() {
     let bob = Baresip::start(&place, "bob", &bob);
     // Once without and once with its password.
     provider.gets("REGISTER", "udp", 2);
-    let mut visitor = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    let registrar = provider.sip.to_string();
-    assert_eq!(visitor.registers(&registrar, "alice", PASSWORD), (true, 200));
+    let mut visitor = Visitor::registered(&appliance, provider.sip, "alice");
     bob.order("dial", &format!("sip:alice@{REALM}"));
     visitor.rings();
     visitor.answer();

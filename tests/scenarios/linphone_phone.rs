@@ -1,9 +1,9 @@
 //! Linphone as the shop's phone, and as a caller.
 
 use base::Codec;
-use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::kamailio::Digest;
 use harness::linphone::Linphone;
-use harness::sound::{self, PHONE, VISITOR};
+use harness::sound::{PHONE, VISITOR};
 use harness::{Appliance, Kamailio, Place, Shop, Visitor, VisitorSettings};
 use signalling::EndCause;
 
@@ -14,8 +14,7 @@ fn both_hear_each_other(visitor: &Visitor, mut phone: Linphone) {
     visitor.hang_up();
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
     phone.says(" ended (");
-    sound::has_tone(&phone.heard(), VISITOR, 1.0)
-        .unwrap_or_else(|words| panic!("Linphone does not hear the visitor: {words}"));
+    phone.has_heard(VISITOR);
 }
 
 #[test]
@@ -39,15 +38,10 @@ fn linphone_calls_a_page_and_both_hear_each_other() {
     let place = Place::new("linphone-calls");
     let provider = Kamailio::start(&place, Digest::Md5, None);
     let appliance = Appliance::start(&place, &Shop::new().webphone(provider.sip));
-    let mut visitor = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    let registrar = provider.sip.to_string();
-    assert_eq!(visitor.registers(&registrar, "alice", PASSWORD), (true, 200));
+    let mut visitor = Visitor::registered(&appliance, provider.sip, "alice");
     let mut phone = Linphone::start(&place, PHONE);
-    let before = provider.requests("REGISTER", "udp");
-    phone.order(&format!("register sip:bob@{REALM} sip:{registrar} {PASSWORD}"));
-    // Once without and once with its password.
-    provider.gets("REGISTER", "udp", before + 2);
-    phone.order(&format!("call sip:alice@{registrar}"));
+    phone.registers("bob", &provider);
+    phone.order(&format!("call sip:alice@{}", provider.sip));
     visitor.rings();
     visitor.answer();
     visitor.talks();

@@ -2,7 +2,6 @@
 //! works, and `click2call check` finds it.
 
 use harness::check::{Checked, check, check_file};
-use harness::kamailio::PASSWORD;
 use harness::moods::{Check, Fails, Mood, Provider};
 use harness::sound::PHONE;
 use harness::{Appliance, HandsetSettings, Place, Shop, Visitor, VisitorSettings, wait};
@@ -24,23 +23,22 @@ struct Scene {
     _place: Place,
 }
 
-/// The lines of an account at a provider.
-fn account(mood: &Mood, provider: &Provider, cure: &str) -> String {
+/// A shop with an account at a provider, and a button that calls somebody there.
+fn shop(mood: &Mood, provider: &Provider, user: &str, cure: &str) -> Shop {
     let authority = provider.authority.as_ref().map(|path| path.display().to_string());
     let lines = mood
         .account
         .replace("{registrar}", &provider.registrar)
         .replace("{authority}", &authority.unwrap_or_default());
-    format!("password = \"{PASSWORD}\"\nexpires = 60\n{lines}\n{cure}")
+    let lines = format!("expires = 60\n{lines}\n{cure}");
+    Shop::registered_for(&provider.registrar, user, &lines)
 }
 
 fn scene(name: &str, mood: &Mood, cure: &str) -> Scene {
     let suffix = if cure.is_empty() { "" } else { "-cured" };
     let place = Place::new(&format!("mood-{name}{suffix}"));
     let provider = Provider::start(&place, mood);
-    let lines = account(mood, &provider, cure);
-    let shop = Shop::at(&provider.registrar, &mood.calls, &lines);
-    let appliance = Appliance::start(&place, &shop);
+    let appliance = Appliance::start(&place, &shop(mood, &provider, &mood.calls, cure));
     Scene { appliance, provider, _place: place }
 }
 
@@ -159,7 +157,7 @@ fn checked(name: &str, mood: &Mood) {
     // A check believes that a number hears it where its tone comes back.
     let phone = HandsetSettings { echoes: true, ..mood.phone.clone() };
     let provider = Provider::start(&place, &Mood { phone, ..mood.clone() });
-    let shop = Shop::at(&provider.registrar, &mood.calls, &account(mood, &provider, ""));
+    let shop = shop(mood, &provider, &mood.calls, "");
     let to: &[&str] = if mood.calls == "phone" { &[] } else { &["--to", &mood.calls] };
     let checked = check(&place, &shop, &[to, &["--write"]].concat());
     let again = || check_file(&checked.file, to, Command::new(Appliance::executable()));
@@ -219,7 +217,7 @@ fn a_provider_that_refuses_calls_to_the_own_number_is_checked_with_another() {
     let mut mood = Mood::read("own-number");
     mood.phone.echoes = true;
     let provider = Provider::start(&place, &mood);
-    let shop = Shop::at(&provider.registrar, "phone", &account(&mood, &provider, ""));
+    let shop = shop(&mood, &provider, "phone", "");
     works_when_checked(|| check(&place, &shop, &["--to", "phone"]));
     let digits = provider.phone.look(|seen| seen.digits.clone());
     assert!(!digits.is_empty(), "keys arrive at the number");

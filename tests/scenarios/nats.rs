@@ -1,8 +1,9 @@
 //! Behind NATs of every kind: the appliance, or the phone. Each scenario has a network of its own.
 
 use harness::internet::{FORGETS_AFTER, Internet, Nat, Site, alone};
-use harness::kamailio::{PASSWORD, Provider, REALM};
+use harness::kamailio::{Provider, REALM};
 use harness::rtpengine::Rtpengine;
+use harness::sound::{PHONE, VISITOR};
 use harness::{
     Appliance, Baresip, Kamailio, Phone, Place, Program, Shop, Sipp, Visitor, VisitorSettings,
     calls,
@@ -43,20 +44,11 @@ fn bob(place: &Place, provider: &Kamailio, site: Site, control: Option<SocketAdd
 
 /// The appliance with a button that calls Bob and pages that may have accounts.
 fn appliance(place: &Place, provider: &Kamailio, here: Site) -> Appliance {
-    let lines = format!("password = \"{PASSWORD}\"\ncodecs = [\"pcmu\"]");
-    let shop = Shop::at(&provider.sip.to_string(), "bob", &lines);
+    let shop = Shop::registered_for(&provider.sip.to_string(), "bob", "codecs = [\"pcmu\"]");
     let shop = shop.webphone(provider.sip).outside(here.ip);
     let appliance = Appliance::start(place, &shop);
     appliance.readiness_becomes(200);
     appliance
-}
-
-/// Alice's page, registered at the provider.
-fn alice(appliance: &Appliance, provider: &Kamailio) -> Visitor {
-    let visitor = Visitor::open(appliance, VisitorSettings::of_webphone());
-    let registrar = provider.sip.to_string();
-    assert_eq!(visitor.registers(&registrar, "alice", PASSWORD), (true, 200));
-    visitor
 }
 
 /// The button's visitor calls Bob, and both hear each other.
@@ -74,12 +66,11 @@ fn is_called(alice: &mut Visitor, bob: &Baresip) {
     alice.rings();
     alice.answer();
     alice.talks();
-    alice.hears(harness::sound::PHONE);
+    alice.hears(PHONE);
     alice.sends(100);
     bob.hang_up();
     assert_eq!(alice.ends().0, EndCause::ShopHungUp);
-    harness::sound::has_tone(&bob.heard(), harness::sound::VISITOR, 1.0)
-        .unwrap_or_else(|words| panic!("Bob does not hear Alice: {words}\n{}", bob.output()));
+    bob.has_heard(VISITOR);
 }
 
 /// The appliance behind a NAT of this kind, everybody else with public addresses: calls out, and
@@ -90,7 +81,7 @@ fn appliance_behind(mut internet: Internet, name: &str, nat: Nat, help: Help) {
     let (provider, _relay) = provider(&mut internet, &place, help);
     let bob = bob(&place, &provider, internet.public(20), None);
     let appliance = appliance(&place, &provider, here);
-    let mut alice = alice(&appliance, &provider);
+    let mut alice = Visitor::registered(&appliance, provider.sip, "alice");
     calls_out(&appliance, &bob);
     let registers = provider.requests("REGISTER", "udp");
     if nat != Nat::FullCone {
@@ -140,7 +131,7 @@ fn behind_a_nat_a_far_end_that_hangs_up_late_is_heard_without_any_registration()
         let mut visitor = Visitor::open(&appliance, VisitorSettings::default());
         visitor.call();
         visitor.talks();
-        visitor.hears(harness::sound::VISITOR);
+        visitor.hears(VISITOR);
         // Sound passes all the time, SIP does not.
         std::thread::sleep(Duration::from_secs(FORGETS_AFTER * 3 / 2));
         assert_eq!(visitor.ends().0, EndCause::ShopHungUp);
@@ -192,16 +183,15 @@ fn behind_a_nat_a_trunk_learns_its_address_from_the_first_call() {
     });
 }
 
-/// The phone behind a NAT of this kind, we and the provider with public addresses.
-fn phone_behind(mut internet: Internet, name: &str, nat: Nat, help: Help) {
-    let here = internet.here();
+/// The phone behind a NAT of this kind, the provider with a public address, we here.
+fn phone_behind(mut internet: Internet, here: Site, name: &str, nat: Nat, help: Help) {
     let place = Place::new(name);
     let (provider, _relay) = provider(&mut internet, &place, help);
     let port = harness::place::port();
     let (site, router) = internet.phone_behind(nat, port);
     let bob = bob(&place, &provider, site, Some(SocketAddr::new(router, port)));
     let appliance = appliance(&place, &provider, here);
-    let mut alice = alice(&appliance, &provider);
+    let mut alice = Visitor::registered(&appliance, provider.sip, "alice");
     calls_out(&appliance, &bob);
     is_called(&mut alice, &bob);
     appliance.is_quiet();
@@ -209,35 +199,32 @@ fn phone_behind(mut internet: Internet, name: &str, nat: Nat, help: Help) {
 
 #[test]
 fn a_phone_behind_a_port_restricted_nat_is_heard_where_its_sound_really_comes_from() {
-    let (name, nat) = ("nat-phone-restricted", Nat::PortRestricted);
-    alone(move |internet| phone_behind(internet, name, nat, Help::Signalling));
+    alone(|mut internet| {
+        let (here, nat) = (internet.here(), Nat::PortRestricted);
+        phone_behind(internet, here, "nat-phone-restricted", nat, Help::Signalling);
+    });
 }
 
 #[test]
 fn a_phone_behind_a_symmetric_nat_is_heard_where_its_sound_really_comes_from() {
-    let (name, nat) = ("nat-phone-symmetric", Nat::Symmetric);
-    alone(move |internet| phone_behind(internet, name, nat, Help::Signalling));
+    alone(|mut internet| {
+        let (here, nat) = (internet.here(), Nat::Symmetric);
+        phone_behind(internet, here, "nat-phone-symmetric", nat, Help::Signalling);
+    });
 }
 
 #[test]
 fn a_phone_behind_a_symmetric_nat_is_talked_to_by_way_of_the_providers_relay() {
-    let (name, nat) = ("nat-phone-relay", Nat::Symmetric);
-    alone(move |internet| phone_behind(internet, name, nat, Help::Relay));
+    alone(|mut internet| {
+        let (here, nat) = (internet.here(), Nat::Symmetric);
+        phone_behind(internet, here, "nat-phone-relay", nat, Help::Relay);
+    });
 }
 
 #[test]
 fn behind_symmetric_nats_at_both_ends_a_relay_joins_them() {
     alone(|mut internet| {
         let (here, _) = internet.here_behind(Nat::Symmetric);
-        let place = Place::new("nat-both");
-        let (provider, _relay) = provider(&mut internet, &place, Help::Relay);
-        let port = harness::place::port();
-        let (site, router) = internet.phone_behind(Nat::Symmetric, port);
-        let bob = bob(&place, &provider, site, Some(SocketAddr::new(router, port)));
-        let appliance = appliance(&place, &provider, here);
-        let mut alice = alice(&appliance, &provider);
-        calls_out(&appliance, &bob);
-        is_called(&mut alice, &bob);
-        appliance.is_quiet();
+        phone_behind(internet, here, "nat-both", Nat::Symmetric, Help::Relay);
     });
 }

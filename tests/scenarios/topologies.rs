@@ -1,7 +1,7 @@
 //! Providers of several machines: an edge that everything passes, and the registrar behind it.
 
 use harness::internet::{Internet, alone};
-use harness::kamailio::{PASSWORD, Provider, REALM};
+use harness::kamailio::{Provider, REALM};
 use harness::{
     Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings, calls, sound,
 };
@@ -24,8 +24,7 @@ fn by_way_of_an_edge(mut internet: Internet, name: &str, hides: bool) {
     let edge = Kamailio::provide(&place, &edge);
     let phone = Phone { site: internet.public(20), ..Phone::with_account("bob", &registrar) };
     let bob = Baresip::registered_as(&place, "bob", &phone, &registrar);
-    let lines = format!("password = \"{PASSWORD}\"\ncodecs = [\"pcmu\"]");
-    let shop = Shop::at(&edge.sip.to_string(), "bob", &lines);
+    let shop = Shop::registered_for(&edge.sip.to_string(), "bob", "codecs = [\"pcmu\"]");
     let appliance = Appliance::start(&place, &shop.webphone(edge.sip).outside(here.ip));
     appliance.readiness_becomes(200);
     // Out: the visitor hangs up first, then the phone.
@@ -35,8 +34,7 @@ fn by_way_of_an_edge(mut internet: Internet, name: &str, hides: bool) {
     calls::both_hear_each_other(&visitor, &bob);
     calls::both_ends_hang_up(&appliance, &bob);
     // In, by the path that the registrar has kept.
-    let mut alice = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    assert_eq!(alice.registers(&edge.sip.to_string(), "alice", PASSWORD), (true, 200));
+    let mut alice = Visitor::registered(&appliance, edge.sip, "alice");
     bob.order("dial", &format!("sip:alice@{REALM}"));
     alice.rings();
     alice.answer();

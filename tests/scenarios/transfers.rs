@@ -1,8 +1,8 @@
 //! Phones hand calls on, and are handed on: what each end hears afterwards.
 
-use harness::kamailio::{Digest, PASSWORD, REALM};
+use harness::kamailio::{Digest, REALM};
 use harness::linphone::Linphone;
-use harness::sound::{self, PHONE, VISITOR};
+use harness::sound::{PHONE, VISITOR};
 use harness::{Appliance, Baresip, Kamailio, Phone, Place, Shop, Visitor, VisitorSettings};
 use signalling::{CallState, EndCause};
 
@@ -24,18 +24,10 @@ fn office(name: &str) -> Office {
     let bob = Baresip::registered(&place, "bob", &provider);
     let kind = Phone { tone: CAROL, ..Phone::with_account("carol", &provider) };
     let carol = Baresip::registered_as(&place, "carol", &kind, &provider);
-    let lines = format!("password = \"{PASSWORD}\"\ncodecs = [\"pcmu\"]");
-    let shop = Shop::at(&provider.sip.to_string(), "bob", &lines).webphone(provider.sip);
-    let appliance = Appliance::start(&place, &shop);
+    let shop = Shop::registered_for(&provider.sip.to_string(), "bob", "codecs = [\"pcmu\"]");
+    let appliance = Appliance::start(&place, &shop.webphone(provider.sip));
     appliance.readiness_becomes(200);
     Office { appliance, provider, bob, carol, _place: place }
-}
-
-/// A phone whose call is over has heard this tone in it.
-fn has_heard(phone: &Baresip, tone: f32) {
-    phone.tells("CALL_CLOSED");
-    sound::has_tone(&phone.heard(), tone, 1.0)
-        .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}\n{}", phone.output()));
 }
 
 #[test]
@@ -48,14 +40,16 @@ fn a_phone_hands_its_visitor_on_to_a_colleague_and_both_are_heard() {
     visitor.sends(75);
     office.bob.order("transfer", &format!("sip:carol@{}", office.provider.sip));
     office.carol.tells("CALL_ESTABLISHED");
-    has_heard(&office.bob, VISITOR);
+    office.bob.tells("CALL_CLOSED");
+    office.bob.has_heard(VISITOR);
     visitor.hears(CAROL);
     visitor.sends(100);
     visitor.press("4");
     harness::until("Carol hears the key", || (office.carol.digits() == "4").then_some(()));
     visitor.hang_up();
     assert_eq!(visitor.ends().0, EndCause::VisitorHungUp);
-    has_heard(&office.carol, VISITOR);
+    office.carol.tells("CALL_CLOSED");
+    office.carol.has_heard(VISITOR);
     assert_eq!(visitor.look(|seen| seen.times(CallState::Ended)), 1, "the page saw one call");
     office.appliance.is_quiet();
     assert_eq!(office.appliance.rows(1).len(), 1);
@@ -79,9 +73,7 @@ fn a_phone_that_hands_on_to_nobody_is_told_why() {
 #[test]
 fn a_page_hands_its_caller_on_and_the_two_phones_hear_each_other() {
     let office = office("transfer-by-page");
-    let mut page = Visitor::open(&office.appliance, VisitorSettings::of_webphone());
-    let registrar = office.provider.sip.to_string();
-    assert_eq!(page.registers(&registrar, "alice", PASSWORD), (true, 200));
+    let mut page = Visitor::registered(&office.appliance, office.provider.sip, "alice");
     office.bob.order("dial", &format!("sip:alice@{REALM}"));
     page.rings();
     page.answer();
@@ -96,25 +88,19 @@ fn a_page_hands_its_caller_on_and_the_two_phones_hear_each_other() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     office.bob.hang_up();
     office.carol.tells("CALL_CLOSED");
-    for (phone, tone) in [(&office.bob, CAROL), (&office.carol, PHONE)] {
-        sound::has_tone(&phone.heard(), tone, 1.0)
-            .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}\n{}", phone.output()));
-    }
+    office.bob.has_heard(CAROL);
+    office.carol.has_heard(PHONE);
 }
 
 #[test]
 fn a_page_joins_two_phones_that_it_talked_to_and_they_hear_each_other() {
     let place = Place::new("transfer-attended");
     let provider = Kamailio::start(&place, Digest::Md5, None);
-    let registrar = provider.sip.to_string();
     let appliance = Appliance::start(&place, &Shop::new().webphone(provider.sip));
-    let mut page = Visitor::open(&appliance, VisitorSettings::of_webphone());
-    assert_eq!(page.registers(&registrar, "alice", PASSWORD), (true, 200));
+    let mut page = Visitor::registered(&appliance, provider.sip, "alice");
     let mut phones = [("bob", PHONE), ("carol", CAROL)].map(|(user, tone)| {
         let mut phone = Linphone::named(&place, user, tone);
-        let before = provider.requests("REGISTER", "udp");
-        phone.order(&format!("register sip:{user}@{REALM} sip:{registrar} {PASSWORD}"));
-        provider.gets("REGISTER", "udp", before + 2);
+        phone.registers(user, &provider);
         phone
     });
     let first = page.call_to("bob");
@@ -141,7 +127,6 @@ fn a_page_joins_two_phones_that_it_talked_to_and_they_hear_each_other() {
     // For the recordings; we are not part of this call any more.
     std::thread::sleep(std::time::Duration::from_secs(3));
     for (phone, tone) in phones.into_iter().zip([CAROL, PHONE]) {
-        sound::has_tone(&phone.heard(), tone, 1.0)
-            .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}"));
+        phone.has_heard(tone);
     }
 }

@@ -121,7 +121,12 @@ impl Shop {
     /// An account that registers at a provider of ours, and a button `sales` that calls the phone
     /// behind it.
     pub fn registered(provider: &str, lines: &str) -> Shop {
-        Shop::at(provider, "phone", &format!("password = \"{PASSWORD}\"\n{lines}"))
+        Shop::registered_for(provider, "phone", lines)
+    }
+
+    /// The same for calls to another user there.
+    pub fn registered_for(provider: &str, user: &str, lines: &str) -> Shop {
+        Shop::at(provider, user, &format!("password = \"{PASSWORD}\"\n{lines}"))
     }
 
     /// An account `main` at a host by its other lines, and a button `sales` that calls a user there.

@@ -252,6 +252,15 @@ impl Baresip {
         sound::read_wav(&found)
     }
 
+    /// How loud it heard a tone in its newest call, which must be over, in dBFS.
+    ///
+    /// # Panics
+    /// Where it did not hear that for a second.
+    pub fn has_heard(&self, tone: f32) -> f32 {
+        sound::has_tone(&self.heard(), tone, 1.0)
+            .unwrap_or_else(|words| panic!("{tone} Hz is not heard: {words}\n{}", self.output()))
+    }
+
     /// What it has said on its terminal.
     pub fn output(&self) -> String {
         self.program.output()

@@ -1,6 +1,8 @@
 //! Linphone's console program as a phone: driven by lines on its standard input, playing and
 //! recording files.
 
+use crate::internet::Site;
+use crate::kamailio::{Kamailio, PASSWORD, REALM};
 use crate::place::{self, Place};
 use crate::program::Program;
 use crate::sound;
@@ -58,7 +60,7 @@ impl Linphone {
         let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         wait::until("linphonec listens", || {
             assert!(program.ended().is_none(), "linphonec ended:\n{}", program.output());
-            std::net::UdpSocket::bind(sip).is_err().then_some(())
+            Site::default().is_bound(port).then_some(())
         });
         // A pipe cannot be kept with the rest of a failed scenario.
         std::fs::remove_file(&pipe).unwrap();
@@ -75,6 +77,14 @@ impl Linphone {
         writeln!(self.orders, "{command}").unwrap();
     }
 
+    /// Registers an account at a provider, and waits until it is there.
+    pub fn registers(&mut self, user: &str, provider: &Kamailio) {
+        let before = provider.requests("REGISTER", "udp");
+        self.order(&format!("register sip:{user}@{REALM} sip:{} {PASSWORD}", provider.sip));
+        // Once without and once with its password.
+        provider.gets("REGISTER", "udp", before + 2);
+    }
+
     /// From here on what it hears goes into another file: one of two calls at once leaves the other's
     /// in no state to be read.
     pub fn record_anew(&mut self) {
@@ -87,10 +97,11 @@ impl Linphone {
         self.program.says(text);
     }
 
-    /// Ends it, and gives what it has recorded.
-    pub fn heard(mut self) -> Vec<i16> {
+    /// Ends it; it must have heard a tone for a second.
+    pub fn has_heard(mut self, tone: f32) {
         self.order("quit");
         self.program.wait(wait::PATIENCE);
-        sound::read_wav(&self.record)
+        sound::has_tone(&sound::read_wav(&self.record), tone, 1.0)
+            .unwrap_or_else(|words| panic!("Linphone does not hear {tone} Hz: {words}"));
     }
 }

@@ -79,6 +79,12 @@ fn relative(folder: &Path, path: &Path) -> String {
     parts.join("/")
 }
 
+/// A tree of texts.
+#[cfg(test)]
+pub fn tree(files: &[(&str, &str)]) -> Tree {
+    files.iter().map(|(name, text)| (name.to_string(), text.as_bytes().to_vec())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -88,10 +94,6 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         folder
-    }
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        files.iter().map(|(name, text)| (name.to_string(), text.as_bytes().to_vec())).collect()
     }
 
     #[test]

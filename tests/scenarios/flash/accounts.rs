@@ -3,9 +3,7 @@
 use super::{PHONE, VISITOR};
 use harness::flash::CallInfo;
 use harness::kamailio::{Digest, PASSWORD, REALM};
-use harness::{
-    Appliance, Baresip, FlashSettings, FlashVisitor, Kamailio, Phone, Place, Shop, sound,
-};
+use harness::{Appliance, Baresip, FlashSettings, FlashVisitor, Kamailio, Phone, Place, Shop};
 use signalling::EndCause;
 use std::net::SocketAddr;
 
@@ -46,8 +44,7 @@ fn an_account_registers_and_calls_out() {
     visitor.hang_up();
     visitor.ends();
     phone.tells("CALL_CLOSED");
-    let heard = sound::has_tone(&phone.heard(), VISITOR, 1.0);
-    heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
+    phone.has_heard(VISITOR);
     appliance.is_quiet();
     let row = appliance.rows(1).remove(0);
     assert_eq!((row.button.as_str(), row.cause), ("", EndCause::VisitorHungUp.key()));
@@ -109,8 +106,7 @@ fn a_call_comes_in_and_is_answered() {
     visitor.hang_up();
     visitor.ends();
     phone.tells("CALL_CLOSED");
-    let heard = sound::has_tone(&phone.heard(), VISITOR, 1.0);
-    heard.unwrap_or_else(|words| panic!("the caller does not hear the visitor: {words}"));
+    phone.has_heard(VISITOR);
     pages.appliance.is_quiet();
     assert_eq!(pages.appliance.rows(1)[0].cause, EndCause::VisitorHungUp.key());
     // The INVITE came before there was a call, and is the call's all the same.

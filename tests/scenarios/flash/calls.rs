@@ -6,7 +6,7 @@ use base::speex::{Frames, Packing};
 use harness::flash::Habit;
 use harness::{
     Appliance, Baresip, FlashSettings, FlashVisitor, Handset, HandsetSettings, Phone, Place, Shop,
-    Visitor, VisitorSettings, sound,
+    Visitor, VisitorSettings,
 };
 use rtmfp::crypto::Group;
 use signalling::{CallState, EndCause};
@@ -52,9 +52,7 @@ fn both_hear_each_other(
     let ended = visitor.ends();
     assert_eq!((ended.code, ended.direction.as_str()), (0, "out"));
     phone.tells("CALL_CLOSED");
-    let heard = sound::has_tone(&phone.heard(), VISITOR, 1.0);
-    let level =
-        heard.unwrap_or_else(|words| panic!("the phone does not hear the visitor: {words}"));
+    let level = phone.has_heard(VISITOR);
     assert!(LEVELS.contains(&level), "the visitor's tone comes at {level} dBFS");
     appliance.is_quiet();
     is_good(&appliance.rows(1)[0], codecs, transcoded);

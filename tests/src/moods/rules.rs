@@ -5,8 +5,8 @@ use sip::message::{Name, Request};
 use toml::Table;
 
 /// One refusal: `on` (methods), `status` (0: nothing is said at all), one of `has`, `lacks`,
-/// `longer_than`, `more_codecs_than` and `more_contacts_than`; `after_password`, where it asks for that first; and `add`, a
-/// header field of the refusal.
+/// `longer_than`, `more_codecs_than` and `more_contacts_than`; `after_password`, where it asks for
+/// that first; and `add`, a header field of the refusal.
 ///
 /// `has` and `lacks` are `"Field: text"`. Any header field of that name counts that holds the text, in
 /// any case of letters; a text that begins with `^` must stand at its beginning. `Request` is the

@@ -8,6 +8,7 @@ pub mod media;
 mod task;
 
 use crate::appliance::{Appliance, STORE};
+use crate::kamailio::PASSWORD;
 use crate::look::Look;
 use crate::sound::{self, Heard};
 use crate::wait::PATIENCE;
@@ -299,6 +300,13 @@ impl Visitor {
         let [registrar, username, password] = [registrar, username, password].map(str::to_owned);
         self.send(ClientMessage::Register { registrar, username, password });
         self.until("its registration is told", |seen| seen.registrations.get(before).copied())
+    }
+
+    /// A page with an account of its own, registered at a provider of ours.
+    pub fn registered(appliance: &Appliance, registrar: SocketAddr, username: &str) -> Visitor {
+        let visitor = Visitor::open(appliance, VisitorSettings::of_webphone());
+        assert_eq!(visitor.registers(&registrar.to_string(), username, PASSWORD), (true, 200));
+        visitor
     }
 
     /// Waits for a call that comes in, beside those that it had; from now on it is the newest.

@@ -210,10 +210,7 @@ fn report(built: &Tree, base: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        files.iter().map(|(name, text)| (name.to_string(), text.as_bytes().to_vec())).collect()
-    }
+    use crate::files::tree;
 
     #[test]
     fn pages_and_scripts_learn_the_folder_that_the_hash_names() {

@@ -48,10 +48,7 @@ fn part_of(line: &str) -> Option<&str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        files.iter().map(|(name, text)| (name.to_string(), text.as_bytes().to_vec())).collect()
-    }
+    use crate::files::tree;
 
     #[test]
     fn a_part_stands_where_it_is_named_and_nowhere_else() {

@@ -2,6 +2,7 @@
 
 use crate::agent::{Agent, Work};
 use crate::rows::milliseconds;
+use harness::internet::Site;
 use harness::kamailio::{Kamailio, Provider};
 use harness::measure::{cpu, cpu_of_family, kernel_part, memory};
 use harness::place;
@@ -52,9 +53,7 @@ impl Network {
         let place = Place::new(name);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, place::port()));
         let phone = sipp(&place, "answers-calls", address, &[]);
-        wait::until("the phone listens", || {
-            std::net::UdpSocket::bind(address).is_err().then_some(())
-        });
+        wait::until("the phone listens", || Site::default().is_bound(address.port()).then_some(()));
         let provider =
             Provider { phone: Some(address), open: true, busy: true, ..Provider::default() };
         let proxy = Kamailio::provide(&place, &provider);
