@@ -98,9 +98,6 @@ impl Invite {
         let target = self.redirects.next()?;
         let (mut request, way) = *self.redirects.request.clone()?;
         request.uri = target;
-        if let Some(challenger) = &mut self.challenger {
-            challenger.begin(&mut request, &mut core.seed);
-        }
-        self.resend(core, now, request, way, Role::Invite)
+        self.resend_changed(core, now, request, way, Role::Invite)
     }
 }
