@@ -98,6 +98,9 @@ impl Invite {
         let target = self.redirects.next()?;
         let (mut request, way) = *self.redirects.request.clone()?;
         request.uri = target;
+        // What earlier targets have refused is not said to this one.
+        request.body.clone_from(&self.media.ours);
+        self.session_timer.ask(&mut request.headers);
         self.resend_changed(core, now, request, way, Role::Invite)
     }
 }
