@@ -47,7 +47,8 @@ impl Endpoint {
             let hop = Hop { protocol: Protocol::Udp, local, remote: *remote };
             self.core.out.send(hop, LINE_ENDS.to_vec());
         }
-        if !ways.is_empty() {
+        // A call may come to its way by UDP as late as with its answer.
+        if !ways.is_empty() || !self.invites.is_empty() {
             self.core.keep_ways(now);
         }
     }

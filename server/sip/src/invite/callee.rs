@@ -11,7 +11,7 @@ use crate::endpoint::{Core, InviteId};
 use crate::limits;
 use crate::message::{Method, Name, Request, Response};
 use crate::registration::Registration;
-use crate::transaction::TransactionId;
+use crate::transaction::{Hop, TransactionId};
 use base::Timers;
 use std::time::Instant;
 
@@ -52,6 +52,13 @@ impl Wish {
             (false, true) => Wish::Supported,
             (false, false) => Wish::Unknown,
         }
+    }
+}
+
+impl Callee {
+    /// The way by which the INVITE came.
+    pub(super) fn way(&self, core: &Core) -> Option<Hop> {
+        core.table.server(self.transaction).map(|server| server.hop)
     }
 }
 

@@ -204,8 +204,9 @@ impl Invite {
     pub(crate) fn peer_way(&self, core: &Core) -> Option<Hop> {
         match &self.phase {
             Phase::Calling(caller) => caller.way(),
+            Phase::Called(callee) => callee.way(core),
             Phase::Talking(session) => Some(session.dialog.hop(|ip| core.knows(ip))),
-            Phase::Called(_) | Phase::Closing(_) => None,
+            Phase::Closing(_) => None,
         }
     }
 

@@ -98,9 +98,9 @@ impl Invite {
         let target = self.redirects.next()?;
         let (mut request, way) = *self.redirects.request.clone()?;
         request.uri = target;
-        if let Some(challenger) = &mut self.challenger {
-            challenger.begin(&mut request, &mut core.seed);
-        }
-        self.resend(core, now, request, way, Role::Invite)
+        // What earlier targets have refused is not said to this one.
+        request.body.clone_from(&self.media.ours);
+        self.session_timer.ask(&mut request.headers);
+        self.resend_changed(core, now, request, way, Role::Invite)
     }
 }

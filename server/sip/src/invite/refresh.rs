@@ -121,7 +121,7 @@ impl SessionTimer {
     /// A 422: the interval was too short for somebody. False: asking again is of no use.
     fn raise(&mut self, response: &Response) -> bool {
         let Some(floor) = response.headers.seconds(&Name::MinSe) else { return false };
-        self.raised += 1;
+        self.raised = self.raised.saturating_add(1);
         let higher = floor > self.floor && floor <= limits::MIN_SE_CEILING;
         self.floor = self.floor.max(floor.min(limits::MIN_SE_CEILING));
         higher && self.raised <= limits::MIN_SE_TRIES
@@ -262,6 +262,6 @@ impl Invite {
             Role::Invite => self.session_timer.ask(&mut request.headers),
             _ => self.session_timer.renew(&mut request.headers),
         }
-        self.resend(core, now, request, hop, role)
+        self.resend_changed(core, now, request, hop, role)
     }
 }

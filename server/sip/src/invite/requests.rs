@@ -92,6 +92,21 @@ impl Invite {
         Some(id)
     }
 
+    /// Sends a request that was refused for what it says again, changed: for digest it is a new one.
+    pub(super) fn resend_changed(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        mut request: Request,
+        hop: Hop,
+        role: Role,
+    ) -> Option<TransactionId> {
+        if let Some(challenger) = &mut self.challenger {
+            challenger.begin(&mut request, &mut core.seed);
+        }
+        self.resend(core, now, request, hop, role)
+    }
+
     /// Sends the ACK of a 2xx and keeps it for repeats.
     pub(super) fn acknowledge(
         &mut self,

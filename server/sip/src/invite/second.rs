@@ -41,9 +41,6 @@ impl Invite {
         request.body.clone_from(offer);
         self.media.ours = std::mem::take(offer);
         self.second_offer = Second::Offered;
-        if let Some(challenger) = &mut self.challenger {
-            challenger.begin(&mut request, &mut core.seed);
-        }
-        self.resend(core, now, request, way, Role::Invite)
+        self.resend_changed(core, now, request, way, Role::Invite)
     }
 }

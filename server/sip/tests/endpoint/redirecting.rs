@@ -73,6 +73,24 @@ fn where_the_best_target_does_not_take_the_call_the_next_one_is_called_in_the_or
 }
 
 #[test]
+fn an_interval_that_one_target_has_asked_for_is_offered_to_the_next() {
+    let (mut world, first) = call(13);
+    redirect(&mut world, &first, &["<sip:desk@sip.example>", "<sip:home@sip.example>"]);
+    let desk = world.request(theirs(), Method::Invite);
+    let mut refusal = reply(theirs(), &desk, 422, "desk", None);
+    refusal.headers.push(Name::MinSe, "3600");
+    world.say(theirs(), refusal);
+    world.request(theirs(), Method::Ack);
+    let desk = world.request(theirs(), Method::Invite);
+    world.reply(theirs(), &desk, 486, "desk", None);
+    world.request(theirs(), Method::Ack);
+    let home = world.request(theirs(), Method::Invite);
+    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
+    assert_eq!(home.headers.get(&Name::SessionExpires), Some("3600"));
+    assert_eq!(home.headers.get(&Name::MinSe), Some("3600"));
+}
+
+#[test]
 fn a_call_that_is_given_up_between_two_targets_goes_to_no_other() {
     let (mut world, first) = call(12);
     redirect(&mut world, &first, &["<sip:desk@sip.example>", "<sip:home@sip.example>"]);

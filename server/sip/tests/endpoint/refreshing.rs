@@ -181,6 +181,28 @@ fn an_interval_that_is_too_short_for_somebody_is_raised() {
 }
 
 #[test]
+fn a_nonce_counts_on_where_a_longer_interval_is_asked_for() {
+    let mut world = World::with_caller(17);
+    world.command(0, invite(1, theirs()));
+    let first = world.request(theirs(), Method::Invite);
+    let mut challenge = reply(theirs(), &first, 401, "x", None);
+    let asked = "Digest realm=\"sip.example\", nonce=\"1\", qop=\"auth\"";
+    challenge.headers.push(Name::WwwAuthenticate, asked);
+    world.say(theirs(), challenge);
+    world.request(theirs(), Method::Ack);
+    let second = world.request(theirs(), Method::Invite);
+    let mut refusal = reply(theirs(), &second, 422, "x", None);
+    refusal.headers.push(Name::MinSe, "3600");
+    world.say(theirs(), refusal);
+    world.request(theirs(), Method::Ack);
+    let third = world.request(theirs(), Method::Invite);
+    for (request, count) in [(second, "nc=00000001"), (third, "nc=00000002")] {
+        let answer = request.headers.get(&Name::Authorization).unwrap();
+        assert!(answer.contains(count), "{answer}");
+    }
+}
+
+#[test]
 fn a_caller_that_asks_for_too_short_an_interval_is_told_the_shortest() {
     let mut world = World::with_caller(8);
     let mut request = ask(theirs(), Method::Invite, "call", 1, None, Some(OFFER));

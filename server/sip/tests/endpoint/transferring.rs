@@ -278,6 +278,30 @@ fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refus
 }
 
 #[test]
+fn a_second_offer_stands_at_the_next_target_of_a_redirection_too() {
+    let (mut world, _) = asked(18, "<sip:carol@sip.example>", &[]);
+    follow(&mut world);
+    world.response(theirs(), 202);
+    told(&mut world);
+    let first = world.request(theirs(), Method::Invite);
+    let mut elsewhere = reply(theirs(), &first, 302, "carol", None);
+    elsewhere.headers.set(Name::Contact, "<sip:desk@sip.example>, <sip:home@sip.example>;q=0.5");
+    world.say(theirs(), elsewhere);
+    world.request(theirs(), Method::Ack);
+    for (status, offer) in [(488, "v=0 for carol"), (486, "v=0 without keys")] {
+        let desk = world.request(theirs(), Method::Invite);
+        assert_eq!(desk.uri.to_string(), "sip:desk@sip.example");
+        assert_eq!(desk.body, offer.as_bytes());
+        world.reply(theirs(), &desk, status, "desk", None);
+        world.request(theirs(), Method::Ack);
+    }
+    let home = world.request(theirs(), Method::Invite);
+    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
+    assert!(world.phones[0].endpoint.offered_second(TWO));
+    assert_eq!(home.body, b"v=0 without keys");
+}
+
+#[test]
 fn a_call_that_was_asked_for_and_finds_nobody_is_reported_at_once() {
     let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
     follow(&mut world);

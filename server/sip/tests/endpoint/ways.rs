@@ -68,6 +68,27 @@ fn a_call_without_a_registration_keeps_its_way_from_the_invite_to_the_end() {
 }
 
 #[test]
+fn a_call_that_comes_in_keeps_its_way_while_it_rings_and_when_it_is_taken_late() {
+    let mut world = World::with_caller(6);
+    world.say(theirs(), ask(theirs(), Method::Invite, "call", 1, None, Some(OFFER)));
+    let invite = world.incoming(0);
+    world.command(0, Command::Ring { invite, sdp: None });
+    world.response(theirs(), 180);
+    world.seconds(59);
+    assert_eq!(world.line_ends(theirs()), 2, "while it rings");
+    world.command(0, Command::Answer { invite, sdp: ANSWER.to_vec() });
+    let tag = world.response(theirs(), 200).to().unwrap().tag().unwrap().to_owned();
+    world.say(theirs(), ask(theirs(), Method::Ack, "call", 1, Some(&tag), None));
+    world.seconds(60);
+    let kept = world.line_ends(theirs());
+    assert!((2..=3).contains(&kept), "{kept} while they talk");
+    world.say(theirs(), ask(theirs(), Method::Bye, "call", 2, Some(&tag), None));
+    world.seconds(60);
+    assert_eq!(world.line_ends(theirs()), 0);
+    world.assert_quiet();
+}
+
+#[test]
 fn calls_and_accounts_at_one_server_share_their_way() {
     let mut world = World::with_caller(4);
     for number in 1..=5 {
