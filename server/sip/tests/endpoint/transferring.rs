@@ -6,7 +6,7 @@ use sip::message::{Method, Name, Request, Response, Uri};
 use sip::{CauseKind, Command, Event, InviteId, Target};
 use std::time::Duration;
 
-const TWO: InviteId = InviteId(2);
+pub const TWO: InviteId = InviteId(2);
 
 /// A call with a scripted peer that was called under this number.
 fn talk_as(world: &mut World, number: u64) -> Request {
@@ -162,7 +162,7 @@ fn the_peer_of_one_call_is_sent_to_where_the_peer_of_another_is_reached() {
 }
 
 /// The peer asks us to call carol; what it wrote besides.
-fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
+pub fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
     let (mut world, request) = talk(seed);
     let mut refer = inside(&request, Method::Refer, 20, None);
     refer.headers.push(Name::ReferTo, to);
@@ -197,7 +197,7 @@ fn told(world: &mut World) -> (String, String) {
 }
 
 /// Follows, and gives the INVITE behind the 202 and the first report.
-fn followed(world: &mut World) -> Request {
+pub fn followed(world: &mut World) -> Request {
     follow(world);
     world.response(theirs(), 202);
     assert_eq!(told(world).1, "SIP/2.0 100 Trying\r\n");
@@ -269,27 +269,6 @@ fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refus
         world.seconds(2);
         assert!(world.waiting(theirs()).is_empty(), "there is no third");
     }
-}
-
-#[test]
-fn a_second_offer_stands_at_the_next_target_of_a_redirection_too() {
-    let (mut world, _) = asked(18, "<sip:carol@sip.example>", &[]);
-    let first = followed(&mut world);
-    let mut elsewhere = reply(theirs(), &first, 302, "carol", None);
-    elsewhere.headers.set(Name::Contact, "<sip:desk@sip.example>, <sip:home@sip.example>;q=0.5");
-    world.say(theirs(), elsewhere);
-    world.request(theirs(), Method::Ack);
-    for (status, offer) in [(488, "v=0 for carol"), (486, "v=0 without keys")] {
-        let desk = world.request(theirs(), Method::Invite);
-        assert_eq!(desk.uri.to_string(), "sip:desk@sip.example");
-        assert_eq!(desk.body, offer.as_bytes());
-        world.reply(theirs(), &desk, status, "desk", None);
-        world.request(theirs(), Method::Ack);
-    }
-    let home = world.request(theirs(), Method::Invite);
-    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
-    assert!(world.phones[0].endpoint.offered_second(TWO));
-    assert_eq!(home.body, b"v=0 without keys");
 }
 
 #[test]
