@@ -1,7 +1,7 @@
 //! What quirks change in messages.
 
 use super::{Quirk, Quirks};
-use crate::message::{Method, Name, NameAddr, Request, Scheme, Uri};
+use crate::message::{Method, Name, Request, Scheme, Uri};
 use base::Protocol;
 
 /// The fewest digits that are taken for a number with its country code, and not for an extension.
@@ -113,12 +113,6 @@ impl Quirks {
             uri.params.set("user", Some("phone"));
         }
         uri
-    }
-
-    /// The same of a header field's value.
-    pub(crate) fn named_party(self, mut party: NameAddr) -> NameAddr {
-        party.uri = self.party(party.uri);
-        party
     }
 }
 

@@ -16,7 +16,7 @@ impl Registration {
             from.uri.user = Some(escape_user(user));
         }
         let quirks = self.settings.quirks;
-        from = quirks.named_party(from);
+        from.uri = quirks.party(from.uri);
         from.display = order.from.display.clone().or_else(|| self.settings.display_name.clone());
         let mut routes = self.first_routes();
         for route in &self.service_routes {

@@ -1,5 +1,6 @@
 //! Calls that are sent elsewhere, and what calls say of who calls and why they end.
 
+use crate::transferring::{TWO, asked, followed};
 use crate::wire::*;
 use sip::message::{Method, Name, Request, Uri};
 use sip::{Cause, CauseKind, Command, Event, Identity};
@@ -88,6 +89,24 @@ fn an_interval_that_one_target_has_asked_for_is_offered_to_the_next() {
     assert_eq!(home.uri.to_string(), "sip:home@sip.example");
     assert_eq!(home.headers.get(&Name::SessionExpires), Some("3600"));
     assert_eq!(home.headers.get(&Name::MinSe), Some("3600"));
+}
+
+#[test]
+fn a_second_offer_stands_at_the_next_target_of_a_redirection_too() {
+    let (mut world, _) = asked(18, "<sip:carol@sip.example>", &[]);
+    let first = followed(&mut world);
+    redirect(&mut world, &first, &["<sip:desk@sip.example>", "<sip:home@sip.example>;q=0.5"]);
+    for (status, offer) in [(488, "v=0 for carol"), (486, "v=0 without keys")] {
+        let desk = world.request(theirs(), Method::Invite);
+        assert_eq!(desk.uri.to_string(), "sip:desk@sip.example");
+        assert_eq!(desk.body, offer.as_bytes());
+        world.reply(theirs(), &desk, status, "desk", None);
+        world.request(theirs(), Method::Ack);
+    }
+    let home = world.request(theirs(), Method::Invite);
+    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
+    assert!(world.phones[0].endpoint.offered_second(TWO));
+    assert_eq!(home.body, b"v=0 without keys");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sip::message::{Method, Name, Request, Response, Uri};
 use sip::{CauseKind, Command, Event, InviteId, Target};
 use std::time::Duration;
 
-const TWO: InviteId = InviteId(2);
+pub const TWO: InviteId = InviteId(2);
 
 /// A call with a scripted peer that was called under this number.
 fn talk_as(world: &mut World, number: u64) -> Request {
@@ -162,7 +162,7 @@ fn the_peer_of_one_call_is_sent_to_where_the_peer_of_another_is_reached() {
 }
 
 /// The peer asks us to call carol; what it wrote besides.
-fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
+pub fn asked(seed: u64, to: &str, fields: &[(Name, &str)]) -> (World, Request) {
     let (mut world, request) = talk(seed);
     let mut refer = inside(&request, Method::Refer, 20, None);
     refer.headers.push(Name::ReferTo, to);
@@ -196,6 +196,14 @@ fn told(world: &mut World) -> (String, String) {
     (state, String::from_utf8(notify.body).unwrap())
 }
 
+/// Follows, and gives the INVITE behind the 202 and the first report.
+pub fn followed(world: &mut World) -> Request {
+    follow(world);
+    world.response(theirs(), 202);
+    assert_eq!(told(world).1, "SIP/2.0 100 Trying\r\n");
+    world.request(theirs(), Method::Invite)
+}
+
 #[test]
 fn we_call_whom_the_peer_wants_and_report() {
     let to = "<sip:carol@sip.example?Replaces=abc%40x%3Bto-tag%3D1%3Bfrom-tag%3D2&X-Evil=1>";
@@ -208,10 +216,7 @@ fn we_call_whom_the_peer_wants_and_report() {
         }
         other => panic!("{other:?}"),
     }
-    follow(&mut world);
-    world.response(theirs(), 202);
-    assert_eq!(told_first(&mut world), "SIP/2.0 100 Trying\r\n");
-    let second = world.request(theirs(), Method::Invite);
+    let second = followed(&mut world);
     assert_eq!(second.uri.to_string(), "sip:carol@sip.example");
     assert_eq!(second.headers.get(&Name::Replaces), Some("abc@x;to-tag=1;from-tag=2"));
     assert_eq!(second.headers.get(&Name::ReferredBy), Some("<sip:bob@sip.example>"));
@@ -230,18 +235,10 @@ fn we_call_whom_the_peer_wants_and_report() {
     world.assert_quiet();
 }
 
-/// The first report, which goes out with the 202.
-fn told_first(world: &mut World) -> String {
-    told(world).1
-}
-
 #[test]
 fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
     let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
-    follow(&mut world);
-    world.response(theirs(), 202);
-    told(&mut world);
-    let second = world.request(theirs(), Method::Invite);
+    let second = followed(&mut world);
     world.reply(theirs(), &second, 486, "carol", None);
     world.request(theirs(), Method::Ack);
     let (state, line) = told(&mut world);
@@ -254,10 +251,7 @@ fn a_call_that_was_asked_for_and_fails_is_reported_with_its_status() {
 fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refused() {
     for refusal in [415, 488, 606] {
         let (mut world, _) = asked(17, "<sip:carol@sip.example>", &[]);
-        follow(&mut world);
-        world.response(theirs(), 202);
-        told(&mut world);
-        let first = world.request(theirs(), Method::Invite);
+        let first = followed(&mut world);
         assert_eq!(first.body, b"v=0 for carol");
         world.reply(theirs(), &first, refusal, "carol", None);
         world.request(theirs(), Method::Ack);
@@ -278,36 +272,9 @@ fn a_call_that_was_asked_for_is_offered_otherwise_where_its_first_offer_is_refus
 }
 
 #[test]
-fn a_second_offer_stands_at_the_next_target_of_a_redirection_too() {
-    let (mut world, _) = asked(18, "<sip:carol@sip.example>", &[]);
-    follow(&mut world);
-    world.response(theirs(), 202);
-    told(&mut world);
-    let first = world.request(theirs(), Method::Invite);
-    let mut elsewhere = reply(theirs(), &first, 302, "carol", None);
-    elsewhere.headers.set(Name::Contact, "<sip:desk@sip.example>, <sip:home@sip.example>;q=0.5");
-    world.say(theirs(), elsewhere);
-    world.request(theirs(), Method::Ack);
-    for (status, offer) in [(488, "v=0 for carol"), (486, "v=0 without keys")] {
-        let desk = world.request(theirs(), Method::Invite);
-        assert_eq!(desk.uri.to_string(), "sip:desk@sip.example");
-        assert_eq!(desk.body, offer.as_bytes());
-        world.reply(theirs(), &desk, status, "desk", None);
-        world.request(theirs(), Method::Ack);
-    }
-    let home = world.request(theirs(), Method::Invite);
-    assert_eq!(home.uri.to_string(), "sip:home@sip.example");
-    assert!(world.phones[0].endpoint.offered_second(TWO));
-    assert_eq!(home.body, b"v=0 without keys");
-}
-
-#[test]
 fn a_call_that_was_asked_for_and_finds_nobody_is_reported_at_once() {
     let (mut world, _) = asked(8, "<sip:carol@sip.example>", &[]);
-    follow(&mut world);
-    world.response(theirs(), 202);
-    told(&mut world);
-    world.request(theirs(), Method::Invite);
+    followed(&mut world);
     world.unreachable(0, theirs().ip());
     let before = world.now;
     let (state, line) = told(&mut world);
@@ -378,10 +345,7 @@ fn a_call_that_ends_while_its_wish_is_open_leaves_nothing() {
 fn a_late_word_on_the_last_report_leaves_the_next_wish_alone() {
     for status in [200, 481] {
         let (mut world, first) = asked(15, "<sip:carol@sip.example>", &[]);
-        follow(&mut world);
-        world.response(theirs(), 202);
-        told(&mut world);
-        let second = world.request(theirs(), Method::Invite);
+        let second = followed(&mut world);
         world.reply(theirs(), &second, 486, "carol", None);
         world.request(theirs(), Method::Ack);
         let last = world.request(theirs(), Method::Notify);
